@@ -1,0 +1,5 @@
+/** The launcher's subcommands. */
+@NullMarked
+package io.lychee.rerank.cli;
+
+import org.jspecify.annotations.NullMarked;

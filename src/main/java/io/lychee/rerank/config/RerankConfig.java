@@ -1,0 +1,263 @@
+package io.lychee.rerank.config;
+
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.RerankOptions.StartingOffsets;
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.configuration.ReadableConfig;
+
+/**
+ * The whole configuration, read and checked once; travels to the task managers. Each part belongs to one stage of the
+ * job. Sizes are bytes.
+ *
+ * @param flink settings for the embedded Flink, prefix removed
+ */
+public record RerankConfig(
+        Kafka kafka,
+        Model model,
+        Prompt prompt,
+        Limits limits,
+        Fetch fetch,
+        Lanes lanes,
+        Engine engine,
+        int parallelism,
+        Duration checkpointInterval,
+        Map<String, String> flink)
+        implements Serializable {
+
+    /** @param properties handed to the Kafka clients as they are */
+    public record Kafka(
+            String bootstrapServers,
+            String groupId,
+            String requestsTopic,
+            String resultsTopic,
+            String backfillTopic,
+            String backfillResultsTopic,
+            String deadLettersTopic,
+            OutputFormat outputFormat,
+            StartingOffsets startingOffsets,
+            int maxRecordBytes,
+            Map<String, String> properties)
+            implements Serializable {}
+
+    /** @param device cpu, cuda, cuda:N or auto */
+    public record Model(String checkpoint, String device) implements Serializable {}
+
+    public record Prompt(String instruction, String system, String template) implements Serializable {}
+
+    public record Limits(
+            int maxCandidates,
+            int maxQueryTokens,
+            int maxCandidateTokens,
+            int maxPairTokens,
+            int trainedPairTokens,
+            int minPixels,
+            int maxPixels,
+            int maxDecodedPixels,
+            int maxImageBytes,
+            int maxImages,
+            List<String> imageRoots)
+            implements Serializable {
+
+        public Limits withImageRoots(List<String> roots) {
+            return new Limits(
+                    maxCandidates,
+                    maxQueryTokens,
+                    maxCandidateTokens,
+                    maxPairTokens,
+                    trainedPairTokens,
+                    minPixels,
+                    maxPixels,
+                    maxDecodedPixels,
+                    maxImageBytes,
+                    maxImages,
+                    roots);
+        }
+    }
+
+    public record Fetch(
+            Duration connectTimeout, Duration timeout, int tries, int maxConnections, boolean allowPrivateAddresses)
+            implements Serializable {}
+
+    /** Timeouts of zero mean none. */
+    public record Lanes(Duration realtimeTimeout, Duration backfillTimeout, int realtimeCapacity, int backfillCapacity)
+            implements Serializable {}
+
+    public record Engine(int passTokens, Duration passTimeout, int encodeThreads, long encodeBytes)
+            implements Serializable {}
+
+    /**
+     * Reads {@code key=value} lines, with {@code overrides} on top.
+     *
+     * @throws ConfigException when the file can't be read, a key is unknown or a value out of range
+     */
+    public static RerankConfig load(Path file, Map<String, String> overrides) {
+        Properties properties = new Properties();
+        try (var reader = Files.newBufferedReader(file)) {
+            properties.load(reader);
+        } catch (IOException | IllegalArgumentException e) {
+            throw new ConfigException("configuration file " + file + " can't be read: " + e, e);
+        }
+        Map<String, String> values = new TreeMap<>();
+        properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
+        values.putAll(overrides);
+        return of(values);
+    }
+
+    /** @throws ConfigException when a key is unknown or a value out of range */
+    public static RerankConfig of(Map<String, String> values) {
+        Map<String, String> kafka = new TreeMap<>();
+        Map<String, String> flink = new TreeMap<>();
+        Configuration own = new Configuration();
+        List<String> known = RerankOptions.all().stream().map(ConfigOption::key).toList();
+        values.forEach((key, value) -> {
+            if (key.startsWith(RerankOptions.KAFKA_PREFIX)) {
+                kafka.put(key.substring(RerankOptions.KAFKA_PREFIX.length()), value);
+            } else if (key.startsWith(RerankOptions.FLINK_PREFIX)) {
+                flink.put(key.substring(RerankOptions.FLINK_PREFIX.length()), value);
+            } else if (known.contains(key)) {
+                own.setString(key, value);
+            } else {
+                throw new ConfigException("unknown key " + key + nearest(key, known));
+            }
+        });
+        return from(own, kafka, flink);
+    }
+
+    private static RerankConfig from(ReadableConfig c, Map<String, String> kafka, Map<String, String> flink) {
+        return new RerankConfig(
+                new Kafka(
+                        text(c, RerankOptions.BOOTSTRAP_SERVERS),
+                        text(c, RerankOptions.GROUP_ID),
+                        text(c, RerankOptions.REQUESTS_TOPIC),
+                        text(c, RerankOptions.RESULTS_TOPIC),
+                        text(c, RerankOptions.BACKFILL_TOPIC),
+                        text(c, RerankOptions.BACKFILL_RESULTS_TOPIC),
+                        text(c, RerankOptions.DEAD_LETTERS_TOPIC),
+                        get(c, RerankOptions.OUTPUT_FORMAT),
+                        get(c, RerankOptions.STARTING_OFFSETS),
+                        bytes(c, RerankOptions.MAX_RECORD_BYTES, 1024),
+                        kafka),
+                new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
+                new Prompt(
+                        text(c, RerankOptions.INSTRUCTION),
+                        text(c, RerankOptions.SYSTEM),
+                        text(c, RerankOptions.TEMPLATE)),
+                new Limits(
+                        atLeast(c, RerankOptions.MAX_CANDIDATES, 1),
+                        atLeast(c, RerankOptions.MAX_QUERY_TOKENS, 1),
+                        atLeast(c, RerankOptions.MAX_CANDIDATE_TOKENS, 1),
+                        atLeast(c, RerankOptions.MAX_PAIR_TOKENS, 64),
+                        atLeast(c, RerankOptions.TRAINED_PAIR_TOKENS, 1),
+                        atLeast(c, RerankOptions.MIN_PIXELS, 784),
+                        atLeast(c, RerankOptions.MAX_PIXELS, get(c, RerankOptions.MIN_PIXELS)),
+                        atLeast(c, RerankOptions.MAX_DECODED_PIXELS, 784),
+                        bytes(c, RerankOptions.MAX_IMAGE_BYTES, 1024),
+                        atLeast(c, RerankOptions.MAX_IMAGES, 1),
+                        get(c, RerankOptions.IMAGE_ROOTS)),
+                new Fetch(
+                        positive(c, RerankOptions.FETCH_CONNECT_TIMEOUT),
+                        positive(c, RerankOptions.FETCH_TIMEOUT),
+                        atLeast(c, RerankOptions.FETCH_TRIES, 1),
+                        atLeast(c, RerankOptions.FETCH_CONNECTIONS, 2),
+                        get(c, RerankOptions.FETCH_PRIVATE)),
+                new Lanes(
+                        get(c, RerankOptions.REALTIME_TIMEOUT),
+                        get(c, RerankOptions.BACKFILL_TIMEOUT),
+                        atLeast(c, RerankOptions.REALTIME_CAPACITY, 1),
+                        atLeast(c, RerankOptions.BACKFILL_CAPACITY, 1)),
+                new Engine(
+                        atLeast(c, RerankOptions.PASS_TOKENS, 64),
+                        positive(c, RerankOptions.PASS_TIMEOUT),
+                        atLeast(c, RerankOptions.ENCODE_THREADS, 0),
+                        get(c, RerankOptions.ENCODE_BYTES).getBytes()),
+                atLeast(c, RerankOptions.PARALLELISM, 1),
+                positive(c, RerankOptions.CHECKPOINT_INTERVAL),
+                flink);
+    }
+
+    private static <T> T get(ReadableConfig config, ConfigOption<T> option) {
+        T value;
+        try {
+            value = config.get(option);
+        } catch (RuntimeException e) {
+            throw new ConfigException(option.key() + ": " + innermost(e).getMessage(), e);
+        }
+        if (value == null) {
+            throw new ConfigException(option.key() + " is not set; it has no default");
+        }
+        return value;
+    }
+
+    private static String text(ReadableConfig config, ConfigOption<String> option) {
+        String value = get(config, option);
+        if (value.isBlank()) {
+            throw new ConfigException(option.key() + " is empty");
+        }
+        return value;
+    }
+
+    private static int atLeast(ReadableConfig config, ConfigOption<Integer> option, int least) {
+        int value = get(config, option);
+        if (value < least) {
+            throw new ConfigException(option.key() + " is " + value + "; expected at least " + least);
+        }
+        return value;
+    }
+
+    private static Duration positive(ReadableConfig config, ConfigOption<Duration> option) {
+        Duration value = get(config, option);
+        if (value.isNegative() || value.isZero()) {
+            throw new ConfigException(option.key() + " is " + value + "; expected more than 0");
+        }
+        return value;
+    }
+
+    private static int bytes(ReadableConfig config, ConfigOption<MemorySize> option, int least) {
+        long value = get(config, option).getBytes();
+        if (value < least || value > 1 << 30) {
+            throw new ConfigException(option.key() + " is " + value + " bytes; expected " + least + " bytes to 1 gb");
+        }
+        return (int) value;
+    }
+
+    private static Throwable innermost(Throwable e) {
+        return e.getCause() == null ? e : innermost(e.getCause());
+    }
+
+    private static String nearest(String key, Collection<String> known) {
+        return known.stream()
+                .filter(k -> distance(k, key) <= 3 || k.endsWith("." + key))
+                .findFirst()
+                .map(k -> "; did you mean " + k + "?")
+                .orElse("; conf/rerank.properties lists all keys");
+    }
+
+    private static int distance(String a, String b) {
+        int[] row = new int[b.length() + 1];
+        for (int j = 0; j < row.length; j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= a.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j < row.length; j++) {
+                int substituted = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(substituted, 1 + Math.min(row[j], row[j - 1]));
+            }
+        }
+        return row[b.length()];
+    }
+}

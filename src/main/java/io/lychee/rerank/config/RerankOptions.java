@@ -1,0 +1,279 @@
+package io.lychee.rerank.config;
+
+import java.lang.reflect.Modifier;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.ConfigOptions;
+import org.apache.flink.configuration.MemorySize;
+
+/** Every key of {@code conf/rerank.properties}. Keys are public API: a renamed one is listed with its successor. */
+public final class RerankOptions {
+
+    /** Keys that start so are handed to the Kafka clients, without the prefix. */
+    public static final String KAFKA_PREFIX = "kafka.properties.";
+
+    /** Keys that start so are handed to the embedded Flink, without the prefix. */
+    public static final String FLINK_PREFIX = "flink.";
+
+    // ---- the broker
+
+    public static final ConfigOption<String> BOOTSTRAP_SERVERS = ConfigOptions.key("kafka.bootstrap-servers")
+            .stringType()
+            .defaultValue("localhost:9092")
+            .withDescription("Brokers to connect to first, host:port, comma-separated.");
+
+    public static final ConfigOption<String> GROUP_ID = ConfigOptions.key("kafka.group-id")
+            .stringType()
+            .defaultValue("lychee-rerank")
+            .withDescription("Consumer group whose committed offsets the job starts from and reports to.");
+
+    public static final ConfigOption<String> REQUESTS_TOPIC = ConfigOptions.key("kafka.topic.requests")
+            .stringType()
+            .defaultValue("rerank.requests")
+            .withDescription("Candidate lists of the realtime lane.");
+
+    public static final ConfigOption<String> RESULTS_TOPIC = ConfigOptions.key("kafka.topic.results")
+            .stringType()
+            .defaultValue("rerank.results")
+            .withDescription("Answers of the realtime lane.");
+
+    public static final ConfigOption<String> BACKFILL_TOPIC = ConfigOptions.key("kafka.topic.backfill")
+            .stringType()
+            .defaultValue("rerank.backfill")
+            .withDescription("Candidate lists of the backfill lane.");
+
+    public static final ConfigOption<String> BACKFILL_RESULTS_TOPIC = ConfigOptions.key("kafka.topic.backfill-results")
+            .stringType()
+            .defaultValue("rerank.backfill.results")
+            .withDescription("Answers of the backfill lane.");
+
+    public static final ConfigOption<String> DEAD_LETTERS_TOPIC = ConfigOptions.key("kafka.topic.dead-letters")
+            .stringType()
+            .defaultValue("rerank.dead-letters")
+            .withDescription("Records of either lane that could not be read, with origin and reason.");
+
+    public static final ConfigOption<OutputFormat> OUTPUT_FORMAT = ConfigOptions.key("kafka.output-format")
+            .enumType(OutputFormat.class)
+            .defaultValue(OutputFormat.AVRO)
+            .withDescription("How answers and dead letters are written: avro (single-object encoding) or json.");
+
+    public static final ConfigOption<StartingOffsets> STARTING_OFFSETS = ConfigOptions.key("kafka.starting-offsets")
+            .enumType(StartingOffsets.class)
+            .defaultValue(StartingOffsets.COMMITTED)
+            .withDescription("Where a job without a checkpoint starts: committed (earliest where the group has"
+                    + " committed nothing), earliest or latest.");
+
+    public static final ConfigOption<MemorySize> MAX_RECORD_BYTES = ConfigOptions.key("kafka.max-record-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(8))
+            .withDescription("Larger incoming records become dead letters; larger answers are shortened. The brokers'"
+                    + " message.max.bytes should be at least this.");
+
+    // ---- the network
+
+    public static final ConfigOption<String> CHECKPOINT = ConfigOptions.key("model.checkpoint")
+            .stringType()
+            .noDefaultValue()
+            .withDescription("Hugging Face checkpoint directory: config.json, tokenizer.json, *.safetensors.");
+
+    public static final ConfigOption<String> DEVICE = ConfigOptions.key("model.device")
+            .stringType()
+            .defaultValue("auto")
+            .withDescription("cpu, cuda, cuda:N, or auto: a GPU where PyTorch sees one, else the CPU.");
+
+    public static final ConfigOption<String> INSTRUCTION = ConfigOptions.key("prompt.instruction")
+            .stringType()
+            .defaultValue("Given a web search query, retrieve relevant passages that answer the query.")
+            .withDescription("What lists without an instruction of their own are judged by.");
+
+    public static final ConfigOption<String> SYSTEM = ConfigOptions.key("prompt.system")
+            .stringType()
+            .defaultValue("Judge whether the Document meets the requirements based on the Query and the Instruct"
+                    + " provided. Note that the answer can only be \"yes\" or \"no\".")
+            .withDescription("The system message.");
+
+    public static final ConfigOption<String> TEMPLATE = ConfigOptions.key("prompt.template")
+            .stringType()
+            .defaultValue("<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n<Instruct>: {instruction}"
+                    + "<Query>:{query}\n<Document>:{document}<|im_end|>\n<|im_start|>assistant\n")
+            .withDescription("The whole prompt. Control tokens are put in by id; what comes before the last newline in"
+                    + " front of {document} is computed once a list.");
+
+    // ---- limits
+
+    public static final ConfigOption<Integer> MAX_CANDIDATES = ConfigOptions.key("list.max-candidates")
+            .intType()
+            .defaultValue(1000)
+            .withDescription("A longer list becomes a dead letter.");
+
+    public static final ConfigOption<Integer> MAX_QUERY_TOKENS = ConfigOptions.key("text.max-query-tokens")
+            .intType()
+            .defaultValue(512)
+            .withDescription("Text of a query is cut behind this many tokens.");
+
+    public static final ConfigOption<Integer> MAX_CANDIDATE_TOKENS = ConfigOptions.key("text.max-candidate-tokens")
+            .intType()
+            .defaultValue(1024)
+            .withDescription("Text of a candidate is cut behind this many tokens, and the candidate marked truncated.");
+
+    public static final ConfigOption<Integer> MAX_PAIR_TOKENS = ConfigOptions.key("pair.max-tokens")
+            .intType()
+            .defaultValue(16_384)
+            .withDescription("A candidate that needs more with its query is rejected (OVER_BUDGET).");
+
+    public static final ConfigOption<Integer> TRAINED_PAIR_TOKENS = ConfigOptions.key("pair.trained-tokens")
+            .intType()
+            .defaultValue(3200)
+            .withDescription("Length the network was trained on; a scored pair above it says so in its detail.");
+
+    public static final ConfigOption<Integer> MIN_PIXELS = ConfigOptions.key("image.min-pixels")
+            .intType()
+            .defaultValue(3136)
+            .withDescription(
+                    "Smaller images are enlarged to this; the checkpoint's own minimum holds where it is more.");
+
+    public static final ConfigOption<Integer> MAX_PIXELS = ConfigOptions.key("image.max-pixels")
+            .intType()
+            .defaultValue(1_003_520)
+            .withDescription(
+                    "Larger images are reduced to this (784 pixels a token); the checkpoint's own maximum holds"
+                            + " where it is less.");
+
+    public static final ConfigOption<Integer> MAX_DECODED_PIXELS = ConfigOptions.key("image.max-decoded-pixels")
+            .intType()
+            .defaultValue(64_000_000)
+            .withDescription("Images that declare more are rejected before they are decoded.");
+
+    public static final ConfigOption<MemorySize> MAX_IMAGE_BYTES = ConfigOptions.key("image.max-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(16))
+            .withDescription("Image files above this are rejected.");
+
+    public static final ConfigOption<Integer> MAX_IMAGES = ConfigOptions.key("image.max-per-candidate")
+            .intType()
+            .defaultValue(8)
+            .withDescription("A candidate (or query) with more images is rejected.");
+
+    public static final ConfigOption<List<String>> IMAGE_ROOTS = ConfigOptions.key("image.roots")
+            .stringType()
+            .asList()
+            .defaultValues()
+            .withDescription("Folders, semicolon-separated, that file: references may lie under; relative ones are"
+                    + " looked up in the first. Empty refuses file: references, except for file to file, where the"
+                    + " input's folder is the root.");
+
+    public static final ConfigOption<Duration> FETCH_CONNECT_TIMEOUT = ConfigOptions.key("fetch.connect-timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(5))
+            .withDescription("For the connection to an image's host.");
+
+    public static final ConfigOption<Duration> FETCH_TIMEOUT = ConfigOptions.key("fetch.timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(10))
+            .withDescription("For one image in all, tries and redirects included.");
+
+    public static final ConfigOption<Integer> FETCH_TRIES = ConfigOptions.key("fetch.tries")
+            .intType()
+            .defaultValue(3)
+            .withDescription("How often a fetch that failed on the way (not by a 4xx answer) is tried.");
+
+    public static final ConfigOption<Integer> FETCH_CONNECTIONS = ConfigOptions.key("fetch.max-connections")
+            .intType()
+            .defaultValue(64)
+            .withDescription("Open connections to image hosts; half as many to one host.");
+
+    public static final ConfigOption<Boolean> FETCH_PRIVATE = ConfigOptions.key("fetch.allow-private-addresses")
+            .booleanType()
+            .defaultValue(false)
+            .withDescription("Whether images may come from loopback, private, link-local and other addresses that are"
+                    + " not public.");
+
+    // ---- scheduling
+
+    public static final ConfigOption<Duration> REALTIME_TIMEOUT = ConfigOptions.key("realtime.timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(10))
+            .withDescription("From a record's timestamp to its answer, where the list names none. 0 means none.");
+
+    public static final ConfigOption<Duration> BACKFILL_TIMEOUT = ConfigOptions.key("backfill.timeout")
+            .durationType()
+            .defaultValue(Duration.ZERO)
+            .withDescription("The same for the backfill lane. 0 means none.");
+
+    public static final ConfigOption<Integer> REALTIME_CAPACITY = ConfigOptions.key("realtime.capacity")
+            .intType()
+            .defaultValue(64)
+            .withDescription(
+                    "Lists in flight in a subtask of the realtime lane; more wait in the topic. They are part of"
+                            + " each checkpoint.");
+
+    public static final ConfigOption<Integer> BACKFILL_CAPACITY = ConfigOptions.key("backfill.capacity")
+            .intType()
+            .defaultValue(32)
+            .withDescription("The same for the backfill lane.");
+
+    public static final ConfigOption<Integer> PASS_TOKENS = ConfigOptions.key("pass.max-tokens")
+            .intType()
+            .defaultValue(8192)
+            .withDescription("Tokens of one pass over the network: as few as saturate the device. A longer pair gets a"
+                    + " pass of its own.");
+
+    public static final ConfigOption<Duration> PASS_TIMEOUT = ConfigOptions.key("pass.timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(60))
+            .withDescription(
+                    "A pass that takes longer means a hanging device: the task fails and its lists are replayed.");
+
+    public static final ConfigOption<Integer> ENCODE_THREADS = ConfigOptions.key("encode.threads")
+            .intType()
+            .defaultValue(0)
+            .withDescription("Threads that tokenize text and decode images. 0 means one a core.");
+
+    public static final ConfigOption<MemorySize> ENCODE_BYTES = ConfigOptions.key("encode.max-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(512))
+            .withDescription("Encoded work that may wait for the device; encoding pauses above it.");
+
+    public static final ConfigOption<Integer> PARALLELISM = ConfigOptions.key("job.parallelism")
+            .intType()
+            .defaultValue(1)
+            .withDescription(
+                    "Subtasks of each operator. Task managers score with every GPU they have, whatever this is.");
+
+    public static final ConfigOption<Duration> CHECKPOINT_INTERVAL = ConfigOptions.key("job.checkpoint-interval")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(10))
+            .withDescription("How often offsets and lists in flight are stored; at most this much is done again after a"
+                    + " failure.");
+
+    private RerankOptions() {}
+
+    /** All options, in the order above. */
+    public static List<ConfigOption<?>> all() {
+        return Arrays.stream(RerankOptions.class.getFields())
+                .filter(f -> Modifier.isStatic(f.getModifiers()) && f.getType() == ConfigOption.class)
+                .<ConfigOption<?>>map(f -> {
+                    try {
+                        return (ConfigOption<?>) f.get(null);
+                    } catch (IllegalAccessException e) {
+                        throw new IllegalStateException(e);
+                    }
+                })
+                .toList();
+    }
+
+    /** How answers are written. */
+    public enum OutputFormat {
+        AVRO,
+        JSON
+    }
+
+    /** Where a job without a checkpoint starts to read. */
+    public enum StartingOffsets {
+        COMMITTED,
+        EARLIEST,
+        LATEST
+    }
+}

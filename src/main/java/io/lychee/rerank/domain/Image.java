@@ -1,0 +1,30 @@
+package io.lychee.rerank.domain;
+
+import java.util.Arrays;
+
+/** One picture of a query or a candidate: where it lies, or its encoded bytes. */
+public sealed interface Image {
+
+    /** {@code https://…}, {@code http://…} or {@code file:PATH}; what comes after {@code file:} is a plain path. */
+    record Reference(String uri) implements Image {}
+
+    /** An encoded picture (JPEG, PNG, WebP, GIF); its magic bytes decide the format. */
+    @SuppressWarnings("ArrayRecordComponent") // equality is defined below
+    record Bytes(byte[] data) implements Image {
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Bytes that && Arrays.equals(data, that.data);
+        }
+
+        @Override
+        public int hashCode() {
+            return Arrays.hashCode(data);
+        }
+
+        @Override
+        public String toString() {
+            return "Bytes[" + data.length + "]";
+        }
+    }
+}

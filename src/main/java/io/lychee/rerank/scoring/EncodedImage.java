@@ -1,0 +1,41 @@
+package io.lychee.rerank.scoring;
+
+import java.nio.ByteBuffer;
+
+/** A picture as the network takes it: resized, 8-bit, not yet normalised. Immutable once made. */
+public final class EncodedImage {
+
+    private final int height;
+    private final int width;
+    private final ByteBuffer rgb;
+
+    /** @param rgb direct buffer of {@code height × width × 3} bytes, row by row, red green blue */
+    public EncodedImage(int height, int width, ByteBuffer rgb) {
+        if (rgb.remaining() != height * width * 3) {
+            throw new IllegalArgumentException(
+                    "%d bytes for %d × %d pixels of 3".formatted(rgb.remaining(), height, width));
+        }
+        this.height = height;
+        this.width = width;
+        this.rgb = rgb.asReadOnlyBuffer();
+    }
+
+    /** Pixels; a multiple of patch size × merge size (28). */
+    public int height() {
+        return height;
+    }
+
+    /** Pixels; a multiple of patch size × merge size (28). */
+    public int width() {
+        return width;
+    }
+
+    /** A fresh view of the pixels, position 0. */
+    public ByteBuffer rgb() {
+        return rgb.duplicate();
+    }
+
+    public int bytes() {
+        return height * width * 3;
+    }
+}

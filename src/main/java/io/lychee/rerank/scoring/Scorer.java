@@ -1,0 +1,20 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.ModelInfo;
+
+/** The network on one device. Called by one thread at a time. */
+public interface Scorer extends AutoCloseable {
+
+    /**
+     * Scores every candidate of the pass.
+     *
+     * @return one relevance in [0, 1] for each candidate, in the order of the groups and of the candidates in them
+     * @throws ScoringException when the device or the network fails: a fault, after which this scorer is not used again
+     */
+    float[] score(Pass pass);
+
+    ModelInfo model();
+
+    @Override
+    void close();
+}

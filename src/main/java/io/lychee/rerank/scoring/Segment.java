@@ -1,0 +1,55 @@
+package io.lychee.rerank.scoring;
+
+import java.util.List;
+
+/**
+ * One stretch of the prompt as the network takes it: a list's shared prefix, or one candidate. Image tokens are already
+ * expanded: each image of height h and width w has {@code (h / 28) · (w / 28)} image-pad tokens in a row, in the order
+ * of {@link #images()}.
+ */
+public final class Segment {
+
+    private final int[] tokens;
+    private final List<EncodedImage> images;
+    private final int visionTokens;
+    private final boolean truncated;
+
+    /** @param truncated the text was cut to its limit */
+    public Segment(int[] tokens, List<EncodedImage> images, int visionTokens, boolean truncated) {
+        if (tokens.length == 0) {
+            throw new IllegalArgumentException("a segment without tokens");
+        }
+        this.tokens = tokens.clone();
+        this.images = List.copyOf(images);
+        this.visionTokens = visionTokens;
+        this.truncated = truncated;
+    }
+
+    /** Token ids; not to be changed. */
+    public int[] tokens() {
+        return tokens;
+    }
+
+    public List<EncodedImage> images() {
+        return images;
+    }
+
+    /** How many of the tokens stand for images. */
+    public int visionTokens() {
+        return visionTokens;
+    }
+
+    public int textTokens() {
+        return tokens.length - visionTokens;
+    }
+
+    public boolean truncated() {
+        return truncated;
+    }
+
+    /** Memory held, in bytes. */
+    public long bytes() {
+        return tokens.length * 4L
+                + images.stream().mapToLong(EncodedImage::bytes).sum();
+    }
+}
