@@ -1,0 +1,368 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RejectedException;
+import io.lychee.rerank.domain.RerankedList;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.PriorityQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Everything that stands in front of one device and on it: lists of all subtasks of this JVM go in, answers come out.
+ *
+ * <p>Encoding threads take the most urgent stretch of work, one device thread takes what is ready as the next pass, one
+ * timer thread answers lists whose deadline comes. They share the {@link Scheduler} under one lock that is never held
+ * while work is done. What is wrong with a list is part of its answer; what is wrong with the device fails every list
+ * in flight and leaves the engine dead.
+ */
+public final class Engine implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+
+    /** How long {@link #close()} waits for a thread to end. */
+    private static final long CLOSE_MILLIS = 10_000;
+
+    /** A job whose image bytes are here. */
+    private record Fetched(Scheduler.EncodeJob job, List<byte[]> images) {}
+
+    private final Encoder encoder;
+    private final Scorer scorer;
+    private final EngineSettings settings;
+    private final Ticker ticker;
+    private final ScheduledThreadPoolExecutor timer;
+    private final List<Thread> threads = new ArrayList<>();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition encodable = lock.newCondition();
+    private final Condition scorable = lock.newCondition();
+
+    // everything below is guarded by the lock
+    private final Scheduler scheduler;
+
+    private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(
+            (a, b) -> PendingList.URGENCY.compare(a.job().owner(), b.job().owner()));
+
+    private int fetching;
+
+    private long submitted;
+
+    private @Nullable RuntimeException dead;
+
+    private EngineStats stats = new EngineStats(0, 0, 0, 0, 0, 0);
+
+    /** Owns the encoder and the scorer from now on, and closes them. */
+    public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
+        this.encoder = encoder;
+        this.scorer = scorer;
+        this.settings = settings;
+        this.ticker = ticker;
+        this.scheduler = new Scheduler(settings, scorer.model());
+        this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
+        timer.setRemoveOnCancelPolicy(true);
+        for (int i = 0; i < settings.encodeThreads(); i++) {
+            threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
+        }
+        threads.add(daemon("lychee-device", this::deviceLoop));
+        threads.forEach(Thread::start);
+    }
+
+    private static Thread daemon(String name, Runnable work) {
+        Thread thread = new Thread(work, name);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    /**
+     * Takes a list; never blocks. How many may be in flight is the callers' bound (their capacity).
+     *
+     * @return the answer, at the latest at the list's deadline; completes exceptionally only when the engine is dead or
+     *     closed
+     */
+    public CompletableFuture<RerankedList> submit(CandidateList list, Arrival arrival) {
+        PendingList pending;
+        List<Scheduler.Answered> answered;
+        lock.lock();
+        try {
+            if (dead != null) {
+                return CompletableFuture.failedFuture(dead);
+            }
+            pending = new PendingList(list, arrival, timeoutMs(list, arrival.lane()), submitted++, ticker);
+            scheduler.add(pending, ticker.nanos());
+            encodable.signalAll();
+            answered = scheduler.drain();
+        } finally {
+            lock.unlock();
+        }
+        complete(answered);
+        if (pending.deadline != Long.MAX_VALUE && !pending.answer.isDone()) {
+            // a caller that gives up is no reason to keep the timer
+            ScheduledFuture<?> expiry = timer.schedule(
+                    () -> settle(() -> scheduler.expire(pending)),
+                    pending.deadline - ticker.nanos(),
+                    TimeUnit.NANOSECONDS);
+            return pending.answer.whenComplete((answer, error) -> expiry.cancel(false));
+        }
+        return pending.answer;
+    }
+
+    private long timeoutMs(CandidateList list, Lane lane) {
+        if (list.timeoutMs() != null) {
+            return list.timeoutMs();
+        }
+        return lane == Lane.REALTIME ? settings.realtimeTimeoutMs() : settings.backfillTimeoutMs();
+    }
+
+    /** Which network answers, and by what. */
+    public ModelInfo model() {
+        return scorer.model();
+    }
+
+    public EngineStats stats() {
+        lock.lock();
+        try {
+            return new EngineStats(
+                    scheduler.size(),
+                    scheduler.encodedBytes(),
+                    stats.passes(),
+                    stats.pairs(),
+                    stats.tokens(),
+                    stats.busyNanos());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- encoding threads
+
+    private void encodeLoop() {
+        try {
+            while (true) {
+                Fetched work = takeWork();
+                if (work == null) {
+                    return;
+                }
+                encode(work);
+            }
+        } catch (InterruptedException e) {
+            // closed
+        } catch (Throwable e) {
+            fail(new ScoringException("encoding failed: " + e, e));
+        }
+    }
+
+    /** Blocks for the most urgent work whose images are here; null when the engine is dead. */
+    private @Nullable Fetched takeWork() throws InterruptedException {
+        while (true) {
+            Scheduler.EncodeJob job;
+            lock.lockInterruptibly();
+            try {
+                fetched.removeIf(f -> f.job().owner().answered);
+                while (dead == null && fetched.isEmpty() && (fetching >= settings.fetches() || !scheduler.hasJob())) {
+                    encodable.await();
+                }
+                if (dead != null) {
+                    return null;
+                }
+                if (!fetched.isEmpty()) {
+                    return fetched.remove();
+                }
+                job = scheduler.takeJob();
+                fetching++;
+            } finally {
+                lock.unlock();
+            }
+            fetch(job);
+        }
+    }
+
+    private void fetch(Scheduler.EncodeJob job) {
+        CompletableFuture<List<byte[]>> images;
+        try {
+            images = encoder.fetch(content(job));
+        } catch (RuntimeException e) {
+            images = CompletableFuture.failedFuture(e);
+        }
+        CompletableFuture<?> unused = images.whenComplete((bytes, error) -> settle(() -> {
+            fetching--;
+            if (error == null) {
+                fetched.add(new Fetched(job, bytes));
+            } else {
+                Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+                if (cause instanceof RejectedException rejection) {
+                    scheduler.rejected(job, rejection.reason(), String.valueOf(rejection.getMessage()));
+                } else {
+                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
+                    scheduler.rejected(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause);
+                }
+            }
+        }));
+    }
+
+    private static Content content(Scheduler.EncodeJob job) {
+        CandidateList list = job.owner().list;
+        return job.index() == Scheduler.PREFIX
+                ? list.query()
+                : list.candidates().get(job.index()).content();
+    }
+
+    private void encode(Fetched work) {
+        Scheduler.EncodeJob job = work.job();
+        Content content = content(job);
+        try {
+            Segment segment = job.index() == Scheduler.PREFIX
+                    ? encoder.encodePrefix(job.owner().list.instruction(), content, work.images())
+                    : encoder.encodeCandidate(content, work.images());
+            settle(() -> scheduler.encoded(job, segment));
+        } catch (RejectedException e) {
+            settle(() -> scheduler.rejected(job, e.reason(), String.valueOf(e.getMessage())));
+        }
+    }
+
+    // ---- the device thread
+
+    private void deviceLoop() {
+        try {
+            while (true) {
+                Scheduler.PlannedPass planned = takePass();
+                if (planned == null) {
+                    return;
+                }
+                ScheduledFuture<?> watchdog = timer.schedule(
+                        () -> fail(new ScoringException("a pass took longer than pass.timeout " + settings.passTimeout()
+                                + ": the device hangs")),
+                        settings.passTimeout().toMillis(),
+                        TimeUnit.MILLISECONDS);
+                long start = ticker.nanos();
+                float[] scores = scorer.score(planned.pass());
+                long nanos = ticker.nanos() - start;
+                watchdog.cancel(false);
+                if (scores.length != planned.pass().candidates()) {
+                    throw new ScoringException(scores.length + " scores for "
+                            + planned.pass().candidates() + " candidates; this is a bug");
+                }
+                settle(() -> {
+                    scheduler.scored(planned, scores, nanos);
+                    stats = stats.plus(scores.length, planned.pass().tokens(), nanos);
+                });
+            }
+        } catch (InterruptedException e) {
+            // closed
+        } catch (ScoringException e) {
+            fail(e);
+        } catch (Throwable e) {
+            fail(new ScoringException("the device failed: " + e, e));
+        }
+    }
+
+    private Scheduler.@Nullable PlannedPass takePass() throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            while (dead == null) {
+                Scheduler.PlannedPass planned = scheduler.nextPass();
+                if (planned != null) {
+                    return planned;
+                }
+                scorable.await();
+            }
+            return null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- shared
+
+    /** Changes the schedule under the lock, then completes what became answers outside it. */
+    private void settle(Runnable change) {
+        List<Scheduler.Answered> answered;
+        lock.lock();
+        try {
+            change.run();
+            answered = scheduler.drain();
+            encodable.signalAll();
+            scorable.signal();
+        } finally {
+            lock.unlock();
+        }
+        complete(answered);
+    }
+
+    private static void complete(List<Scheduler.Answered> answered) {
+        answered.forEach(a -> a.owner().answer.complete(a.answer()));
+    }
+
+    private void fail(RuntimeException cause) {
+        List<PendingList> abandoned;
+        lock.lock();
+        try {
+            if (dead != null) {
+                return;
+            }
+            dead = cause;
+            abandoned = scheduler.abandon();
+            encodable.signalAll();
+            scorable.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        if (!(cause instanceof EngineClosedException)) {
+            LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
+        }
+        abandoned.forEach(pending -> pending.answer.completeExceptionally(cause));
+    }
+
+    /** Whether a device failure or {@link #close()} ended this engine. */
+    public boolean isDead() {
+        lock.lock();
+        try {
+            return dead != null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Stops taking work, lets the pass under way end, and fails what is still in flight. */
+    @Override
+    public void close() {
+        fail(new EngineClosedException());
+        timer.shutdownNow();
+        boolean ended = true;
+        for (Thread thread : threads) {
+            thread.interrupt();
+            try {
+                thread.join(CLOSE_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            ended &= !thread.isAlive();
+        }
+        encoder.close();
+        if (ended) {
+            scorer.close();
+        } else {
+            // freeing weights under a running native call would crash the JVM
+            LOG.warn("the device thread did not end within {} ms; its memory is not freed", CLOSE_MILLIS);
+        }
+    }
+
+    /** The engine was closed while the list was in flight. */
+    public static final class EngineClosedException extends RuntimeException {
+        EngineClosedException() {
+            super("the engine was closed");
+        }
+    }
+}

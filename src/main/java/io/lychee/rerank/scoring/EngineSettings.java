@@ -1,0 +1,27 @@
+package io.lychee.rerank.scoring;
+
+import java.time.Duration;
+
+/**
+ * Bounds of an engine.
+ *
+ * @param passTokens tokens of one pass ({@code pass.max-tokens})
+ * @param passTimeout a longer pass means a hanging device ({@code pass.timeout})
+ * @param maxPairTokens a longer pair is rejected ({@code pair.max-tokens})
+ * @param trainedPairTokens a longer pair is remarked upon ({@code pair.trained-tokens})
+ * @param encodeThreads CPU threads that encode ({@code encode.threads})
+ * @param encodeBytes encoded work that may wait for the device ({@code encode.max-bytes})
+ * @param fetches image fetches under way at a time ({@code fetch.max-connections})
+ * @param realtimeTimeoutMs for lists without their own; 0 means none ({@code realtime.timeout})
+ * @param backfillTimeoutMs for lists without their own; 0 means none ({@code backfill.timeout})
+ */
+public record EngineSettings(
+        int passTokens,
+        Duration passTimeout,
+        int maxPairTokens,
+        int trainedPairTokens,
+        int encodeThreads,
+        long encodeBytes,
+        int fetches,
+        long realtimeTimeoutMs,
+        long backfillTimeoutMs) {}

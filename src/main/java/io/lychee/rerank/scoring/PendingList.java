@@ -1,0 +1,130 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Latency;
+import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.Usage;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/** A list in flight: what is known of each of its candidates. Guarded by the engine's lock. */
+final class PendingList {
+
+    /** Lane, then deadline, then arrival. */
+    static final Comparator<PendingList> URGENCY = Comparator.comparing((PendingList p) -> p.arrival.lane())
+            .thenComparingLong(p -> p.deadline)
+            .thenComparingLong(p -> p.sequence);
+
+    final CandidateList list;
+    final Arrival arrival;
+    /** Ticker nanoseconds; {@link Long#MAX_VALUE} means none. */
+    final long deadline;
+
+    final CompletableFuture<RerankedList> answer = new CompletableFuture<>();
+    final Outcome[] outcomes;
+
+    @Nullable
+    Segment prefix;
+
+    boolean answered;
+
+    private final long sequence;
+    private final Ticker ticker;
+    private final long submitted;
+    private final long submittedMs;
+    private long firstReady = -1;
+    private long scoreNanos;
+    private int unsettled;
+    private long textTokens;
+    private long visionTokens;
+    private long prefixTokens;
+
+    /** @param sequence order of arrival at the engine */
+    PendingList(CandidateList list, Arrival arrival, long timeoutMs, long sequence, Ticker ticker) {
+        this.list = list;
+        this.arrival = arrival;
+        this.sequence = sequence;
+        this.ticker = ticker;
+        this.submitted = ticker.nanos();
+        this.submittedMs = ticker.now().toEpochMilli();
+        this.deadline = timeoutMs == 0
+                ? Long.MAX_VALUE
+                : submitted + (arrival.timestampMs() + timeoutMs - submittedMs) * 1_000_000;
+        this.outcomes = new Outcome[list.candidates().size()];
+        Arrays.fill(outcomes, Outcome.Waiting.INSTANCE);
+        this.unsettled = outcomes.length;
+    }
+
+    void settle(int candidate, Outcome outcome) {
+        outcomes[candidate] = outcome;
+        unsettled--;
+    }
+
+    boolean complete() {
+        return unsettled == 0;
+    }
+
+    /** A candidate could go to the device now. */
+    void markReady() {
+        if (firstReady < 0) {
+            firstReady = ticker.nanos();
+        }
+    }
+
+    /** A pass with some of its candidates is done. */
+    void charge(long passNanos, Pass.Group group) {
+        scoreNanos += passNanos;
+        prefixTokens += group.prefix().tokens().length;
+        for (Segment candidate : group.candidates()) {
+            textTokens += candidate.textTokens();
+            visionTokens += candidate.visionTokens();
+        }
+    }
+
+    /** Bytes of encoded work that wait for the device. */
+    long encodedBytes() {
+        long bytes = prefix == null ? 0 : prefix.bytes();
+        for (Outcome outcome : outcomes) {
+            if (outcome instanceof Outcome.Ready ready) {
+                bytes += ready.segment().bytes();
+            } else if (outcome instanceof Outcome.Running running) {
+                bytes += running.segment().bytes();
+            }
+        }
+        return bytes;
+    }
+
+    /** @param reason why it is answered before every candidate is settled; null when all are */
+    RerankedList toAnswer(ModelInfo model, @Nullable Reason reason, @Nullable String detail) {
+        boolean anyScored = Arrays.stream(outcomes).anyMatch(Outcome.Scored.class::isInstance);
+        ListStatus status = reason == null ? ListStatus.COMPLETE : anyScored ? ListStatus.PARTIAL : ListStatus.UNSCORED;
+        Ranking ranking = Ranking.of(list.candidates(), outcomes, list.topN(), reason);
+        return new RerankedList(
+                list.requestId(),
+                status,
+                reason,
+                detail,
+                ticker.now(),
+                ranking.results(),
+                ranking.leftOut(),
+                latency(),
+                new Usage(textTokens, visionTokens, prefixTokens, 0),
+                model,
+                list.attributes());
+    }
+
+    private Latency latency() {
+        long now = ticker.nanos();
+        long inEngine = (now - submitted) / 1000;
+        long source = (arrival.readAtMs() - arrival.timestampMs()) * 1000;
+        long beforeEngine = Math.max(0, submittedMs - arrival.readAtMs()) * 1000;
+        long encode = ((firstReady < 0 ? now : firstReady) - submitted) / 1000;
+        long score = Math.min(scoreNanos / 1000, inEngine - encode);
+        return new Latency(source, encode, beforeEngine + inEngine - encode - score, score);
+    }
+}

@@ -1,0 +1,268 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RerankedList;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.PriorityQueue;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What to encode next, what the next pass holds, and when a list is answered. Holds no thread and no lock: every call
+ * is made under the engine's lock, and answers are collected in {@link #drain()} to be completed outside it.
+ *
+ * <p>There is no linger: a pass takes what has become ready while the device was busy.
+ */
+final class Scheduler {
+
+    /** Index that stands for a list's shared prefix. */
+    static final int PREFIX = -1;
+
+    /** One stretch of a list to be encoded: its prefix, or one candidate. */
+    record EncodeJob(PendingList owner, int index) {}
+
+    /** A pass, and whose candidates are in it: {@code indices.get(g)} belongs to {@code owners.get(g)}. */
+    record PlannedPass(Pass pass, List<PendingList> owners, List<List<Integer>> indices) {}
+
+    /** A list whose answer is to be completed outside the lock. */
+    record Answered(PendingList owner, RerankedList answer) {}
+
+    private final EngineSettings settings;
+    private final ModelInfo model;
+    private final TreeSet<PendingList> lists = new TreeSet<>(PendingList.URGENCY);
+    private final PriorityQueue<EncodeJob> jobs = new PriorityQueue<>(
+            Comparator.comparing(EncodeJob::owner, PendingList.URGENCY).thenComparingInt(EncodeJob::index));
+    private final List<Answered> answered = new ArrayList<>();
+    private long encodedBytes;
+
+    Scheduler(EngineSettings settings, ModelInfo model) {
+        this.settings = settings;
+        this.model = model;
+    }
+
+    void add(PendingList pending, long nowNanos) {
+        if (pending.list.candidates().isEmpty()) {
+            pending.answered = true;
+            answered.add(new Answered(pending, pending.toAnswer(model, null, null)));
+            return;
+        }
+        lists.add(pending);
+        rejectEmpty(pending);
+        if (pending.list.query().isEmpty()) {
+            answer(pending, Reason.QUERY_EMPTY, "the query has neither text nor image");
+        } else if (pending.deadline <= nowNanos) {
+            expire(pending);
+        } else if (pending.complete()) {
+            answer(pending, null, null);
+        } else {
+            jobs.add(new EncodeJob(pending, PREFIX));
+            for (int i = 0; i < pending.outcomes.length; i++) {
+                if (!pending.outcomes[i].settled()) {
+                    jobs.add(new EncodeJob(pending, i));
+                }
+            }
+        }
+    }
+
+    private static void rejectEmpty(PendingList pending) {
+        for (int i = 0; i < pending.outcomes.length; i++) {
+            if (pending.list.candidates().get(i).content().isEmpty()) {
+                pending.settle(i, new Outcome.Rejected(Reason.EMPTY, "the candidate has neither text nor image"));
+            }
+        }
+    }
+
+    /** Whether there is a job to take: not while encoded work fills its bound, of which backfill gets half. */
+    boolean hasJob() {
+        while (!jobs.isEmpty() && jobs.peek().owner().answered) {
+            jobs.remove();
+        }
+        EncodeJob job = jobs.peek();
+        if (job == null) {
+            return false;
+        }
+        long bound = job.owner().arrival.lane() == Lane.REALTIME ? settings.encodeBytes() : settings.encodeBytes() / 2;
+        return encodedBytes < bound;
+    }
+
+    /** The most urgent job; only after {@link #hasJob()} said yes. */
+    EncodeJob takeJob() {
+        return jobs.remove();
+    }
+
+    void encoded(EncodeJob job, Segment segment) {
+        PendingList pending = job.owner();
+        if (pending.answered) {
+            return;
+        }
+        encodedBytes += segment.bytes();
+        if (job.index() == PREFIX) {
+            pending.prefix = segment;
+            for (int i = 0; i < pending.outcomes.length; i++) {
+                checkBudget(pending, i);
+            }
+        } else {
+            pending.outcomes[job.index()] = new Outcome.Ready(segment);
+            checkBudget(pending, job.index());
+        }
+        answerIfComplete(pending);
+    }
+
+    /** A pair that fits no pass must never reach the queue, where it would block its list for ever. */
+    private void checkBudget(PendingList pending, int index) {
+        if (pending.prefix == null || !(pending.outcomes[index] instanceof Outcome.Ready ready)) {
+            return;
+        }
+        int tokens = pending.prefix.tokens().length + ready.segment().tokens().length;
+        if (tokens > settings.maxPairTokens()) {
+            encodedBytes -= ready.segment().bytes();
+            pending.settle(
+                    index,
+                    new Outcome.Rejected(
+                            Reason.OVER_BUDGET,
+                            "query and candidate need " + tokens + " tokens; pair.max-tokens is "
+                                    + settings.maxPairTokens()));
+        } else {
+            pending.markReady();
+        }
+    }
+
+    void rejected(EncodeJob job, Reason reason, String detail) {
+        PendingList pending = job.owner();
+        if (pending.answered) {
+            return;
+        }
+        if (job.index() == PREFIX) {
+            answer(pending, Reason.QUERY_IMAGE, detail);
+        } else {
+            pending.settle(job.index(), new Outcome.Rejected(reason, detail));
+            answerIfComplete(pending);
+        }
+    }
+
+    /** The next pass, most urgent lists first, or null when nothing is ready. */
+    @Nullable
+    PlannedPass nextPass() {
+        List<Pass.Group> groups = new ArrayList<>();
+        List<PendingList> owners = new ArrayList<>();
+        List<List<Integer>> indices = new ArrayList<>();
+        int room = settings.passTokens();
+        for (PendingList pending : lists) {
+            if (pending.prefix == null) {
+                continue;
+            }
+            int left = room - pending.prefix.tokens().length;
+            List<Integer> taken = new ArrayList<>();
+            List<Segment> segments = new ArrayList<>();
+            for (int i = 0; i < pending.outcomes.length; i++) {
+                if (!(pending.outcomes[i] instanceof Outcome.Ready ready)) {
+                    continue;
+                }
+                int tokens = ready.segment().tokens().length;
+                boolean first = groups.isEmpty() && taken.isEmpty();
+                if (tokens > left && !first) {
+                    break;
+                }
+                left -= tokens;
+                taken.add(i);
+                segments.add(ready.segment());
+            }
+            if (taken.isEmpty()) {
+                continue;
+            }
+            taken.forEach(
+                    i -> pending.outcomes[i] = new Outcome.Running(((Outcome.Ready) pending.outcomes[i]).segment()));
+            groups.add(new Pass.Group(pending.prefix, segments));
+            owners.add(pending);
+            indices.add(taken);
+            room = left;
+            if (room <= 0) {
+                break;
+            }
+        }
+        return groups.isEmpty() ? null : new PlannedPass(new Pass(groups), owners, indices);
+    }
+
+    /** @param scores one for each candidate of the pass, in its order */
+    void scored(PlannedPass planned, float[] scores, long passNanos) {
+        int next = 0;
+        for (int g = 0; g < planned.owners().size(); g++) {
+            PendingList pending = planned.owners().get(g);
+            Pass.Group group = planned.pass().groups().get(g);
+            List<Integer> indices = planned.indices().get(g);
+            if (!pending.answered) {
+                pending.charge(passNanos, group);
+            }
+            for (int i = 0; i < indices.size(); i++) {
+                float score = scores[next++];
+                if (!pending.answered) {
+                    Segment segment = group.candidates().get(i);
+                    encodedBytes -= segment.bytes();
+                    pending.settle(
+                            indices.get(i),
+                            new Outcome.Scored(score, segment.truncated(), remark(group.prefix(), segment)));
+                }
+            }
+            answerIfComplete(pending);
+        }
+    }
+
+    private @Nullable String remark(Segment prefix, Segment candidate) {
+        int tokens = prefix.tokens().length + candidate.tokens().length;
+        return tokens <= settings.trainedPairTokens()
+                ? null
+                : "query and candidate need " + tokens + " tokens; the network was trained on "
+                        + settings.trainedPairTokens() + " (pair.trained-tokens)";
+    }
+
+    /** The deadline came: answers with what has been scored. */
+    void expire(PendingList pending) {
+        if (!pending.answered) {
+            answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
+        }
+    }
+
+    private void answerIfComplete(PendingList pending) {
+        if (!pending.answered && pending.complete()) {
+            answer(pending, null, null);
+        }
+    }
+
+    private void answer(PendingList pending, @Nullable Reason reason, @Nullable String detail) {
+        encodedBytes -= pending.encodedBytes();
+        lists.remove(pending);
+        pending.answered = true;
+        answered.add(new Answered(pending, pending.toAnswer(model, reason, detail)));
+    }
+
+    /** Answers made since the last call. */
+    List<Answered> drain() {
+        List<Answered> drained = List.copyOf(answered);
+        answered.clear();
+        return drained;
+    }
+
+    /** Takes out everything in flight, for an engine that is dead or closed. */
+    List<PendingList> abandon() {
+        List<PendingList> abandoned = List.copyOf(lists);
+        abandoned.forEach(pending -> pending.answered = true);
+        lists.clear();
+        jobs.clear();
+        encodedBytes = 0;
+        return abandoned;
+    }
+
+    /** Bytes of encoded work that wait for the device. */
+    long encodedBytes() {
+        return encodedBytes;
+    }
+
+    /** Lists in flight. */
+    int size() {
+        return lists.size();
+    }
+}

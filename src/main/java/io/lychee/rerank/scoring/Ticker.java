@@ -1,0 +1,32 @@
+package io.lychee.rerank.scoring;
+
+import java.time.Instant;
+
+/** The only clock of the scoring core, so that tests can turn it by hand. */
+public interface Ticker {
+
+    /** Nanoseconds from an arbitrary origin; never goes back. */
+    long nanos();
+
+    /** Wall-clock time. */
+    Instant now();
+
+    static Ticker system() {
+        return SystemTicker.INSTANCE;
+    }
+
+    /** The machine's clocks. */
+    enum SystemTicker implements Ticker {
+        INSTANCE;
+
+        @Override
+        public long nanos() {
+            return System.nanoTime();
+        }
+
+        @Override
+        public Instant now() {
+            return Instant.now();
+        }
+    }
+}
