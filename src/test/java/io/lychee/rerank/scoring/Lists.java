@@ -1,0 +1,51 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.Candidate;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Lane;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** Small lists for tests of the scoring core. */
+final class Lists {
+
+    private Lists() {}
+
+    static CandidateList of(String id, int candidates) {
+        return of(id, candidates, null, null);
+    }
+
+    static CandidateList of(String id, int candidates, @Nullable Integer topN, @Nullable Long timeoutMs) {
+        return withTexts(
+                id, IntStream.range(0, candidates).mapToObj(i -> "text " + i).toList(), topN, timeoutMs);
+    }
+
+    static CandidateList withTexts(String id, List<String> texts, @Nullable Integer topN, @Nullable Long timeoutMs) {
+        return new CandidateList(
+                id,
+                null,
+                Map.of(),
+                new Content("query", List.of()),
+                IntStream.range(0, texts.size())
+                        .mapToObj(
+                                i -> new Candidate("c" + i, new Content(texts.get(i), List.of()), null, Map.of(), null))
+                        .toList(),
+                topN,
+                timeoutMs);
+    }
+
+    static Arrival realtime() {
+        return new Arrival(Lane.REALTIME, -1, 1_000_000);
+    }
+
+    static Segment segment(int tokens) {
+        return new Segment(new int[tokens], List.of(), 0, false);
+    }
+
+    static EngineSettings settings(int passTokens) {
+        return new EngineSettings(passTokens, java.time.Duration.ofSeconds(60), 100, 50, 2, 1 << 20, 4, 0, 0);
+    }
+}
