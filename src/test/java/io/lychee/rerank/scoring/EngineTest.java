@@ -1,0 +1,160 @@
+package io.lychee.rerank.scoring;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.RankedCandidate;
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RerankedList;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class EngineTest {
+
+    private final TestingEncoder encoder = new TestingEncoder();
+    private final TestingScorer scorer = new TestingScorer();
+    private Engine engine = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    @Test
+    void ranksByScore() throws Exception {
+        RerankedList answer = submit("q", List.of("a", "c", "b")).get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(answer.results()).extracting(RankedCandidate::id).containsExactly("c1", "c2", "c0");
+        assertThat(answer.results().get(0).score()).isEqualTo('c' / 128f);
+        assertThat(answer.latency().total())
+                .isEqualTo(answer.latency().source()
+                        + answer.latency().encode()
+                        + answer.latency().queue()
+                        + answer.latency().score());
+    }
+
+    @Test
+    void aBrokenCandidateIsAResultBesideGoodOnes() throws Exception {
+        RerankedList answer =
+                submit("q", List.of("a", "bad", "no-image", " ", "b")).get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(answer.results()).extracting(RankedCandidate::id).containsExactly("c4", "c0");
+        assertThat(answer.leftOut())
+                .extracting(RankedCandidate::reason)
+                .containsExactly(Reason.IMAGE_UNREADABLE, Reason.IMAGE_NOT_FOUND, Reason.EMPTY);
+    }
+
+    @Test
+    void whatQueuesWhileTheDeviceIsBusySharesTheNextPass() throws Exception {
+        scorer.hold = new CountDownLatch(1);
+        List<CompletableFuture<RerankedList>> answers = new ArrayList<>();
+        answers.add(submit("first", List.of("a")));
+        for (int i = 0; i < 3; i++) {
+            answers.add(submit("q" + i, List.of("a", "b")));
+        }
+        while (engine.stats().encodedBytes() < 4 * (5 * 4) + 7 * 4) {
+            Thread.onSpinWait(); // four prefixes of 5 tokens and 7 candidates of one
+        }
+        scorer.hold.countDown();
+        for (CompletableFuture<RerankedList> answer : answers) {
+            assertThat(answer.get().status()).isEqualTo(ListStatus.COMPLETE);
+        }
+        assertThat(scorer.passes).hasSize(2);
+        assertThat(scorer.passes.get(1).groups()).hasSize(3);
+        assertThat(engine.stats()).satisfies(stats -> {
+            assertThat(stats.pairs()).isEqualTo(7);
+            assertThat(stats.passes()).isEqualTo(2);
+            assertThat(stats.encodedBytes()).isZero();
+        });
+    }
+
+    @Test
+    void theDeadlineIsKeptWhileTheDeviceIsBusy() throws Exception {
+        scorer.hold = new CountDownLatch(1);
+        RerankedList answer =
+                engine.submit(Lists.of("q", 3, null, 50L), realtimeNow()).get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.UNSCORED);
+        assertThat(answer.results()).extracting(RankedCandidate::reason).containsOnly(Reason.DEADLINE);
+        scorer.hold.countDown();
+        assertThat(submit("next", List.of("a")).get().status()).isEqualTo(ListStatus.COMPLETE);
+    }
+
+    @Test
+    void aDeviceFailureFailsListsAndNeverScoresThem() {
+        scorer.failure = new ScoringException("no device");
+        CompletableFuture<RerankedList> answer = submit("q", List.of("a", "b"));
+
+        assertThatThrownBy(answer::get).isInstanceOf(ExecutionException.class).hasRootCauseMessage("no device");
+        assertThat(engine.isDead()).isTrue();
+        assertThatThrownBy(() -> submit("later", List.of("a")).get()).hasRootCauseMessage("no device");
+    }
+
+    @Test
+    void aHangingPassKillsTheEngine() {
+        engine.close();
+        scorer.hold = new CountDownLatch(1);
+        EngineSettings settings = new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0, 0);
+        engine = new Engine(encoder, scorer, settings, Ticker.system());
+        CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
+
+        assertThatThrownBy(answer::get).hasMessageContaining("pass.timeout");
+        scorer.hold.countDown();
+    }
+
+    @Test
+    void closingFailsWhatIsInFlightAndFreesTheNetwork() {
+        scorer.hold = new CountDownLatch(1);
+        CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
+        CompletableFuture<Void> closing = CompletableFuture.runAsync(engine::close);
+
+        assertThatThrownBy(answer::get).hasRootCauseInstanceOf(Engine.EngineClosedException.class);
+        scorer.hold.countDown();
+        assertThat(closing).succeedsWithin(30, TimeUnit.SECONDS);
+        assertThat(scorer.closed).isTrue();
+        assertThat(encoder.closed).isTrue();
+    }
+
+    @Test
+    void leasesShareAnEngineAndReplaceADeadOne() {
+        Engines.Lease first = Engines.lease("k", () -> engine, Duration.ofMinutes(5));
+        Engines.Lease second = Engines.lease("k", () -> null, Duration.ofMinutes(5));
+        assertThat(second.engine()).isSameAs(engine);
+        first.close();
+        assertThatThrownBy(() -> Engines.lease(
+                        "other",
+                        () -> {
+                            throw new IllegalStateException("no checkpoint");
+                        },
+                        Duration.ZERO))
+                .hasMessage("no checkpoint");
+
+        engine.close();
+        Engine replacement = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
+        try (Engines.Lease third = Engines.lease("k", () -> replacement, Duration.ofMinutes(5))) {
+            assertThat(third.engine()).isSameAs(replacement);
+        }
+        second.close();
+        replacement.close();
+    }
+
+    private CompletableFuture<RerankedList> submit(String id, List<String> texts) {
+        return engine.submit(Lists.withTexts(id, texts, null, null), realtimeNow());
+    }
+
+    private static Arrival realtimeNow() {
+        return new Arrival(io.lychee.rerank.domain.Lane.REALTIME, -1, System.currentTimeMillis());
+    }
+}

@@ -1,0 +1,43 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RejectedException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** Text to one token a character; "bad" is rejected, "no-image" can't be fetched. */
+final class TestingEncoder implements Encoder {
+
+    volatile boolean closed;
+
+    @Override
+    public CompletableFuture<List<byte[]>> fetch(Content content) {
+        if ("no-image".equals(content.text())) {
+            return CompletableFuture.failedFuture(new RejectedException(Reason.IMAGE_NOT_FOUND, "not there"));
+        }
+        return CompletableFuture.completedFuture(List.of());
+    }
+
+    @Override
+    public Segment encodePrefix(String instruction, Content query, List<byte[]> images) {
+        return segment(query);
+    }
+
+    @Override
+    public Segment encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
+        if ("bad".equals(candidate.text())) {
+            throw new RejectedException(Reason.IMAGE_UNREADABLE, "broken");
+        }
+        return segment(candidate);
+    }
+
+    private static Segment segment(Content content) {
+        return new Segment(content.text().chars().toArray(), List.of(), 0, false);
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+}

@@ -1,0 +1,46 @@
+package io.lychee.rerank.scoring;
+
+import io.lychee.rerank.domain.ModelInfo;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+
+/** Scores by the last token; can be held or made to fail. Records its passes. */
+final class TestingScorer implements Scorer {
+
+    final List<Pass> passes = new CopyOnWriteArrayList<>();
+    volatile CountDownLatch hold = new CountDownLatch(0);
+    volatile RuntimeException failure;
+    volatile boolean closed;
+
+    @Override
+    public float[] score(Pass pass) {
+        passes.add(pass);
+        try {
+            hold.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+        if (failure != null) {
+            throw failure;
+        }
+        float[] scores = new float[pass.candidates()];
+        int next = 0;
+        for (Pass.Group group : pass.groups()) {
+            for (Segment segment : group.candidates()) {
+                scores[next++] = segment.tokens()[segment.tokens().length - 1] / 128f;
+            }
+        }
+        return scores;
+    }
+
+    @Override
+    public ModelInfo model() {
+        return new ModelInfo("testing", "0");
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+}
