@@ -52,10 +52,10 @@ record GifCanvas(int width, int height, int left, int top) {
     }
 
     private static int colors(byte flags) {
-        return (flags & 0x80) == 0 ? 0 : 3 << (flags & 7) + 1;
+        return (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);
     }
 
     private static int u16(byte[] data, int at) {
-        return data[at] & 0xff | (data[at + 1] & 0xff) << 8;
+        return (data[at] & 0xff) | (data[at + 1] & 0xff) << 8;
     }
 }

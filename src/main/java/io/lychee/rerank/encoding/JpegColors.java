@@ -17,8 +17,8 @@ final class JpegColors {
     static {
         for (int i = 0; i < 256; i++) {
             int x = i - 128;
-            CR_TO_R[i] = fix(1.40200) * x + (1 << 15) >> 16;
-            CB_TO_B[i] = fix(1.77200) * x + (1 << 15) >> 16;
+            CR_TO_R[i] = (fix(1.40200) * x + (1 << 15)) >> 16;
+            CB_TO_B[i] = (fix(1.77200) * x + (1 << 15)) >> 16;
             CR_TO_G[i] = -fix(0.71414) * x;
             CB_TO_G[i] = -fix(0.34414) * x + (1 << 15);
         }
@@ -62,7 +62,7 @@ final class JpegColors {
             int cb = row[i + 1];
             int cr = row[i + 2];
             row[i] = clip(y + CR_TO_R[cr]);
-            row[i + 1] = clip(y + (CB_TO_G[cb] + CR_TO_G[cr] >> 16));
+            row[i + 1] = clip(y + ((CB_TO_G[cb] + CR_TO_G[cr]) >> 16));
             row[i + 2] = clip(y + CB_TO_B[cb]);
         }
     }
@@ -74,7 +74,7 @@ final class JpegColors {
             // behind YCCK's conversion stands red, of which libjpeg and then Pillow take the complement
             int ink = luma ? row[i] : 255 - row[i];
             int product = ink * light + 128;
-            row[i] = clip(light - ((product >> 8) + product >> 8));
+            row[i] = clip(light - (((product >> 8) + product) >> 8));
         }
     }
 

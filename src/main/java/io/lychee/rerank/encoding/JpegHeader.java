@@ -27,7 +27,7 @@ record JpegHeader(int components, boolean luma, int exif) {
                 at += marker == 0xff ? 1 : 2;
                 continue;
             }
-            int length = (data[at + 2] & 0xff) << 8 | data[at + 3] & 0xff;
+            int length = ((data[at + 2] & 0xff) << 8) | (data[at + 3] & 0xff);
             int body = at + 4;
             if (marker == 0xe0 && length >= 16 && ImageFormat.starts(data, body, "JFIF\0")) {
                 jfif = true;

@@ -50,7 +50,7 @@ record Orientation(int value) {
             long length = (data[start - 8] & 0xffL) << 24
                     | (data[start - 7] & 0xff) << 16
                     | (data[start - 6] & 0xff) << 8
-                    | data[start - 5] & 0xff;
+                    | (data[start - 5] & 0xff);
             if (ImageFormat.starts(data, start - 4, "eXIf")) {
                 return tail(data, start, (int) Math.min(data.length, start + length));
             }

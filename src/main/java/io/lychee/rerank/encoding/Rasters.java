@@ -129,14 +129,16 @@ final class Rasters {
 
     private static byte[] onWhite(int argb) {
         int alpha = argb >>> 24;
-        byte[] rgb = {onWhite(argb >> 16 & 0xff, alpha), onWhite(argb >> 8 & 0xff, alpha), onWhite(argb & 0xff, alpha)};
+        byte[] rgb = {
+            onWhite((argb >> 16) & 0xff, alpha), onWhite((argb >> 8) & 0xff, alpha), onWhite(argb & 0xff, alpha)
+        };
         return rgb;
     }
 
     /** Pillow's paste with a mask: rounded division by 255. */
     private static byte onWhite(int value, int alpha) {
         int sum = 255 * (255 - alpha) + value * alpha + 128;
-        return (byte) ((sum >> 8) + sum >> 8);
+        return (byte) (((sum >> 8) + sum) >> 8);
     }
 
     /** A picture all in white. */

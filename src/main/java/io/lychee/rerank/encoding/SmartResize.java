@@ -16,13 +16,7 @@ record SmartResize(int factor, long minPixels, long maxPixels) {
     private static final int MAX_ASPECT = 200;
 
     /** Pixels. */
-    record Size(int height, int width) {
-
-        /** Image tokens it takes. */
-        int tokens(int factor) {
-            return (height / factor) * (width / factor);
-        }
-    }
+    record Size(int height, int width) {}
 
     /** The narrower of the configured limits and the checkpoint's. */
     static SmartResize of(RerankConfig.Limits limits, Preprocessor checkpoint) {

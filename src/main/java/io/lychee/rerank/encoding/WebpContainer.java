@@ -51,10 +51,10 @@ record WebpContainer(int width, int height, int exif, int exifEnd) {
     }
 
     private static long u32(byte[] data, int at) {
-        return u24(data, at) | (data[at + 3] & 0xffL) << 24;
+        return u24(data, at) | ((data[at + 3] & 0xffL) << 24);
     }
 
     private static int u24(byte[] data, int at) {
-        return data[at] & 0xff | (data[at + 1] & 0xff) << 8 | (data[at + 2] & 0xff) << 16;
+        return (data[at] & 0xff) | (data[at + 1] & 0xff) << 8 | (data[at + 2] & 0xff) << 16;
     }
 }
