@@ -1,0 +1,149 @@
+package io.lychee.rerank.encoding;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RejectedException;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.apache.hc.client5.http.DnsResolver;
+
+/**
+ * Image references to bytes, by scheme. A few threads of its own read files and resolve names; what waits for a server
+ * holds none. Thread-safe.
+ */
+final class Fetching implements AutoCloseable {
+
+    private static final int THREADS = 8;
+
+    private final RerankConfig.Limits limits;
+    private final ExecutorService blocking;
+    private final ScheduledThreadPoolExecutor timer;
+    private final FileImages files;
+    private final HttpImages http;
+
+    Fetching(RerankConfig.Fetch config, RerankConfig.Limits limits, DnsResolver resolver) {
+        this.limits = limits;
+        ThreadPoolExecutor pool = new ThreadPoolExecutor(
+                THREADS, THREADS, 30, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Threads.daemons("image-fetch"));
+        pool.allowCoreThreadTimeOut(true);
+        this.blocking = pool;
+        this.timer = new ScheduledThreadPoolExecutor(1, Threads.daemons("image-timer"));
+        this.timer.setRemoveOnCancelPolicy(true);
+        this.files = new FileImages(limits);
+        this.http = new HttpImages(config, limits.maxImageBytes(), resolver, blocking, timer);
+    }
+
+    /**
+     * Never blocks.
+     *
+     * @return the bytes of every image, in order; completes exceptionally with {@link RejectedException} as soon as one
+     *     can't be had, and gives up the others
+     */
+    CompletableFuture<List<byte[]>> fetch(Content content) {
+        CompletableFuture<List<byte[]>> result = new CompletableFuture<>();
+        try {
+            checkCount(content.images().size(), limits);
+        } catch (RejectedException e) {
+            result.completeExceptionally(e);
+            return result;
+        }
+        List<CompletableFuture<byte[]>> parts =
+                content.images().stream().map(this::fetch).toList();
+        for (CompletableFuture<byte[]> part : parts) {
+            var unused = part.whenComplete((bytes, failure) -> {
+                if (failure != null) {
+                    result.completeExceptionally(failure);
+                }
+            });
+        }
+        var all = CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new))
+                .thenRun(() -> result.complete(
+                        parts.stream().map(CompletableFuture::join).toList()));
+        var unused = result.whenComplete((bytes, failure) -> {
+            if (failure != null) {
+                parts.forEach(part -> part.cancel(false));
+                all.cancel(false);
+            }
+        });
+        return result;
+    }
+
+    static void checkCount(int images, RerankConfig.Limits limits) throws RejectedException {
+        if (images > limits.maxImages()) {
+            throw new RejectedException(
+                    Reason.TOO_MANY_IMAGES,
+                    "there are %d images; image.max-per-candidate is %d".formatted(images, limits.maxImages()));
+        }
+    }
+
+    private CompletableFuture<byte[]> fetch(Image image) {
+        if (image instanceof Image.Bytes bytes) {
+            return complete(() -> {
+                ImageDecoder.checkBytes(bytes.data().length, limits.maxImageBytes());
+                return bytes.data();
+            });
+        }
+        String uri = ((Image.Reference) image).uri();
+        String scheme = uri.substring(0, Math.max(0, uri.indexOf(':'))).toLowerCase(Locale.ROOT);
+        return switch (scheme) {
+            case "http", "https" -> http.fetch(uri);
+            case "file" -> readFile(uri.substring("file:".length()));
+            default ->
+                complete(() -> {
+                    throw new RejectedException(
+                            Reason.IMAGE_FORBIDDEN,
+                            "the image %s is no reference that is followed; expected file:PATH, http: or https:"
+                                    .formatted(shorten(uri)));
+                });
+        };
+    }
+
+    private interface Source {
+        byte[] get() throws RejectedException;
+    }
+
+    private CompletableFuture<byte[]> readFile(String name) {
+        CompletableFuture<byte[]> result = new CompletableFuture<>();
+        try {
+            blocking.execute(() -> complete(result, () -> files.read(name)));
+        } catch (RejectedExecutionException e) {
+            result.completeExceptionally(new RejectedException(Reason.IMAGE_NOT_FOUND, "fetching has stopped"));
+        }
+        return result;
+    }
+
+    private static CompletableFuture<byte[]> complete(Source source) {
+        CompletableFuture<byte[]> result = new CompletableFuture<>();
+        complete(result, source);
+        return result;
+    }
+
+    private static void complete(CompletableFuture<byte[]> result, Source source) {
+        try {
+            result.complete(source.get());
+        } catch (RejectedException | RuntimeException e) {
+            result.completeExceptionally(e);
+        }
+    }
+
+    /** A reference short enough for a message. */
+    static String shorten(String reference) {
+        return reference.length() <= 200 ? reference : reference.substring(0, 200) + "…";
+    }
+
+    @Override
+    public void close() {
+        http.close();
+        timer.shutdownNow();
+        blocking.shutdownNow();
+    }
+}
