@@ -1,0 +1,66 @@
+package io.lychee.rerank.qwen;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.util.cuda.CudaUtils;
+import io.lychee.rerank.config.ConfigException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where the network runs, and in which numbers: float32 on the CPU, on a GPU bfloat16, or float16 where the card is too
+ * old for it.
+ *
+ * @param name as PyTorch writes it: cpu, cuda:0
+ */
+record TorchDevice(String name, String dtype) {
+
+    private static final Logger LOG = LoggerFactory.getLogger(TorchDevice.class);
+    private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
+
+    static final TorchDevice CPU = new TorchDevice("cpu", "float32");
+
+    boolean isCpu() {
+        return name.equals("cpu");
+    }
+
+    /**
+     * @param setting cpu, cuda, cuda:N, or auto: the first GPU where the engine sees one
+     * @throws ConfigException when it is none of these
+     */
+    static TorchDevice of(String setting, Engine engine) {
+        if (setting.equals("cpu")) {
+            return CPU;
+        }
+        if (setting.equals("auto")) {
+            if (engine.getGpuCount() > 0) {
+                return cuda(0);
+            }
+            LOG.info("model.device is auto and {} sees no GPU: using the CPU", engine);
+            return CPU;
+        }
+        Matcher cuda = CUDA.matcher(setting);
+        if (!cuda.matches()) {
+            throw new ConfigException("model.device is %s; expected cpu, cuda, cuda:N or auto".formatted(setting));
+        }
+        return cuda(cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1)));
+    }
+
+    private static TorchDevice cuda(int index) {
+        boolean bfloat16 = true;
+        try {
+            bfloat16 = Integer.parseInt(CudaUtils.getComputeCapability(index)) >= 80;
+        } catch (RuntimeException e) {
+            // DJL needs libcudart for this; PyTorch may well run without it
+            LOG.info("the compute capability of cuda:{} is unknown ({}): assuming bfloat16", index, e.toString());
+        }
+        return new TorchDevice("cuda:" + index, bfloat16 ? "bfloat16" : "float16");
+    }
+
+    /** For the arrays that Java makes: always the CPU; the network itself moves what it gets. */
+    static Device javaSide() {
+        return Device.cpu();
+    }
+}

@@ -1,0 +1,116 @@
+package io.lychee.rerank.qwen;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.lychee.rerank.scoring.EncodedImage;
+import io.lychee.rerank.scoring.Pass;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The network against what transformers computed; images that need resizing are compared where the encoder is. */
+class QwenGoldenTest {
+
+    private static QwenScorer scorer;
+
+    @BeforeAll
+    static void open() {
+        scorer = Golden.open(Golden.CHECKPOINT);
+    }
+
+    @AfterAll
+    static void close() {
+        scorer.close();
+    }
+
+    static Stream<Golden.Case> cases() {
+        return Golden.exact().stream();
+    }
+
+    @Test
+    void scores_of_all_cases_in_one_pass() {
+        List<Golden.Case> cases = Golden.exact();
+        assertThat(cases).hasSizeGreaterThanOrEqualTo(6);
+
+        float[] scores =
+                scorer.score(new Pass(cases.stream().map(Golden.Case::group).toList()));
+
+        for (int i = 0; i < scores.length; i++) {
+            assertThat((double) scores[i])
+                    .as(cases.get(i).name())
+                    .isCloseTo(cases.get(i).score(), within(1e-4));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void positions(Golden.Case golden) {
+        PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
+
+        int[] positions = Arrays.stream(packed.positions())
+                .flatMapToInt(axis -> Arrays.stream(axis).mapToInt(Math::toIntExact))
+                .toArray();
+        assertThat(positions).isEqualTo(Golden.ints(golden.name() + "/position_ids"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void last_hidden_state(Golden.Case golden) {
+        PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
+
+        Close.relative(scorer.network().lastHidden(packed), Golden.floats(golden.name() + "/last_hidden"), 1e-4);
+    }
+
+    @Test
+    void patches() {
+        Close.absolute(doubled(patches("square.png")), Golden.floats("t-i/pixel_values"), 1e-6);
+        // the case's first image; the second needs resizing
+        float[] both = Golden.floats("t-2i/pixel_values");
+        Close.absolute(doubled(patches("exact.png")), Arrays.copyOf(both, both.length / 2), 1e-6);
+    }
+
+    @Test
+    void vision() {
+        EncodedImage square = Golden.image("square.png");
+        EncodedImage exact = Golden.image("exact.png");
+        float[] squareSeen = Golden.floats("t-i/vision");
+        float[] exactSeen = Arrays.copyOf(Golden.floats("t-2i/vision"), 6 * 64);
+
+        Close.relative(scorer.network().vision(List.of(square)), squareSeen, 1e-4);
+        Close.relative(scorer.network().vision(List.of(exact)), exactSeen, 1e-4);
+        Close.relative(
+                scorer.network().vision(List.of(exact, square, exact)), concat(exactSeen, squareSeen, exactSeen), 1e-4);
+    }
+
+    private static float[] patches(String image) {
+        return scorer.network().patches(List.of(Golden.image(image)));
+    }
+
+    /** transformers keeps the doubled frame: (patches, 3 · 196) → (patches, 3 · 2 · 196). */
+    private static float[] doubled(float[] patches) {
+        float[] doubled = new float[patches.length * 2];
+        for (int i = 0; i < patches.length; i++) {
+            int at = i / 196 * 2 * 196 + i % 196;
+            doubled[at] = patches[i];
+            doubled[at + 196] = patches[i];
+        }
+        return doubled;
+    }
+
+    private static float[] concat(float[]... parts) {
+        int length = Arrays.stream(parts).mapToInt(part -> part.length).sum();
+        float[] all = new float[length];
+        int at = 0;
+        for (float[] part : parts) {
+            System.arraycopy(part, 0, all, at, part.length);
+            at += part.length;
+        }
+        return all;
+    }
+}
