@@ -17,7 +17,7 @@ class LayeringTest {
 
     @ArchTest
     void domainKnowsNothing(JavaClasses classes) {
-        imports("domain", "scoring", "encoding", "qwen", "kafka", "operator", "config", "job", "cli")
+        imports("domain", "scoring", "encoding", "qwen", "kafka", "operator", "config", "evaluation", "job", "cli")
                 .check(classes);
         noClasses()
                 .that()
@@ -30,7 +30,7 @@ class LayeringTest {
 
     @ArchTest
     void scoringKnowsTheDomainOnly(JavaClasses classes) {
-        imports("scoring", "encoding", "qwen", "kafka", "operator", "config", "job", "cli")
+        imports("scoring", "encoding", "qwen", "kafka", "operator", "config", "evaluation", "job", "cli")
                 .check(classes);
     }
 

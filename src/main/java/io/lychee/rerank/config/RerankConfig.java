@@ -5,6 +5,7 @@ import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
@@ -16,6 +17,7 @@ import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.configuration.ReadableConfig;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The whole configuration, read and checked once; travels to the task managers. Each part belongs to one stage of the
@@ -98,19 +100,23 @@ public record RerankConfig(
             implements Serializable {}
 
     /**
-     * Reads {@code key=value} lines, with {@code overrides} on top.
+     * Puts together defaults, the {@code key=value} lines of a file, and overrides; later ones win.
      *
      * @throws ConfigException when the file can't be read, a key is unknown or a value out of range
      */
-    public static RerankConfig load(Path file, Map<String, String> overrides) {
-        Properties properties = new Properties();
-        try (var reader = Files.newBufferedReader(file)) {
-            properties.load(reader);
-        } catch (IOException | IllegalArgumentException e) {
-            throw new ConfigException("configuration file " + file + " can't be read: " + e, e);
+    public static RerankConfig load(@Nullable Path file, Map<String, String> defaults, Map<String, String> overrides) {
+        Map<String, String> values = new TreeMap<>(defaults);
+        if (file != null) {
+            Properties properties = new Properties();
+            try (var reader = Files.newBufferedReader(file)) {
+                properties.load(reader);
+            } catch (NoSuchFileException e) {
+                throw new ConfigException("no configuration file " + file.toAbsolutePath() + " (--conf)", e);
+            } catch (IOException | IllegalArgumentException e) {
+                throw new ConfigException("configuration file " + file + " can't be read: " + e, e);
+            }
+            properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
         }
-        Map<String, String> values = new TreeMap<>();
-        properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
         values.putAll(overrides);
         return of(values);
     }

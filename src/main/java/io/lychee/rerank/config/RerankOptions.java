@@ -4,9 +4,11 @@ import java.lang.reflect.Modifier;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.configuration.description.TextElement;
 
 /** Every key of {@code conf/rerank.properties}. Keys are public API: a renamed one is listed with its successor. */
 public final class RerankOptions {
@@ -262,6 +264,13 @@ public final class RerankOptions {
                     }
                 })
                 .toList();
+    }
+
+    /** The option's description as plain text. */
+    public static String describe(ConfigOption<?> option) {
+        return option.description().getBlocks().stream()
+                .map(block -> ((TextElement) block).getFormat())
+                .collect(Collectors.joining(" "));
     }
 
     /** How answers are written. */

@@ -62,7 +62,11 @@ public final class Engine implements AutoCloseable {
 
     private @Nullable RuntimeException dead;
 
-    private EngineStats stats = new EngineStats(0, 0, 0, 0, 0, 0);
+    private long answers;
+    private long passes;
+    private long pairs;
+    private long tokens;
+    private long busyNanos;
 
     /** Owns the encoder and the scorer from now on, and closes them. */
     public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
@@ -104,6 +108,7 @@ public final class Engine implements AutoCloseable {
             scheduler.add(pending, ticker.nanos());
             encodable.signalAll();
             answered = scheduler.drain();
+            answers += answered.size();
         } finally {
             lock.unlock();
         }
@@ -135,12 +140,7 @@ public final class Engine implements AutoCloseable {
         lock.lock();
         try {
             return new EngineStats(
-                    scheduler.size(),
-                    scheduler.encodedBytes(),
-                    stats.passes(),
-                    stats.pairs(),
-                    stats.tokens(),
-                    stats.busyNanos());
+                    scheduler.size(), scheduler.encodedBytes(), answers, passes, pairs, tokens, busyNanos);
         } finally {
             lock.unlock();
         }
@@ -256,7 +256,10 @@ public final class Engine implements AutoCloseable {
                 }
                 settle(() -> {
                     scheduler.scored(planned, scores, nanos);
-                    stats = stats.plus(scores.length, planned.pass().tokens(), nanos);
+                    passes++;
+                    pairs += scores.length;
+                    tokens += planned.pass().tokens();
+                    busyNanos += nanos;
                 });
             }
         } catch (InterruptedException e) {
@@ -293,6 +296,7 @@ public final class Engine implements AutoCloseable {
         try {
             change.run();
             answered = scheduler.drain();
+            answers += answered.size();
             encodable.signalAll();
             scorable.signal();
         } finally {

@@ -1,0 +1,43 @@
+package io.lychee.rerank.cli;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options of every command that needs a configuration: a file, and single keys on top of it. */
+final class ConfigOptions {
+
+    @Option(names = "--conf", paramLabel = "FILE", description = "Keys and values; conf/rerank.properties lists them.")
+    private @Nullable Path file;
+
+    @Option(names = "-D", paramLabel = "KEY=VALUE", description = "Sets one key, on top of --conf.")
+    private Map<String, String> keys = new LinkedHashMap<>();
+
+    @Option(names = "--checkpoint", paramLabel = "DIR", description = "Hugging Face checkpoint (model.checkpoint).")
+    private @Nullable Path checkpoint;
+
+    @Option(names = "--device", description = "cpu, cuda, cuda:N or auto (model.device).")
+    private @Nullable String device;
+
+    /**
+     * Reads the configuration.
+     *
+     * @param defaults what holds where neither file nor option says otherwise
+     * @param fixed what the command sets, on top of everything
+     */
+    RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
+        Map<String, String> overrides = new LinkedHashMap<>(keys);
+        if (checkpoint != null) {
+            overrides.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
+        }
+        if (device != null) {
+            overrides.put(RerankOptions.DEVICE.key(), device);
+        }
+        overrides.putAll(fixed);
+        return RerankConfig.load(file, defaults, overrides);
+    }
+}

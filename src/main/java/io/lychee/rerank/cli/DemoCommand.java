@@ -1,0 +1,105 @@
+package io.lychee.rerank.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.scoring.Engines;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code ./lychee demo}: a broker, the job and the demo shop in this process, from topic to topic. */
+@Command(
+        name = "demo",
+        description = {
+            "Starts a broker and the job in this process, publishes the demo shop's lists, and prints",
+            "each list before and after reranking, with scores and latencies."
+        })
+final class DemoCommand implements Callable<Integer> {
+
+    private static final Duration BROKER = Duration.ofSeconds(30);
+
+    @Mixin
+    private final ConfigOptions options = new ConfigOptions();
+
+    @Option(names = "--json", description = "The summary as JSON on standard output, and nothing else there.")
+    private boolean json;
+
+    @Override
+    public Integer call() throws Exception {
+        DemoShop shop = DemoShop.load();
+        PrintStream people =
+                json ? new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8) : System.out;
+        try (EmbeddedBroker broker = EmbeddedBroker.start()) {
+            RerankConfig config = options.load(
+                    defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
+            new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
+            QwenEngines engines = new QwenEngines(config);
+            try (Engines.Lease lease = engines.lease()) {
+                people.println(lease.engine().model().name() + " is loaded, a broker runs at "
+                        + broker.bootstrapServers() + ", publishing "
+                        + shop.lists().size() + " lists to "
+                        + config.kafka().requestsTopic());
+                DemoSummary summary = rerank(config, engines, shop, people);
+                if (json) {
+                    System.out.println(new ObjectMapper().writeValueAsString(summary.figures()));
+                } else {
+                    summary.print(new DemoPrinter(people));
+                }
+                return summary.lists() == shop.lists().size() ? 0 : 1;
+            }
+        }
+    }
+
+    /** On a slow machine the last lists of the burst wait for the first; the demo shall show scores, not deadlines. */
+    private static Map<String, String> defaults(DemoShop shop) {
+        Map<String, String> defaults = new HashMap<>(shop.defaults());
+        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), "10 min");
+        return defaults;
+    }
+
+    private static DemoSummary rerank(RerankConfig config, QwenEngines engines, DemoShop shop, PrintStream people)
+            throws Exception {
+        StreamExecutionEnvironment env = RerankJob.environment(config);
+        RerankJob.build(env, config, engines);
+        JobClient job = env.executeAsync("lychee-rerank demo");
+        DemoPrinter printer = new DemoPrinter(people);
+        DemoSummary summary = new DemoSummary();
+        Map<String, CandidateList> asked = new HashMap<>();
+        shop.lists().forEach(list -> asked.put(list.requestId(), list));
+        try (DemoTopics topics = new DemoTopics(config.kafka())) {
+            topics.publish(shop.lines());
+            while (!asked.isEmpty()) {
+                for (RerankedList answer : topics.poll()) {
+                    CandidateList list = asked.remove(answer.requestId());
+                    if (list != null) {
+                        summary.add(list, answer);
+                        printer.print(list, answer, summary.lastBefore(), summary.lastAfter());
+                    }
+                }
+                if (job.getJobExecutionResult().isDone()) {
+                    // only a failure ends this job; get() says which
+                    job.getJobExecutionResult().get();
+                }
+            }
+        } finally {
+            job.cancel().get(30, TimeUnit.SECONDS);
+        }
+        return summary;
+    }
+}

@@ -1,0 +1,62 @@
+package io.lychee.rerank.cli;
+
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.kafka.CandidateListDecoder;
+import io.lychee.rerank.kafka.Decoded;
+import io.lychee.rerank.kafka.SourceRecord;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The lists of {@code demo/lists.jsonl} and the checkpoint beside them.
+ *
+ * @param lines as they stand in the file; {@code lists} the same, decoded
+ */
+record DemoShop(Path folder, List<String> lines, List<CandidateList> lists) {
+
+    static DemoShop load() throws IOException {
+        Path folder = Main.home().resolve("demo");
+        Path file = folder.resolve("lists.jsonl");
+        if (!Files.exists(file)) {
+            throw new ConfigException("no " + file + "; is the launcher in the project's folder?");
+        }
+        List<String> lines = Files.readAllLines(file).stream()
+                .filter(line -> !line.isBlank())
+                .toList();
+        RerankConfig config = RerankConfig.of(defaults(folder));
+        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        List<CandidateList> lists = new ArrayList<>();
+        for (String line : lines) {
+            byte[] value = line.getBytes(StandardCharsets.UTF_8);
+            SourceRecord record = SourceRecord.line(file.toString(), lists.size(), value, 0);
+            if (decoder.decode(record) instanceof Decoded.Taken taken) {
+                lists.add(taken.list());
+            } else {
+                throw new ConfigException(file + " holds a line that is no candidate list: " + record);
+            }
+        }
+        return new DemoShop(folder, lines, lists);
+    }
+
+    /** What holds for the demo where nobody says otherwise. */
+    Map<String, String> defaults() {
+        return defaults(folder);
+    }
+
+    private static Map<String, String> defaults(Path folder) {
+        return Map.of(
+                RerankOptions.CHECKPOINT.key(),
+                folder.resolve("checkpoint").toString(),
+                RerankOptions.IMAGE_ROOTS.key(),
+                folder.toString());
+    }
+}

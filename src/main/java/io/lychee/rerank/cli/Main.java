@@ -1,0 +1,104 @@
+package io.lychee.rerank.cli;
+
+import io.lychee.rerank.config.ConfigException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** {@code ./lychee SUBCOMMAND}. Exit codes: 0 done, 1 failed, 2 wrong use. */
+@Command(
+        name = "lychee",
+        description = "Reranks candidate lists of text and images with Qwen2.5-VL, as a stream.",
+        version = "lychee-rerank 0.1.0",
+        mixinStandardHelpOptions = true,
+        scope = ScopeType.INHERIT,
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        subcommands = {
+            DemoCommand.class,
+            RerankCommand.class,
+            JobCommand.class,
+            ProduceCommand.class,
+            ConsumeCommand.class,
+            BenchCommand.class,
+        })
+public final class Main implements Runnable {
+
+    @Option(
+            names = {"-v", "--verbose"},
+            scope = ScopeType.INHERIT,
+            description = "Log what happens, not only what goes wrong.")
+    @SuppressWarnings("UnusedVariable") // for the help; read before anything is parsed, see configureLogging
+    private boolean verbose;
+
+    @Option(names = "--stacktrace", scope = ScopeType.INHERIT, description = "Show where an error came from.")
+    private boolean stacktrace;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a subcommand is missing");
+    }
+
+    public static void main(String[] args) {
+        System.exit(run(args));
+    }
+
+    /** @return the exit code */
+    static int run(String... args) {
+        configureLogging(args);
+        // DJL would look for a cloud machine's metadata otherwise
+        if (System.getProperty("ai.djl.offline") == null && System.getenv("DJL_OFFLINE") == null) {
+            System.setProperty("ai.djl.offline", "true");
+        }
+        Main main = new Main();
+        return new CommandLine(main)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler((error, commandLine, parsed) -> main.report(error))
+                .execute(args);
+    }
+
+    private int report(Exception error) {
+        Throwable told = cause(error);
+        System.err.println("lychee: " + (told instanceof ConfigException ? told.getMessage() : told.toString()));
+        if (stacktrace) {
+            error.printStackTrace();
+        } else if (!(told instanceof ConfigException)) {
+            System.err.println("lychee: --stacktrace shows where it came from, --verbose what led to it");
+        }
+        return 1;
+    }
+
+    /** What a person can act upon: the configuration error inside wrappers, or the innermost cause. */
+    private static Throwable cause(Throwable error) {
+        Throwable cause = error;
+        while (!(cause instanceof ConfigException) && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause;
+    }
+
+    private static void configureLogging(String... args) {
+        boolean verbose = Arrays.stream(args).anyMatch(a -> a.equals("-v") || a.equals("--verbose"));
+        System.setProperty("lychee.log.level", verbose ? "INFO" : "WARN");
+        Path file = home().resolve("conf/log4j2.properties");
+        if (System.getProperty("log4j2.configurationFile") == null && Files.exists(file)) {
+            System.setProperty("log4j2.configurationFile", file.toUri().toString());
+        }
+    }
+
+    /** The folder of the launcher: where {@code conf/} and {@code demo/} lie. */
+    static Path home() {
+        return Path.of(System.getProperty("lychee.home", "")).toAbsolutePath();
+    }
+}

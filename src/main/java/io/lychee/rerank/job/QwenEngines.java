@@ -1,0 +1,61 @@
+package io.lychee.rerank.job;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.encoding.QwenEncoder;
+import io.lychee.rerank.operator.EngineFactory;
+import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.EngineSettings;
+import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.Ticker;
+import java.time.Duration;
+
+/** Puts the engine together: encoder and scorer of one checkpoint behind one schedule. */
+public record QwenEngines(RerankConfig config) implements EngineFactory {
+
+    /** So that a restarting job finds its network loaded. */
+    private static final Duration LINGER = Duration.ofMinutes(5);
+
+    @Override
+    public Engines.Lease lease() {
+        return Engines.lease(key(), this::open, LINGER);
+    }
+
+    /** Everything that shapes an engine; jobs that agree on it share one. */
+    private String key() {
+        return String.join(
+                "|",
+                config.model().toString(),
+                config.prompt().toString(),
+                config.limits().toString(),
+                config.fetch().toString(),
+                config.lanes().toString(),
+                config.engine().toString());
+    }
+
+    /** @throws io.lychee.rerank.config.ConfigException when the checkpoint or a setting is not usable */
+    public Engine open() {
+        QwenEncoder encoder = QwenEncoder.open(config);
+        try {
+            QwenScorer scorer = QwenScorer.open(config.model(), encoder.yesId(), encoder.noId());
+            return new Engine(encoder, scorer, settings(), Ticker.system());
+        } catch (RuntimeException e) {
+            encoder.close();
+            throw e;
+        }
+    }
+
+    private EngineSettings settings() {
+        int threads = config.engine().encodeThreads();
+        return new EngineSettings(
+                config.engine().passTokens(),
+                config.engine().passTimeout(),
+                config.limits().maxPairTokens(),
+                config.limits().trainedPairTokens(),
+                threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                config.engine().encodeBytes(),
+                config.fetch().maxConnections(),
+                config.lanes().realtimeTimeout().toMillis(),
+                config.lanes().backfillTimeout().toMillis());
+    }
+}

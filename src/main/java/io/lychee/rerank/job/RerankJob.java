@@ -1,0 +1,76 @@
+package io.lychee.rerank.job;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.kafka.KafkaSinks;
+import io.lychee.rerank.kafka.KafkaSources;
+import io.lychee.rerank.kafka.OutputRecord;
+import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.operator.EngineFactory;
+import io.lychee.rerank.operator.RerankFunction;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.streaming.api.datastream.AsyncDataStream;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+
+/**
+ * The graph over Kafka: each lane has its own source and its own rerank operator, because in one stream a backlog of
+ * the one would block the other; they meet in the engine.
+ */
+public final class RerankJob {
+
+    private RerankJob() {}
+
+    /** The environment a job runs in: the cluster's when submitted to one, else embedded in this process. */
+    public static StreamExecutionEnvironment environment(RerankConfig config) {
+        Configuration flink = new Configuration();
+        // the operator is rarely chained to its source; an aligned barrier would wait for whole lists
+        flink.set(CheckpointingOptions.ENABLE_UNALIGNED, true);
+        flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
+        // a type that only Kryo can write would be found when the job is built, not after a failure
+        flink.set(PipelineOptions.GENERIC_TYPES, false);
+        flink.addAll(Configuration.fromMap(config.flink()));
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
+        env.setParallelism(config.parallelism());
+        return env;
+    }
+
+    /** Adds both lanes to {@code env}. */
+    public static void build(StreamExecutionEnvironment env, RerankConfig config, EngineFactory engines) {
+        for (Lane lane : Lane.values()) {
+            String name = name(lane);
+            DataStream<SourceRecord> records = env.fromSource(
+                            KafkaSources.lists(config.kafka(), lane), WatermarkStrategy.noWatermarks(), name + " lists")
+                    .uid(name + "-lists");
+            // answers and dead letters leave by one sink, which picks the topic
+            rerank(records, config, engines, lane, false)
+                    .sinkTo(KafkaSinks.outputs(config.kafka(), lane))
+                    .name(name + " outputs")
+                    .uid(name + "-outputs");
+        }
+    }
+
+    /** The lane's operator; what comes out keeps the order of what went in where {@code ordered}. */
+    static SingleOutputStreamOperator<OutputRecord> rerank(
+            DataStream<SourceRecord> records, RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
+        RerankFunction function = new RerankFunction(config, engines);
+        int capacity = lane == Lane.REALTIME
+                ? config.lanes().realtimeCapacity()
+                : config.lanes().backfillCapacity();
+        // no timeout of Flink's: the engine answers when the deadline comes
+        SingleOutputStreamOperator<OutputRecord> reranked = ordered
+                ? AsyncDataStream.orderedWait(records, function, 0, TimeUnit.MILLISECONDS, capacity)
+                : AsyncDataStream.unorderedWait(records, function, 0, TimeUnit.MILLISECONDS, capacity);
+        String name = name(lane);
+        return reranked.returns(OutputRecord.TYPE).name(name + " rerank").uid(name + "-rerank");
+    }
+
+    private static String name(Lane lane) {
+        return lane == Lane.REALTIME ? "realtime" : "backfill";
+    }
+}

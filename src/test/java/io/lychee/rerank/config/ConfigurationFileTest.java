@@ -1,0 +1,103 @@
+package io.lychee.rerank.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.StringReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Properties;
+import java.util.stream.Collectors;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.MemorySize;
+import org.apache.flink.util.TimeUtils;
+import org.junit.jupiter.api.Test;
+
+/** conf/rerank.properties is what the options say: every key, in their order, with its default. */
+class ConfigurationFileTest {
+
+    private static final Path FILE = Path.of("conf/rerank.properties");
+
+    @Test
+    void listsEveryKeyWithItsDefault() throws Exception {
+        String expected = header()
+                + RerankOptions.all().stream().map(ConfigurationFileTest::entry).collect(Collectors.joining("\n"));
+        Path written = Files.writeString(Path.of("target/rerank.properties"), expected);
+
+        assertThat(Files.readString(FILE))
+                .as("%s; what it should be lies in %s", FILE, written)
+                .isEqualTo(expected);
+    }
+
+    @Test
+    void isReadAsItStands() {
+        RerankConfig config = RerankConfig.load(FILE, java.util.Map.of(), java.util.Map.of());
+
+        assertThat(config.model().checkpoint()).isEqualTo("demo/checkpoint");
+        assertThat(config.prompt().template()).startsWith("<|im_start|>system\n{system}<|im_end|>\n");
+    }
+
+    private static String header() {
+        return """
+                # Every key of lychee-rerank with its default. Lines that are commented out say what holds anyway.
+                # kafka.properties.NAME is handed to the Kafka clients as NAME, flink.NAME to the embedded Flink.
+                # Unknown keys are refused.
+
+                """;
+    }
+
+    private static String entry(ConfigOption<?> option) {
+        String value = option.hasDefaultValue() ? text(option.defaultValue()) : "demo/checkpoint";
+        String line = option.key() + "=" + escape(value);
+        return wrap(option) + (option.hasDefaultValue() ? "#" : "") + line + "\n";
+    }
+
+    private static String text(Object value) {
+        if (value instanceof Duration duration) {
+            return TimeUtils.formatWithHighestUnit(duration);
+        }
+        if (value instanceof MemorySize size) {
+            return size.toString();
+        }
+        if (value instanceof List<?> list) {
+            return list.stream().map(String::valueOf).collect(Collectors.joining(";"));
+        }
+        return value instanceof Enum<?> e ? e.name().toLowerCase(java.util.Locale.ROOT) : String.valueOf(value);
+    }
+
+    private static String escape(String value) {
+        return value.replace("\\", "\\\\").replace("\n", "\\n");
+    }
+
+    private static String wrap(ConfigOption<?> option) {
+        String description = RerankOptions.describe(option);
+        StringBuilder lines = new StringBuilder();
+        StringBuilder line = new StringBuilder("#");
+        for (String word : description.split(" ", -1)) {
+            if (line.length() + 1 + word.length() > 110) {
+                lines.append(line).append('\n');
+                line = new StringBuilder("#");
+            }
+            line.append(' ').append(word);
+        }
+        return lines.append(line).append('\n').toString();
+    }
+
+    @Test
+    void everyDefaultSurvivesBeingWrittenOut() throws Exception {
+        Properties commented = new Properties();
+        commented.load(new StringReader(Files.readString(FILE)
+                .lines()
+                .map(l -> l.replaceFirst("^#(?=[a-z])", ""))
+                .collect(Collectors.joining("\n"))));
+        java.util.Map<String, String> values = new java.util.HashMap<>();
+        commented.stringPropertyNames().forEach(n -> values.put(n, commented.getProperty(n)));
+
+        assertThat(RerankConfig.of(values))
+                .isEqualTo(RerankConfig.of(java.util.Map.of("model.checkpoint", "demo/checkpoint")));
+        assertThat(values.keySet())
+                .containsExactlyInAnyOrderElementsOf(
+                        RerankOptions.all().stream().map(ConfigOption::key).toList());
+    }
+}

@@ -1,0 +1,70 @@
+package io.lychee.rerank.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class RerankConfigTest {
+
+    @Test
+    void defaultsAreTheProducts() {
+        RerankConfig config = of(Map.of());
+
+        assertThat(config.limits().maxPixels()).isEqualTo(1280 * 28 * 28);
+        assertThat(config.limits().maxQueryTokens()).isEqualTo(512);
+        assertThat(config.limits().maxImageBytes()).isEqualTo(16 << 20);
+        assertThat(config.kafka().maxRecordBytes()).isEqualTo(8 << 20);
+        assertThat(config.lanes().realtimeTimeout()).isEqualTo(Duration.ofSeconds(10));
+        assertThat(config.lanes().backfillTimeout()).isZero();
+        assertThat(config.prompt().instruction())
+                .isEqualTo("Given a web search query, retrieve relevant passages that answer the query.");
+    }
+
+    @Test
+    void unknownKeysAreRefusedWithTheNearest() {
+        assertThatThrownBy(() -> of(Map.of("image.max-pixel", "1")))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage("unknown key image.max-pixel; did you mean image.max-pixels?");
+        assertThatThrownBy(() -> of(Map.of("nonsense", "1"))).hasMessageContaining("conf/rerank.properties");
+    }
+
+    @Test
+    void refusalsNameKeyValueAndRange() {
+        assertThatThrownBy(() -> of(Map.of("list.max-candidates", "0")))
+                .hasMessage("list.max-candidates is 0; expected at least 1");
+        assertThatThrownBy(() -> of(Map.of("list.max-candidates", "many")))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("list.max-candidates")
+                .hasMessageContaining("many");
+        assertThatThrownBy(() -> of(Map.of("fetch.timeout", "soon"))).hasMessageContaining("fetch.timeout");
+        assertThatThrownBy(() -> of(Map.of("kafka.output-format", "xml"))).hasMessageContaining("kafka.output-format");
+        assertThatThrownBy(() -> of(Map.of("kafka.max-record-bytes", "5 gb")))
+                .hasMessageContaining("kafka.max-record-bytes");
+        assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000")))
+                .hasMessage("image.max-pixels is 3000; expected at least 3136");
+        assertThatThrownBy(() -> of(Map.of("kafka.topic.results", " "))).hasMessage("kafka.topic.results is empty");
+        assertThatThrownBy(() -> RerankConfig.of(Map.of())).hasMessageContaining("model.checkpoint is not set");
+        assertThatThrownBy(() -> RerankConfig.load(Path.of("no-such-file"), Map.of(), Map.of()))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("no-such-file");
+    }
+
+    @Test
+    void prefixedKeysAreHandedOn() {
+        RerankConfig config = of(Map.of("kafka.properties.security.protocol", "SSL", "flink.rest.port", "8081"));
+
+        assertThat(config.kafka().properties()).containsExactly(Map.entry("security.protocol", "SSL"));
+        assertThat(config.flink()).containsExactly(Map.entry("rest.port", "8081"));
+    }
+
+    private static RerankConfig of(Map<String, String> values) {
+        Map<String, String> all = new HashMap<>(values);
+        all.put("model.checkpoint", "somewhere");
+        return RerankConfig.of(all);
+    }
+}
