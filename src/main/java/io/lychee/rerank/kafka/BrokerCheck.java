@@ -1,0 +1,176 @@
+package io.lychee.rerank.kafka;
+
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.errors.TopicExistsException;
+
+/**
+ * Looks, before a job starts, whether its broker answers and has its topics. Topics are never created on the side: how
+ * many partitions they need is for their owner to say. Every call ends within the time given, and a little.
+ */
+public final class BrokerCheck {
+
+    private static final Duration CLOSE = Duration.ofSeconds(1);
+
+    private final RerankConfig.Kafka kafka;
+    private final Duration timeout;
+
+    public BrokerCheck(RerankConfig.Kafka kafka, Duration timeout) {
+        this.kafka = kafka;
+        this.timeout = timeout;
+    }
+
+    /** The topics a job of this configuration reads and writes. */
+    public static Set<String> topics(RerankConfig.Kafka kafka) {
+        return new LinkedHashSet<>(List.of(
+                kafka.requestsTopic(),
+                kafka.resultsTopic(),
+                kafka.backfillTopic(),
+                kafka.backfillResultsTopic(),
+                kafka.deadLettersTopic()));
+    }
+
+    /**
+     * @return warnings, one line each: settings of topics that would refuse our largest records
+     * @throws ConfigException in one line, when no broker answers or a topic is missing
+     */
+    public List<String> check(Set<String> topics) {
+        try (var admin = open()) {
+            requireTopics(admin.get(), topics);
+            return warnings(admin.get(), topics);
+        }
+    }
+
+    /** Creates those that are missing, with the broker's default replication. */
+    public void createMissing(Set<String> topics, int partitions) {
+        try (var admin = open()) {
+            Set<String> missing = missing(admin.get(), topics);
+            var created = admin.get()
+                    .createTopics(missing.stream()
+                            .map(name -> new NewTopic(name, Optional.of(partitions), Optional.empty())
+                                    .configs(Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, maxBytes())))
+                            .toList());
+            for (KafkaFuture<Void> topic : created.values().values()) {
+                try {
+                    await(topic);
+                } catch (TopicExistsException e) {
+                    // somebody else was faster
+                }
+            }
+        }
+    }
+
+    private void requireTopics(Admin admin, Set<String> topics) {
+        Set<String> missing = missing(admin, topics);
+        if (missing.isEmpty()) {
+            return;
+        }
+        StringBuilder message = new StringBuilder((missing.size() == 1 ? "topic " : "topics ")
+                + String.join(", ", missing) + (missing.size() == 1 ? " doesn't" : " don't") + " exist at "
+                + kafka.bootstrapServers() + " (kafka.topic.*); to create:");
+        for (String topic : missing) {
+            message.append("\n  kafka-topics.sh --bootstrap-server ")
+                    .append(kafka.bootstrapServers())
+                    .append(" --create --topic ")
+                    .append(topic)
+                    .append(" --partitions 4 --config max.message.bytes=")
+                    .append(maxBytes());
+        }
+        throw new ConfigException(message.toString());
+    }
+
+    private Set<String> missing(Admin admin, Set<String> topics) {
+        Set<String> missing = new LinkedHashSet<>(topics);
+        missing.removeAll(await(admin.listTopics().names()));
+        return missing;
+    }
+
+    private List<String> warnings(Admin admin, Set<String> topics) {
+        List<ConfigResource> resources = topics.stream()
+                .map(topic -> new ConfigResource(ConfigResource.Type.TOPIC, topic))
+                .toList();
+        Map<ConfigResource, Config> configs = new HashMap<>();
+        try {
+            configs.putAll(await(admin.describeConfigs(resources).all()));
+        } catch (KafkaException e) {
+            return List.of("the settings of the topics can't be read: " + e.getMessage());
+        }
+        List<String> warnings = new ArrayList<>();
+        configs.forEach((resource, config) -> {
+            var entry = config.get(TopicConfig.MAX_MESSAGE_BYTES_CONFIG);
+            if (entry != null && Long.parseLong(entry.value()) < kafka.maxRecordBytes()) {
+                warnings.add("topic " + resource.name() + " takes records of at most " + entry.value()
+                        + " bytes (max.message.bytes), less than kafka.max-record-bytes (" + kafka.maxRecordBytes()
+                        + "): a larger answer would stop the job");
+            }
+        });
+        return warnings.stream().sorted().toList();
+    }
+
+    private String maxBytes() {
+        return Integer.toString(kafka.maxRecordBytes());
+    }
+
+    private OpenAdmin open() {
+        Properties properties = new Properties();
+        properties.putAll(kafka.properties());
+        properties.setProperty(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
+        properties.setProperty(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, Long.toString(timeout.toMillis()));
+        properties.setProperty(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, Long.toString(timeout.toMillis()));
+        try {
+            return new OpenAdmin(Admin.create(properties));
+        } catch (KafkaException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new ConfigException(
+                    "kafka.bootstrap-servers is \"" + kafka.bootstrapServers() + "\": " + cause.getMessage(), e);
+        }
+    }
+
+    private <T> T await(KafkaFuture<T> future) {
+        try {
+            return future.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ConfigException("interrupted while waiting for the broker", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof TimeoutException) {
+                throw new ConfigException(
+                        "no broker answered at " + kafka.bootstrapServers() + " within " + timeout.toSeconds()
+                                + " s (kafka.bootstrap-servers)",
+                        e);
+            }
+            if (e.getCause() instanceof KafkaException cause) {
+                throw cause;
+            }
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Closes in bounded time; the client's own close() waits for ever. */
+    private record OpenAdmin(Admin get) implements AutoCloseable {
+
+        @Override
+        public void close() {
+            get.close(CLOSE);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+package io.lychee.rerank.kafka;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.avro.Schema;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.GenericRecord;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Dead letters to records, with the key and the headers of the record they are about. Of its value they keep the first
+ * 256 KiB, or as much as fits {@code kafka.max-record-bytes}; headers and key go before the payload is gone. Safe for
+ * any thread.
+ */
+public final class DeadLetterEncoder {
+
+    private static final RecordType TYPE = RecordType.DEAD_LETTER;
+    private static final Schema HEADER = TYPE.schema("headers").getElementType();
+    private static final int MAX_MESSAGE = 500;
+    private static final int MAX_SOURCE = 300;
+
+    private final OutputFormat format;
+    private final int budget;
+
+    public DeadLetterEncoder(RerankConfig.Kafka kafka) {
+        this(kafka.outputFormat(), kafka.maxRecordBytes());
+    }
+
+    public DeadLetterEncoder(OutputFormat format, int maxRecordBytes) {
+        this.format = format;
+        this.budget = Wire.budget(maxRecordBytes);
+    }
+
+    public OutputRecord encode(DeadLetter letter) {
+        SourceRecord origin = letter.origin();
+        // both occur twice, in the letter and beside it
+        boolean keepHeaders = origin.headers().size() <= budget / 8;
+        boolean keepKey = origin.key == null || origin.key.length <= budget / 8;
+        OutputRecord out = new OutputRecord();
+        out.deadLetter = true;
+        out.key = keepKey ? origin.key : null;
+        out.headerNames = keepHeaders ? origin.headerNames : new String[0];
+        out.headerValues = keepHeaders ? origin.headerValues : new byte[0][];
+        out.position = origin.offset;
+        GenericRecord record = record(letter, out);
+        int kept = origin.value == null ? 0 : Math.min(origin.value.length, SourceRecord.KEPT_BYTES);
+        long room = budget - out.size();
+        do {
+            record.put("payload", origin.value == null ? null : ByteBuffer.wrap(origin.value, 0, kept));
+            out.value = Wire.encode(TYPE, record, format);
+            kept /= 2;
+        } while (out.value.length > room && kept > 0);
+        if (out.value.length > room) {
+            // text of control characters takes six bytes a character in JSON
+            record.put("message", Text.cut(letter.message(), 60));
+            record.put("source", Text.cut(origin.source, 60));
+            out.value = Wire.encode(TYPE, record, format);
+        }
+        return out;
+    }
+
+    private static GenericRecord record(DeadLetter letter, OutputRecord out) {
+        SourceRecord origin = letter.origin();
+        GenericRecord record = new GenericData.Record(TYPE.schema());
+        record.put("reason", Fields.symbol(TYPE.schema("reason"), letter.reason()));
+        record.put("message", Text.cut(letter.message(), MAX_MESSAGE));
+        record.put("source", Text.cut(origin.source, MAX_SOURCE));
+        record.put("partition", origin.partition);
+        record.put("offset", origin.offset);
+        record.put("timestamp", origin.timestamp);
+        record.put("lane", Fields.symbol(TYPE.schema("lane"), origin.lane));
+        record.put("key", buffer(out.key));
+        List<GenericRecord> headers = new ArrayList<>();
+        for (int i = 0; i < out.headerNames.length; i++) {
+            GenericRecord header = new GenericData.Record(HEADER);
+            header.put("name", out.headerNames[i]);
+            header.put("value", buffer(out.headerValues[i]));
+            headers.add(header);
+        }
+        record.put("headers", headers);
+        record.put("payload_size", origin.valueSize);
+        record.put("failed_at", letter.failedAt().toEpochMilli());
+        return record;
+    }
+
+    private static @Nullable ByteBuffer buffer(byte @Nullable [] bytes) {
+        return bytes == null ? null : ByteBuffer.wrap(bytes);
+    }
+}

@@ -1,0 +1,31 @@
+package io.lychee.rerank.kafka;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** Headers of a record in their order, names and values side by side; names may repeat and values be null. */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+record Headers(String[] names, byte[][] values) {
+
+    static final Headers NONE = new Headers(new String[0], new byte[0][]);
+
+    /** Bytes on the wire, at most. */
+    long size() {
+        long size = 0;
+        for (int i = 0; i < names.length; i++) {
+            // ten for the two lengths in front
+            size += 10 + names[i].getBytes(StandardCharsets.UTF_8).length;
+            size += values[i] == null ? 0 : values[i].length;
+        }
+        return size;
+    }
+
+    Headers with(String name, byte @Nullable [] value) {
+        String[] moreNames = Arrays.copyOf(names, names.length + 1);
+        byte[][] moreValues = Arrays.copyOf(values, values.length + 1);
+        moreNames[names.length] = name;
+        moreValues[names.length] = value;
+        return new Headers(moreNames, moreValues);
+    }
+}

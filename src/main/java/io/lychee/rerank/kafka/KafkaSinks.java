@@ -1,0 +1,43 @@
+package io.lychee.rerank.kafka;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Lane;
+import java.util.Properties;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.kafka.clients.producer.ProducerConfig;
+
+/** Where answers and dead letters go: one sink for each lane writes both. */
+public final class KafkaSinks {
+
+    private static final int DEFAULT_BUFFER_BYTES = 32 * 1024 * 1024;
+
+    private KafkaSinks() {}
+
+    /** At least once: every record is acknowledged before the checkpoint that covers it is complete. */
+    public static KafkaSink<OutputRecord> outputs(RerankConfig.Kafka kafka, Lane lane) {
+        return KafkaSink.<OutputRecord>builder()
+                .setKafkaProducerConfig(producer(kafka, lane))
+                .setBootstrapServers(kafka.bootstrapServers())
+                .setRecordSerializer(new OutputRecordSerializer(resultsTopic(kafka, lane), kafka.deadLettersTopic()))
+                .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
+                .build();
+    }
+
+    static String resultsTopic(RerankConfig.Kafka kafka, Lane lane) {
+        return lane == Lane.REALTIME ? kafka.resultsTopic() : kafka.backfillResultsTopic();
+    }
+
+    /** Room for the largest record; answers people wait for leave at once. */
+    static Properties producer(RerankConfig.Kafka kafka, Lane lane) {
+        Properties properties = new Properties();
+        properties.setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(kafka.maxRecordBytes()));
+        properties.setProperty(
+                ProducerConfig.BUFFER_MEMORY_CONFIG,
+                Long.toString(Math.max(DEFAULT_BUFFER_BYTES, 2L * kafka.maxRecordBytes())));
+        properties.setProperty(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
+        properties.setProperty(ProducerConfig.LINGER_MS_CONFIG, lane == Lane.REALTIME ? "0" : "20");
+        properties.putAll(kafka.properties());
+        return properties;
+    }
+}

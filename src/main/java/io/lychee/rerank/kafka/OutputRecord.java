@@ -1,0 +1,48 @@
+package io.lychee.rerank.kafka;
+
+import java.util.Map;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.jspecify.annotations.Nullable;
+
+/** A record ready to be written: an answer or a dead letter, encoded. A POJO for Flink's sake. */
+public final class OutputRecord {
+
+    public static final TypeInformation<OutputRecord> TYPE = Types.POJO(
+            OutputRecord.class,
+            Map.of(
+                    "deadLetter", Types.BOOLEAN,
+                    "key", Types.PRIMITIVE_ARRAY(Types.BYTE),
+                    "value", Types.PRIMITIVE_ARRAY(Types.BYTE),
+                    "headerNames", Types.OBJECT_ARRAY(Types.STRING),
+                    "headerValues", Types.OBJECT_ARRAY(Types.PRIMITIVE_ARRAY(Types.BYTE)),
+                    "position", Types.LONG));
+
+    /** Goes to the dead letters instead of the results. */
+    public boolean deadLetter;
+
+    /** The request id; a dead letter has its record's own key, or null. */
+    public byte @Nullable [] key;
+
+    public byte[] value = {};
+
+    public String[] headerNames = {};
+
+    /** One for each name; an element may be null. */
+    public byte[][] headerValues = {};
+
+    /** Offset of the record that this is the answer to; files are put in this order. */
+    public long position;
+
+    public OutputRecord() {}
+
+    /** Bytes of key, headers and value on the wire, at most. */
+    long size() {
+        return (key == null ? 0 : key.length) + new Headers(headerNames, headerValues).size() + value.length;
+    }
+
+    @Override
+    public String toString() {
+        return (deadLetter ? "dead letter" : "answer") + " to " + position + ", " + value.length + " bytes";
+    }
+}

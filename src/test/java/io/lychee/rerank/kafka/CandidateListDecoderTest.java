@@ -1,0 +1,262 @@
+package io.lychee.rerank.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.Candidate;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.GenericRecord;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class CandidateListDecoderTest {
+
+    private static final int MAX_BYTES = 1 << 20;
+    private final CandidateListDecoder decoder = new CandidateListDecoder(MAX_BYTES, 1000, TestingRecords.CLOCK);
+
+    @Test
+    void readsTheDesignsExample() {
+        CandidateList list = taken("""
+                {"request_id":"q-17","instruction":null,"attributes":{"group":"style"},
+                 "query":{"text":"white suit","images":["https://example.com/look.jpg"]},
+                 "candidates":[{"id":"sku-1","text":"blazer","images":["file:img/1.jpg","data:image/png;base64,iVBO"],
+                   "retrieval_score":12.3,"attributes":{"sales":"1200"},"relevance":2}],
+                 "top_n":null,"timeout_ms":null}""");
+
+        assertThat(list)
+                .isEqualTo(new CandidateList(
+                        "q-17",
+                        null,
+                        Map.of("group", "style"),
+                        new Content("white suit", List.of(new Image.Reference("https://example.com/look.jpg"))),
+                        List.of(new Candidate(
+                                "sku-1",
+                                new Content(
+                                        "blazer",
+                                        List.of(
+                                                new Image.Reference("file:img/1.jpg"),
+                                                new Image.Bytes(new byte[] {(byte) 0x89, 'P', 'N'}))),
+                                12.3,
+                                Map.of("sales", "1200"),
+                                2)),
+                        null,
+                        null));
+    }
+
+    @Test
+    void absentFieldsAndNullsTakeTheDefaults() {
+        CandidateList list = taken("\uFEFF \n{\"request_id\":\"q\",\"query\":{},\"attributes\":null,"
+                + "\"candidates\":[{\"id\":\"a\",\"images\":null,\"relevance\":2.0,\"new\":[{\"x\":{}}]}]}");
+
+        assertThat(list.candidates())
+                .containsExactly(new Candidate("a", new Content(null, List.of()), null, Map.of(), 2));
+        assertThat(decoder.unknownFields()).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+            {}                                                                     | UNDECODABLE | request_id is missing
+            {"request_id":"q","query":{},"candidates":[{"id":"a"},{}]}             | UNDECODABLE | candidates[1].id is missing
+            {"request_id":"q","query":{},"candidates":[{"id":7}]}                  | UNDECODABLE | candidates[0].id: expected a string, found 7
+            {"request_id":"q","query":{},"candidates":[{"id":"a","retrieval_score":"12"}]} | UNDECODABLE | candidates[0].retrieval_score: expected a number, found the string "12"
+            {"request_id":"q","query":{},"candidates":[{"id":"a","retrieval_score":1e999}]} | UNDECODABLE | candidates[0].retrieval_score: expected a number, found 1e999
+            {"request_id":"q","query":{},"candidates":[{"id":"a","retrieval_score":NaN}]} | UNDECODABLE | broken JSON at byte
+            {"request_id":"q","query":{},"candidates":[],"top_n":3000000000}       | UNDECODABLE | top_n: expected a whole number from -2147483648 to 2147483647, found 3000000000
+            {"request_id":"q","query":{},"candidates":[],"top_n":1.5}              | UNDECODABLE | found 1.5
+            {"request_id":"q","query":{},"candidates":[],"top_n":1e1000000000}     | UNDECODABLE | top_n: expected a whole number
+            {"request_id":"q","query":[],"candidates":[]}                          | UNDECODABLE | query: expected an object, found an array
+            {"request_id":"q","query":{},"candidates":{}}                          | UNDECODABLE | candidates: expected an array, found an object
+            {"request_id":"q","query":{},"candidates":[],"attributes":{"a":1}}     | UNDECODABLE | attributes.a: expected a string, found 1
+            {"request_id":"q","query":{},"candidates":[],"attributes":{"a":null}}  | UNDECODABLE | attributes.a: expected a string, found null
+            {"request_id":"q","query":{"text":"a","text":"b"},"candidates":[]}     | UNDECODABLE | query.text occurs twice
+            {"request_id":"q","query":{},"query":{},"candidates":[]}               | UNDECODABLE | query occurs twice
+            {"request_id":"q","query":{},"candidates":[]} {}                       | UNDECODABLE | more JSON behind the record
+            {"request_id":"q","query":{},"candidates":[                            | UNDECODABLE | broken JSON at byte
+            {"request_id":"q q","query":{},"candidates":[]}                        | INVALID     | request_id is "q q"; expected 1 to 200
+            {"request_id":"q","query":{},"candidates":[],"top_n":0}                | INVALID     | top_n is 0; expected at least 1
+            [1]                                                                    | UNDECODABLE | starts with 5B 31 5D
+            hello                                                                  | UNDECODABLE | expected C3 01 (Avro single-object encoding) or { (JSON)
+            """)
+    void whatIsWrongIsNamed(String json, DeadLetterReason reason, String message) {
+        DeadLetter letter = refused(TestingRecords.source(json));
+
+        assertThat(letter.message()).contains(message);
+        assertThat(letter.reason()).isEqualTo(reason);
+    }
+
+    @Test
+    void emptyAndOversizedRecordsAreDeadLetters() {
+        assertThat(refused(TestingRecords.source((byte[]) null)).reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
+        assertThat(refused(TestingRecords.source(new byte[0])).reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
+        assertThat(refused(TestingRecords.source(" \r\n")).reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
+        DeadLetter oversized = refused(TestingRecords.source(new byte[MAX_BYTES]));
+        assertThat(oversized.reason()).isEqualTo(DeadLetterReason.OVERSIZED);
+        assertThat(oversized.message()).contains("1048577 bytes", "kafka.max-record-bytes");
+    }
+
+    @Test
+    void tooManyCandidatesAreRefusedInBothForms() {
+        CandidateListDecoder small = new CandidateListDecoder(MAX_BYTES, 2, TestingRecords.CLOCK);
+        for (OutputFormat format : OutputFormat.values()) {
+            for (int candidates : new int[] {2, 3}) {
+                CandidateList list = list(candidates);
+                Decoded decoded = small.decode(TestingRecords.source(CandidateListEncoder.encode(list, format)));
+                if (candidates == 2) {
+                    assertThat(decoded).isEqualTo(new Decoded.Taken(list));
+                } else {
+                    DeadLetter letter = ((Decoded.Refused) decoded).letter();
+                    assertThat(letter.reason()).isEqualTo(DeadLetterReason.INVALID);
+                    assertThat(letter.message()).contains("candidates has more than 2", "list.max-candidates");
+                }
+            }
+        }
+    }
+
+    @Test
+    void anUnknownFingerprintIsNamedBesideTheKnown() {
+        byte[] avro = CandidateListEncoder.encode(list(1), OutputFormat.AVRO);
+        avro[9] ^= 1;
+
+        assertThat(refused(TestingRecords.source(avro)).message())
+                .matches("Avro of an unknown schema, fingerprint [0-9a-f]{16}; known for CandidateList: [0-9a-f]{16}");
+        assertThat(refused(TestingRecords.source(new byte[] {(byte) 0xC3, 1, 2}))
+                        .message())
+                .contains("ends within its header");
+    }
+
+    @Test
+    void textIsValidUnicode() {
+        byte[] avro = CandidateListEncoder.encode(list(1), OutputFormat.AVRO);
+        byte[] json = CandidateListEncoder.encode(list(1), OutputFormat.JSON);
+        for (byte[] bytes : List.of(avro, json)) {
+            String latin = new String(bytes, StandardCharsets.ISO_8859_1);
+            bytes[latin.indexOf("text 0")] = (byte) 0xE9;
+            assertThat(refused(TestingRecords.source(bytes)).message()).contains("not UTF-8");
+        }
+        CandidateList half = taken("{\"request_id\":\"q\",\"query\":{\"text\":\"a\\ud83d!\"},\"candidates\":[]}");
+        assertThat(half.query().text()).isEqualTo("a\uFFFD!");
+    }
+
+    @Test
+    void dataUrisAreBytesWhereverTheyCanBeRead() {
+        assertThat(image("data:image/png;base64,AAEC")).isEqualTo(new Image.Bytes(new byte[] {0, 1, 2}));
+        assertThat(image("DATA:;BASE64,AAE%43\\n")).isEqualTo(new Image.Bytes(new byte[] {0, 1, 2}));
+        assertThat(image("data:;base64,-_8")).isEqualTo(new Image.Bytes(new byte[] {(byte) 0xFB, (byte) 0xFF}));
+        assertThat(image("data:,a%20b")).isEqualTo(new Image.Bytes(new byte[] {'a', ' ', 'b'}));
+        assertThat(image("data:image/png;base64,!")).isEqualTo(new Image.Reference("data:image/png;base64,!"));
+        assertThat(image("data:,%4")).isEqualTo(new Image.Reference("data:,%4"));
+        assertThat(image("data:")).isEqualTo(new Image.Reference("data:"));
+        assertThat(image("https://example.com/,")).isEqualTo(new Image.Reference("https://example.com/,"));
+    }
+
+    @Test
+    void aDataUriInAvroIsBytesTooAndNaNIsNoScore() {
+        GenericRecord record = CandidateLists.toRecord(list(1));
+        GenericRecord candidate = Fields.records(record, "candidates").get(0);
+        candidate.put("images", List.of("data:,x"));
+        candidate.put("retrieval_score", Double.NaN);
+
+        Decoded decoded = decoder.decode(TestingRecords.source(RecordType.CANDIDATE_LIST.toAvro(record)));
+
+        Candidate read = ((Decoded.Taken) decoded).list().candidates().get(0);
+        assertThat(read.content().images()).containsExactly(new Image.Bytes(new byte[] {'x'}));
+        assertThat(read.retrievalScore()).isNull();
+    }
+
+    /** Counts and lengths that only an attacker or a flipped bit would write. */
+    @Test
+    void hugeCountsCostNothing() {
+        byte[] avro = RecordType.CANDIDATE_LIST.toAvro(CandidateLists.toRecord(list(0)));
+        byte[] huge = {(byte) 0xFE, (byte) 0xFF, (byte) 0xFF, (byte) 0xFF, 0x0F};
+        for (int at = 10; at < avro.length; at++) {
+            byte[] broken = new byte[avro.length + huge.length];
+            System.arraycopy(avro, 0, broken, 0, at);
+            System.arraycopy(huge, 0, broken, at, huge.length);
+            System.arraycopy(avro, at, broken, at + huge.length, avro.length - at);
+            assertThat(decoder.decode(TestingRecords.source(broken)))
+                    .as("at " + at)
+                    .isInstanceOf(Decoded.Refused.class);
+        }
+    }
+
+    /** Whatever the bytes: a list or a dead letter, and a dead letter that can be written and read. */
+    @Test
+    void mutatedRecordsAreListsOrDeadLetters() throws Exception {
+        DeadLetterEncoder letters = new DeadLetterEncoder(OutputFormat.JSON, MAX_BYTES);
+        int taken = 0;
+        int refused = 0;
+        for (long seed = 1; seed <= 6000; seed++) {
+            Random random = new Random(seed);
+            GenericRecord record = new TestingRecords(seed % 50).record(RecordType.CANDIDATE_LIST.schema());
+            byte[] bytes = random.nextBoolean()
+                    ? RecordType.CANDIDATE_LIST.toAvro(record)
+                    : PlainJsonWriter.write(GenericData.get().deepCopy(record.getSchema(), record));
+            byte[] mutated = mutate(bytes, random);
+            Decoded decoded = decoder.decode(TestingRecords.source(mutated));
+            if (decoded instanceof Decoded.Refused dead) {
+                refused++;
+                assertThat(dead.letter().message())
+                        .as("seed " + seed)
+                        .isNotBlank()
+                        .doesNotContain("can't be decoded");
+                DeadLetter back = DeadLetterDecoder.decode(letters.encode(dead.letter()).value);
+                assertThat(back.origin().value).as("seed " + seed).isEqualTo(mutated);
+            } else {
+                taken++;
+            }
+        }
+        assertThat(taken).isGreaterThan(300);
+        assertThat(refused).isGreaterThan(1000);
+    }
+
+    private static byte[] mutate(byte[] bytes, Random random) {
+        byte[] mutated = bytes.clone();
+        for (int i = random.nextInt(3); i >= 0; i--) {
+            int at = random.nextInt(mutated.length);
+            switch (random.nextInt(4)) {
+                case 0 -> mutated[at] ^= (byte) (1 << random.nextInt(8));
+                case 1 -> mutated[at] = (byte) random.nextInt(256);
+                case 2 -> mutated = Arrays.copyOf(mutated, Math.max(1, at));
+                default -> mutated = Arrays.copyOf(mutated, mutated.length + random.nextInt(5));
+            }
+        }
+        return mutated;
+    }
+
+    private CandidateList taken(String json) {
+        Decoded decoded = decoder.decode(TestingRecords.source(json));
+        assertThat(decoded).isInstanceOf(Decoded.Taken.class);
+        return ((Decoded.Taken) decoded).list();
+    }
+
+    private DeadLetter refused(SourceRecord record) {
+        Decoded decoded = decoder.decode(record);
+        assertThat(decoded).isInstanceOf(Decoded.Refused.class);
+        return ((Decoded.Refused) decoded).letter();
+    }
+
+    private Image image(String reference) {
+        return taken("{\"request_id\":\"q\",\"query\":{\"images\":[\"" + reference + "\"]},\"candidates\":[]}")
+                .query()
+                .images()
+                .get(0);
+    }
+
+    private static CandidateList list(int candidates) {
+        List<Candidate> all = new ArrayList<>();
+        for (int i = 0; i < candidates; i++) {
+            all.add(new Candidate("c" + i, new Content("text " + i, List.of()), null, Map.of(), null));
+        }
+        return new CandidateList("q", "i", Map.of(), new Content("query", List.of()), all, 3, 100L);
+    }
+}

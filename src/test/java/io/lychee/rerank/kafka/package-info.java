@@ -1,0 +1,4 @@
+@NullMarked
+package io.lychee.rerank.kafka;
+
+import org.jspecify.annotations.NullMarked;
