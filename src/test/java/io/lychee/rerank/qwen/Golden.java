@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 
 /** The fixture of {@code src/test/resources/golden}: what transformers computed with a tiny random checkpoint. */
@@ -27,6 +28,9 @@ final class Golden {
     static final Path CHECKPOINT = DIRECTORY.resolve("checkpoint");
     /** The first token of {@code <Document>:}, which the prefix ends in front of. */
     private static final int DOCUMENT = documentToken();
+
+    static final int IMAGE_TOKEN =
+            QwenConfig.read(CheckpointFiles.of(CHECKPOINT.toString())).imageToken();
 
     private static final JsonNode CASES = cases();
     private static final Safetensors TENSORS = Safetensors.read(List.of(DIRECTORY.resolve("tensors.safetensors")));
@@ -39,6 +43,13 @@ final class Golden {
 
         boolean hasImages() {
             return !queryImages.isEmpty() || !candidateImages.isEmpty();
+        }
+
+        List<EncodedImage> images() {
+            return Stream.of(queryImages, candidateImages)
+                    .flatMap(List::stream)
+                    .map(Golden::image)
+                    .toList();
         }
 
         /** Whether its images need no resizing. */
@@ -148,12 +159,8 @@ final class Golden {
 
     private static Segment segment(List<Integer> tokens, List<String> images) {
         int[] ids = tokens.stream().mapToInt(i -> i).toArray();
-        int vision = (int) Arrays.stream(ids).filter(id -> id == imageToken()).count();
+        int vision = (int) Arrays.stream(ids).filter(id -> id == IMAGE_TOKEN).count();
         return new Segment(ids, images.stream().map(Golden::image).toList(), vision, false);
-    }
-
-    static int imageToken() {
-        return QwenConfig.read(CheckpointFiles.of(CHECKPOINT.toString())).imageToken();
     }
 
     private static List<String> names(JsonNode node) {

@@ -75,14 +75,22 @@ class QwenGoldenTest {
         Close.absolute(doubled(patches("exact.png")), Arrays.copyOf(both, both.length / 2), 1e-6);
     }
 
+    @ParameterizedTest
+    @MethodSource("cases")
+    void vision(Golden.Case golden) {
+        if (golden.hasImages()) {
+            float[] seen = scorer.network().vision(golden.images());
+            Close.relative(seen, Golden.floats(golden.name() + "/vision"), 1e-4);
+        }
+    }
+
     @Test
-    void vision() {
+    void vision_of_several_images_at_once() {
         EncodedImage square = Golden.image("square.png");
         EncodedImage exact = Golden.image("exact.png");
         float[] squareSeen = Golden.floats("t-i/vision");
         float[] exactSeen = Arrays.copyOf(Golden.floats("t-2i/vision"), 6 * 64);
 
-        Close.relative(scorer.network().vision(List.of(square)), squareSeen, 1e-4);
         Close.relative(scorer.network().vision(List.of(exact)), exactSeen, 1e-4);
         Close.relative(
                 scorer.network().vision(List.of(exact, square, exact)), concat(exactSeen, squareSeen, exactSeen), 1e-4);
