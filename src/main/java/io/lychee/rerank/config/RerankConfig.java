@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -245,7 +246,7 @@ public record RerankConfig(
     private static String nearest(String key, Collection<String> known) {
         return known.stream()
                 .filter(k -> distance(k, key) <= 3 || k.endsWith("." + key))
-                .findFirst()
+                .min(Comparator.comparingInt(k -> distance(k, key)))
                 .map(k -> "; did you mean " + k + "?")
                 .orElse("; conf/rerank.properties lists all keys");
     }
