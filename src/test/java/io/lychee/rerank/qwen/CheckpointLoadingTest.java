@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.scoring.Pass;
 import java.io.IOException;
@@ -57,6 +59,28 @@ class CheckpointLoadingTest {
         new CheckpointVariants().write(directory, Safetensors.Type.F16);
 
         assertScores(2e-2);
+    }
+
+    /** What a GPU computes in; here on the CPU. The random network magnifies the rounding. */
+    @Test
+    void computing_in_bf16() {
+        CheckpointFiles checkpoint = CheckpointFiles.of(Golden.CHECKPOINT.toString());
+        QwenConfig config = QwenConfig.read(checkpoint);
+        List<Golden.Case> cases = Golden.exact();
+        try (QwenNetwork network = QwenNetwork.load(
+                config,
+                Preprocessor.read(checkpoint),
+                CheckpointTensors.match(config, Safetensors.open(checkpoint)),
+                new TorchDevice("cpu", "bfloat16"),
+                new QwenNetwork.Answers(Golden.yes(), Golden.no()))) {
+            Pass pass = new Pass(cases.stream().map(Golden.Case::group).toList());
+            float[] scores = network.score(PackedPass.of(pass, config));
+            for (int i = 0; i < scores.length; i++) {
+                assertThat((double) scores[i])
+                        .as(cases.get(i).name())
+                        .isCloseTo(cases.get(i).score(), within(0.05));
+            }
+        }
     }
 
     @Test
