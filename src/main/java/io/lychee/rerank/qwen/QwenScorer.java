@@ -1,6 +1,7 @@
 package io.lychee.rerank.qwen;
 
 import ai.djl.engine.Engine;
+import ai.djl.pytorch.jni.JniUtils;
 import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.Preprocessor;
@@ -100,7 +101,13 @@ public final class QwenScorer implements Scorer {
             System.setProperty("ai.djl.offline", "true");
         }
         try {
-            return Engine.getEngine("PyTorch");
+            Engine engine = Engine.getEngine("PyTorch");
+            // PyTorch's threads wait for each other spinning: beside other busy threads, one too many is ten times
+            // slower
+            if (System.getProperty("ai.djl.pytorch.num_threads") == null && System.getenv("OMP_NUM_THREADS") == null) {
+                JniUtils.setNumThreads(Math.max(1, Runtime.getRuntime().availableProcessors() / 2));
+            }
+            return engine;
         } catch (RuntimeException | LinkageError e) {
             throw new ConfigException("PyTorch can't start: " + e, e);
         }

@@ -147,7 +147,7 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
         if (bytes > Integer.MAX_VALUE) {
             throw broken(file, "tensor %s of %d bytes; a tensor may have up to 2 GB".formatted(name, bytes));
         }
-        if ((dataStart + begin) % type.bytes != 0 && (dataStart + begin) % 2 != 0) {
+        if ((dataStart + begin) % 2 != 0) { // PyTorch would read 2-byte numbers across two words
             throw broken(file, "tensor %s at odd byte %d".formatted(name, dataStart + begin));
         }
         return new Tensor(name, file, type, List.copyOf(shape), dataStart + begin, (int) bytes);

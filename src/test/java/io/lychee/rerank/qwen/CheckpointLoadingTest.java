@@ -1,0 +1,236 @@
+package io.lychee.rerank.qwen;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Preprocessor;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.scoring.Pass;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The forms a checkpoint comes in, all giving the golden scores, and the ways it can be wrong. */
+class CheckpointLoadingTest {
+
+    private static final String GATE = "model.layers.1.mlp.gate_proj.weight";
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void new_tensor_names_in_shards() {
+        new CheckpointVariants()
+                .rename(name -> name.startsWith("visual.")
+                        ? "model." + name
+                        : name.replaceFirst("^model\\.", "model.language_model."))
+                .writeShards(directory, 3);
+
+        assertScores(1e-4);
+    }
+
+    @Test
+    void flat_config_of_older_versions() {
+        new CheckpointVariants().config(CheckpointLoadingTest::flatten).write(directory, Safetensors.Type.F32);
+
+        assertScores(1e-4);
+    }
+
+    @Test
+    void bf16_weights() {
+        new CheckpointVariants().roundToBf16().write(directory, Safetensors.Type.F32);
+        float[] rounded = scores();
+        new CheckpointVariants().write(emptied(), Safetensors.Type.BF16);
+
+        assertThat(scores()).containsExactly(rounded);
+    }
+
+    @Test
+    void f16_weights() {
+        new CheckpointVariants().write(directory, Safetensors.Type.F16);
+
+        assertScores(2e-2);
+    }
+
+    /** What a GPU computes in; here on the CPU. The random network magnifies the rounding. */
+    @Test
+    void computing_in_bf16() {
+        CheckpointFiles checkpoint = CheckpointFiles.of(Golden.CHECKPOINT.toString());
+        QwenConfig config = QwenConfig.read(checkpoint);
+        List<Golden.Case> cases = Golden.exact();
+        try (QwenNetwork network = QwenNetwork.load(
+                config,
+                Preprocessor.read(checkpoint),
+                CheckpointTensors.match(config, Safetensors.open(checkpoint)),
+                new TorchDevice("cpu", "bfloat16"),
+                new QwenNetwork.Answers(Golden.yes(), Golden.no()))) {
+            Pass pass = new Pass(cases.stream().map(Golden.Case::group).toList());
+            float[] scores = network.score(PackedPass.of(pass, config));
+            for (int i = 0; i < scores.length; i++) {
+                assertThat((double) scores[i])
+                        .as(cases.get(i).name())
+                        .isCloseTo(cases.get(i).score(), within(0.05));
+            }
+        }
+    }
+
+    @Test
+    void a_tied_head_scores_with_the_embedding() {
+        CheckpointVariants variant = new CheckpointVariants();
+        CheckpointVariants.Raw embedding = variant.tensor("model.embed_tokens.weight");
+        variant.put("lm_head.weight", embedding).write(directory, Safetensors.Type.F32);
+        float[] untied = scores();
+        // saved all the same, and saved without, and without a word in config.json
+        variant.put("lm_head.weight", embedding.shape())
+                .config(config -> config.put("tie_word_embeddings", true))
+                .write(emptied(), Safetensors.Type.F32);
+        assertThat(scores()).containsExactly(untied);
+        variant.remove("lm_head.weight").write(emptied(), Safetensors.Type.F32);
+        assertThat(scores()).containsExactly(untied);
+        variant.config(config -> config.remove("tie_word_embeddings")).write(emptied(), Safetensors.Type.F32);
+        assertThat(scores()).containsExactly(untied);
+    }
+
+    @Test
+    void a_missing_tensor_is_named() {
+        new CheckpointVariants().remove(GATE).write(directory, Safetensors.Type.F32);
+
+        assertRefused("lacks tensor " + GATE + " [160, 64]", "model.safetensors");
+    }
+
+    @Test
+    void an_extra_tensor_is_named() {
+        new CheckpointVariants()
+                .put("model.layers.3.mlp.gate_proj.weight", List.of(160L, 64L))
+                .write(directory, Safetensors.Type.F32);
+
+        assertRefused("model.safetensors", "has tensor model.layers.3.mlp.gate_proj.weight [160, 64]", "no place");
+    }
+
+    @Test
+    void a_misshapen_tensor_is_named() {
+        new CheckpointVariants().put(GATE, List.of(64L, 160L)).write(directory, Safetensors.Type.F32);
+
+        assertRefused("model.safetensors", GATE + " of shape [64, 160]", "asks for [160, 64]");
+    }
+
+    @Test
+    void one_tensor_under_both_names_is_refused() {
+        new CheckpointVariants()
+                .put("model.language_model.norm.weight", List.of(64L))
+                .write(directory, Safetensors.Type.F32);
+
+        assertRefused("model.norm.weight", "model.language_model.norm.weight", "are the same one");
+    }
+
+    @Test
+    void a_missing_shard_is_named() throws IOException {
+        new CheckpointVariants().writeShards(directory, 2);
+        Files.delete(directory.resolve("model-00002-of-00002.safetensors"));
+
+        assertRefused("has no model-00002-of-00002.safetensors");
+    }
+
+    @Test
+    void a_file_cut_short_is_refused() throws IOException {
+        new CheckpointVariants().write(directory, Safetensors.Type.F32);
+        Path file = directory.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        Files.write(file, Arrays.copyOf(bytes, bytes.length - 4));
+
+        assertRefused("model.safetensors", "was its download cut short?");
+    }
+
+    @Test
+    void a_directory_without_weights_or_without_config_or_none_at_all() throws IOException {
+        assertRefused("has no config.json");
+        new CheckpointVariants().write(directory, Safetensors.Type.F32);
+        Files.delete(directory.resolve("model.safetensors"));
+        assertRefused("has neither model.safetensors nor model.safetensors.index.json");
+        assertThatThrownBy(() -> Golden.open(directory.resolve("nowhere")))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("model.checkpoint is " + directory.resolve("nowhere"));
+    }
+
+    @Test
+    void another_device_than_there_is() {
+        String golden = Golden.CHECKPOINT.toString();
+        assertThatThrownBy(() -> QwenScorer.open(new RerankConfig.Model(golden, "tpu"), Golden.yes(), Golden.no()))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
+    }
+
+    @Test
+    void the_fingerprint_tells_checkpoints_apart() {
+        new CheckpointVariants().write(directory, Safetensors.Type.F32);
+        String same = fingerprint();
+        assertThat(same).matches("[0-9a-f]{16}").isEqualTo(fingerprint());
+        new CheckpointVariants().put("model.norm.weight", List.of(64L)).write(emptied(), Safetensors.Type.F32);
+        assertThat(fingerprint()).isNotEqualTo(same);
+    }
+
+    private String fingerprint() {
+        try (QwenScorer scorer = Golden.open(directory)) {
+            assertThat(scorer.model().name()).isEqualTo(directory.getFileName().toString());
+            return scorer.model().fingerprint();
+        }
+    }
+
+    private float[] scores() {
+        try (QwenScorer scorer = Golden.open(directory)) {
+            return scorer.score(
+                    new Pass(Golden.exact().stream().map(Golden.Case::group).toList()));
+        }
+    }
+
+    private void assertScores(double tolerance) {
+        float[] scores = scores();
+        List<Golden.Case> cases = Golden.exact();
+        for (int i = 0; i < scores.length; i++) {
+            assertThat((double) scores[i])
+                    .as(cases.get(i).name())
+                    .isCloseTo(cases.get(i).score(), within(tolerance));
+        }
+    }
+
+    private void assertRefused(String... parts) {
+        assertThatThrownBy(() -> Golden.open(directory))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("model.checkpoint")
+                .hasMessageContainingAll(parts);
+    }
+
+    private Path emptied() {
+        try (var files = Files.list(directory)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return directory;
+    }
+
+    /** As transformers 4.49 wrote it: language-model keys at the top, defaults left out, other spellings. */
+    private static void flatten(ObjectNode config) {
+        ObjectNode text = (ObjectNode) config.remove("text_config");
+        ObjectNode rope = (ObjectNode) text.remove("rope_parameters");
+        text.remove(List.of("model_type", "dtype"));
+        config.setAll(text);
+        config.put("rope_theta", 1e6);
+        config.putObject("rope_scaling").put("type", "mrope").set("mrope_section", rope.path("mrope_section"));
+        ObjectNode vision = (ObjectNode) config.path("vision_config");
+        vision.remove(List.of("model_type", "rope_parameters", "patch_size", "temporal_patch_size", "window_size"));
+        vision.remove(List.of("spatial_merge_size", "hidden_act", "in_channels"));
+        vision.put("in_chans", 3).put("spatial_patch_size", 14);
+    }
+}
