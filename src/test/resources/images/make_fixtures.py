@@ -1,6 +1,6 @@
 """Small pictures of every kind the decoder must read, and the RGB that Pillow makes of them.
 
-usage: /usr/bin/python3 make_fixtures.py      (Pillow 9.4 of Debian 12, ImageMagick 6 for YCCK and 4:4:0 JPEG; run in this folder)
+usage: /usr/bin/python3 make_fixtures.py      (Pillow 9.4 of Debian 12, libgs-common for a colour profile, ImageMagick 6 for 16-bit and 4:4:0 JPEG; run in this folder)
 Writes NAME.EXT and, for all in one file, expected.zip with NAME.EXT.rgb: height and width (big-endian int32), then RGB bytes.
 Reference: ImageOps.exif_transpose, alpha pasted on white, convert("RGB").
 """
@@ -59,7 +59,7 @@ save(im, "422.jpg", quality=90, subsampling=1)
 save(im, "progressive.jpg", quality=85, progressive=True)
 save(grey, "grey.jpg", quality=90)
 save(im.convert("CMYK"), "cmyk.jpg", quality=92)
-save(im, "profile.jpg", quality=90, icc_profile=open("/usr/share/color/icc/ghostscript/a98.icc", "rb").read() if os.path.exists("/usr/share/color/icc/ghostscript/a98.icc") else None)
+save(im, "profile.jpg", quality=90, icc_profile=open("/usr/share/color/icc/ghostscript/a98.icc", "rb").read())
 for o in range(1, 9):
     save(im.crop((0, 0, 23, 14)), f"orientation-{o}.jpg", quality=90, exif=exif(o))
 save(im, "rgb.png")
@@ -83,6 +83,7 @@ save(im, "lossless.webp", lossless=True)
 save(rgba, "alpha.webp", quality=80)
 save(rgba, "lossless-alpha.webp", lossless=True)
 save(im, "orientation-8.webp", lossless=True, exif=exif(8))
+save(im, "profile.webp", lossless=True, icc_profile=open("/usr/share/color/icc/ghostscript/a98.icc", "rb").read())
 save(pal, "still.gif")
 frames = [scene().convert("P", palette=Image.ADAPTIVE, colors=16) for _ in range(3)]
 save(frames[0], "animated.gif", save_all=True, append_images=frames[1:], duration=100, loop=0)

@@ -91,6 +91,11 @@ public final class QwenEncoder implements Encoder {
         if (candidate.isEmpty()) {
             throw new RejectedException(Reason.EMPTY, "the candidate has neither text nor image");
         }
+        return encodeAny(candidate, images);
+    }
+
+    /** A candidate that may be blank: what the reference would make of it. */
+    Segment encodeAny(Content candidate, List<byte[]> images) throws RejectedException {
         return encode(
                 template.candidate(), new Tokenizer.Cut("", false), candidate, images, limits.maxCandidateTokens());
     }

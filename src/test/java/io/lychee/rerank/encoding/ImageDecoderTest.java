@@ -1,0 +1,186 @@
+package io.lychee.rerank.encoding;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RejectedException;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.zip.CRC32;
+import java.util.zip.DeflaterOutputStream;
+import java.util.zip.ZipFile;
+import org.junit.jupiter.api.Test;
+
+/** Files of each kind, against the RGB that Pillow makes of them ({@code images/make_fixtures.py}). */
+final class ImageDecoderTest {
+
+    private static final Path FOLDER = Path.of("src/test/resources/images");
+
+    /** Mean difference allowed, in levels: lossy WebP, whose chroma the library spreads without interpolating. */
+    private static final Map<String, Double> NOT_EXACT = Map.of("lossy.webp", 7.0, "alpha.webp", 3.5);
+
+    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000);
+
+    @Test
+    void everyKindDecodesAsPillowDoes() throws Exception {
+        List<Path> files = fixtures();
+        assertThat(files).hasSizeGreaterThan(40);
+        try (ZipFile expected = new ZipFile(FOLDER.resolve("expected.zip").toFile())) {
+            for (Path file : files) {
+                String name = file.getFileName().toString();
+                try (var in = new DataInputStream(expected.getInputStream(expected.getEntry(name + ".rgb")))) {
+                    int height = in.readInt();
+                    int width = in.readInt();
+                    byte[] rgb = in.readAllBytes();
+                    RgbImage image = decoder.decode(Files.readAllBytes(file));
+
+                    assertThat(List.of(image.width(), image.height())).as(name).isEqualTo(List.of(width, height));
+                    if (NOT_EXACT.containsKey(name)) {
+                        assertThat(meanDifference(image.data(), rgb)).as(name).isLessThan(NOT_EXACT.get(name));
+                    } else {
+                        assertThat(image.data()).as(name).isEqualTo(rgb);
+                    }
+                }
+            }
+        }
+    }
+
+    private static double meanDifference(byte[] a, byte[] b) {
+        long sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += Math.abs((a[i] & 0xff) - (b[i] & 0xff));
+        }
+        return (double) sum / a.length;
+    }
+
+    @Test
+    void filesCutShortAreUnreadable() throws Exception {
+        for (Path file : fixtures()) {
+            byte[] data = Files.readAllBytes(file);
+            for (double part : new double[] {0.1, 0.5, 0.8}) {
+                byte[] cut = Arrays.copyOf(data, (int) (data.length * part));
+                assertThatThrownBy(() -> decoder.decode(cut))
+                        .as("%s, %d of %d bytes", file.getFileName(), cut.length, data.length)
+                        .isInstanceOfSatisfying(
+                                RejectedException.class,
+                                e -> assertThat(e.reason()).isEqualTo(Reason.IMAGE_UNREADABLE));
+            }
+        }
+    }
+
+    @Test
+    void damagedFilesDecodeOrAreRejectedAndNothingElse() throws Exception {
+        long seed = 20261121;
+        Random random = new Random(seed);
+        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000);
+        for (Path file : fixtures()) {
+            for (int round = 0; round < 40; round++) {
+                byte[] data = Files.readAllBytes(file);
+                for (int i = 0; i < 1 + random.nextInt(8); i++) {
+                    data[random.nextInt(data.length)] = (byte) random.nextInt(256);
+                }
+                try {
+                    assertThat(small.decode(data).data()).isNotEmpty();
+                } catch (RejectedException e) {
+                    assertThat(e.reason())
+                            .as("%s, seed %d, round %d", file, seed, round)
+                            .isIn(Reason.IMAGE_UNREADABLE, Reason.IMAGE_TOO_LARGE);
+                }
+            }
+        }
+    }
+
+    @Test
+    void whatIsNoPictureIsUnreadable() {
+        assertRejected(decoder, new byte[0], Reason.IMAGE_UNREADABLE, "its 0 bytes are none");
+        assertRejected(
+                decoder,
+                "<svg/>".getBytes(StandardCharsets.US_ASCII),
+                Reason.IMAGE_UNREADABLE,
+                "start with 3c 73 76 67 2f 3e");
+        assertRejected(decoder, new byte[] {(byte) 0xff, (byte) 0xd8, (byte) 0xff}, Reason.IMAGE_UNREADABLE, "JPEG");
+    }
+
+    @Test
+    void limitsAreCheckedBeforeDecoding() throws IOException {
+        byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
+        assertRejected(new ImageDecoder(100, 1 << 20), png, Reason.IMAGE_TOO_LARGE, "image.max-bytes is 100");
+        assertRejected(
+                new ImageDecoder(1 << 20, 1000),
+                png,
+                Reason.IMAGE_TOO_LARGE,
+                "41 × 27 pixels; image.max-decoded-pixels is 1000");
+        for (String name : List.of("baseline.jpg", "lossy.webp", "alpha.webp", "still.gif", "rgb.bmp")) {
+            assertRejected(
+                    new ImageDecoder(1 << 20, 1000),
+                    Files.readAllBytes(FOLDER.resolve(name)),
+                    Reason.IMAGE_TOO_LARGE,
+                    "image.max-decoded-pixels is 1000");
+        }
+    }
+
+    @Test
+    void aSmallFrameOnALargeGifCanvasCountsAsTheCanvas() throws Exception {
+        byte[] gif = Files.readAllBytes(FOLDER.resolve("still.gif"));
+        gif[6] = 60; // canvas 60 × 27
+        RgbImage image = decoder.decode(gif);
+        assertThat(image.width()).isEqualTo(60);
+        assertThat(image.data()[3 * 59] & 0xff).as("outside the frame").isEqualTo(255);
+
+        gif[7] = (byte) 0xff;
+        gif[9] = (byte) 0xff;
+        assertRejected(decoder, gif, Reason.IMAGE_TOO_LARGE, "65340 × 65307 pixels");
+    }
+
+    @Test
+    void aBombOfZerosStopsAtTheDeclaredSize() throws Exception {
+        // a PNG that declares 10 × 10 pixels and inflates to far more: only what it declares is made
+        byte[] png = Files.readAllBytes(FOLDER.resolve("grey.png"));
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        out.write(png, 0, 33);
+        byte[] zeros = new byte[5_000_000];
+        var deflated = new ByteArrayOutputStream();
+        try (var deflater = new DeflaterOutputStream(deflated)) {
+            deflater.write(zeros);
+        }
+        chunk(out, "IDAT", deflated.toByteArray());
+        chunk(out, "IEND", new byte[0]);
+        assertThat(decoder.decode(out.toByteArray()).data()).hasSize(3 * 41 * 27);
+    }
+
+    private static void chunk(ByteArrayOutputStream out, String type, byte[] body) throws IOException {
+        var data = new DataOutputStream(out);
+        var crc = new CRC32();
+        crc.update(type.getBytes(StandardCharsets.US_ASCII));
+        crc.update(body);
+        data.writeInt(body.length);
+        data.writeBytes(type);
+        data.write(body);
+        data.writeInt((int) crc.getValue());
+    }
+
+    private static void assertRejected(ImageDecoder decoder, byte[] data, Reason reason, String detail) {
+        assertThatThrownBy(() -> decoder.decode(data))
+                .hasMessageContaining(detail)
+                .isInstanceOfSatisfying(
+                        RejectedException.class, e -> assertThat(e.reason()).isEqualTo(reason));
+    }
+
+    private static List<Path> fixtures() throws IOException {
+        try (var files = Files.list(FOLDER)) {
+            return files.filter(f -> f.toString().matches(".*\\.(jpg|png|webp|gif|bmp)"))
+                    .sorted()
+                    .toList();
+        }
+    }
+}
