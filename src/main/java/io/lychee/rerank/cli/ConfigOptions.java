@@ -40,4 +40,9 @@ final class ConfigOptions {
         overrides.putAll(fixed);
         return RerankConfig.load(file, defaults, overrides);
     }
+
+    /** For commands that only talk to the broker: they need no checkpoint. */
+    RerankConfig loadClient() {
+        return load(Map.of(RerankOptions.CHECKPOINT.key(), "none"), Map.of());
+    }
 }

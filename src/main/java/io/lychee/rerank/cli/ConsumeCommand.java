@@ -1,13 +1,62 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.kafka.ListConsumer;
+import java.time.Duration;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
-/** placeholder until merge */
-@Command(name = "consume")
+/** {@code ./lychee consume}: a topic to JSON lines. */
+@Command(
+        name = "consume",
+        description = {
+            "Prints the records of a topic as JSON lines, whichever form they were written in.",
+            "Joins no consumer group. Without a bound it goes on until Ctrl-C."
+        })
 final class ConsumeCommand implements Callable<Integer> {
+
+    @Mixin
+    private final ConfigOptions options = new ConfigOptions();
+
+    @Option(names = "--topic", description = "Any topic of the job. Default: the results of --lane.")
+    private @Nullable String topic;
+
+    @Option(names = "--lane", defaultValue = "realtime", description = "realtime or backfill. Default: realtime.")
+    @SuppressWarnings("NullAway.Init") // has a default
+    private Lane lane;
+
+    @Option(names = "--dead-letters", description = "The dead letters instead of results.")
+    private boolean deadLetters;
+
+    @Option(names = "--max", description = "Ends after so many records.")
+    private long max = Long.MAX_VALUE;
+
+    @Option(names = "--idle", description = "Ends after so many seconds without a record.")
+    private int idleSeconds;
+
+    @Option(names = "--latest", description = "Only what comes from now on.")
+    private boolean latest;
+
     @Override
     public Integer call() {
-        return 1;
+        RerankConfig config = options.loadClient();
+        try (ListConsumer consumer = new ListConsumer(config.kafka(), topic(config.kafka()), !latest)) {
+            consumer.consume(max, Duration.ofSeconds(idleSeconds), System.out::println);
+            return 0;
+        }
+    }
+
+    private String topic(RerankConfig.Kafka kafka) {
+        if (topic != null) {
+            return topic;
+        }
+        if (deadLetters) {
+            return kafka.deadLettersTopic();
+        }
+        return lane == Lane.REALTIME ? kafka.resultsTopic() : kafka.backfillResultsTopic();
     }
 }

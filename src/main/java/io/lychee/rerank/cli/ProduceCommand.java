@@ -1,13 +1,69 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.kafka.ListProducer;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
-/** placeholder until merge */
-@Command(name = "produce")
+/** {@code ./lychee produce}: JSON lines to a topic. */
+@Command(
+        name = "produce",
+        description = {
+            "Publishes the candidate lists of a JSON-lines file, or of standard input.",
+            "Lines that the job would refuse are named and not sent; the exit code is then 1."
+        })
 final class ProduceCommand implements Callable<Integer> {
+
+    @Mixin
+    private final ConfigOptions options = new ConfigOptions();
+
+    @Option(names = "--input", paramLabel = "FILE", description = "One list a line. Default: standard input.")
+    private @Nullable Path input;
+
+    @Option(names = "--lane", defaultValue = "realtime", description = "realtime or backfill. Default: realtime.")
+    @SuppressWarnings("NullAway.Init") // has a default
+    private Lane lane;
+
+    @Option(names = "--format", defaultValue = "json", description = "json or avro. Default: json.")
+    @SuppressWarnings("NullAway.Init") // has a default
+    private OutputFormat format;
+
     @Override
-    public Integer call() {
-        return 1;
+    public Integer call() throws IOException {
+        RerankConfig config = options.loadClient();
+        String name = input == null ? "standard input" : input.toString();
+        try (InputStream lines = open();
+                ListProducer producer = new ListProducer(config, lane, format)) {
+            ListProducer.Summary summary =
+                    producer.sendLines(name, lines, refusal -> System.err.println("lychee: " + refusal));
+            System.err.println(summary.sent() + " lists published, " + summary.refused() + " refused");
+            return summary.refused() == 0 ? 0 : 1;
+        }
+    }
+
+    private InputStream open() throws IOException {
+        if (input == null) {
+            return new FilterInputStream(System.in) {
+                @Override
+                public void close() {
+                    // not ours to close
+                }
+            };
+        }
+        if (!Files.isRegularFile(input) || !Files.isReadable(input)) {
+            throw new ConfigException("no file " + input.toAbsolutePath() + " that can be read (--input)");
+        }
+        return Files.newInputStream(input);
     }
 }
