@@ -18,7 +18,6 @@ import kafka.server.KafkaRaftServer;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.metadata.storage.Formatter;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,11 +34,13 @@ public final class EmbeddedBroker implements AutoCloseable {
 
     private final KafkaRaftServer server;
     private final int port;
-    private final @Nullable Path temporary;
+    private final Path folder;
+    private final boolean temporary;
 
-    private EmbeddedBroker(KafkaRaftServer server, int port, @Nullable Path temporary) {
+    private EmbeddedBroker(KafkaRaftServer server, int port, Path folder, boolean temporary) {
         this.server = server;
         this.port = port;
+        this.folder = folder;
         this.temporary = temporary;
     }
 
@@ -47,7 +48,7 @@ public final class EmbeddedBroker implements AutoCloseable {
     public static EmbeddedBroker start() {
         try {
             Path folder = Files.createTempDirectory("lychee-broker-");
-            return start(folder, 0, folder);
+            return start(folder, 0, true);
         } catch (IOException e) {
             throw new UncheckedIOException("no temporary folder for the broker", e);
         }
@@ -58,10 +59,10 @@ public final class EmbeddedBroker implements AutoCloseable {
      * @param port 0 takes a free one
      */
     public static EmbeddedBroker start(Path folder, int port) {
-        return start(folder, port, null);
+        return start(folder, port, false);
     }
 
-    private static EmbeddedBroker start(Path folder, int wantedPort, @Nullable Path temporary) {
+    private static EmbeddedBroker start(Path folder, int wantedPort, boolean temporary) {
         int port = wantedPort == 0 ? freePort() : wantedPort;
         KafkaConfig config = KafkaConfig.fromProps(properties(folder, port, freePort()), false);
         try {
@@ -74,12 +75,17 @@ public final class EmbeddedBroker implements AutoCloseable {
         }
         KafkaRaftServer server = new KafkaRaftServer(config, Time.SYSTEM);
         server.startup();
-        return new EmbeddedBroker(server, port, temporary);
+        return new EmbeddedBroker(server, port, folder, temporary);
     }
 
     /** host:port of this broker. */
     public String bootstrapServers() {
         return HOST + ":" + port;
+    }
+
+    /** Where its data lies. */
+    public Path folder() {
+        return folder;
     }
 
     /** Ends within 15 seconds, whatever the broker does. */
@@ -101,8 +107,8 @@ public final class EmbeddedBroker implements AutoCloseable {
         if (stop.isAlive()) {
             LOG.warn("the embedded broker did not stop within {} s; left behind", CLOSE_MS / 1000);
         }
-        if (temporary != null) {
-            delete(temporary);
+        if (temporary) {
+            delete(folder);
         }
     }
 

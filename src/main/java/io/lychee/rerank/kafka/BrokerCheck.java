@@ -12,6 +12,8 @@ import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.Config;
@@ -30,6 +32,7 @@ import org.apache.kafka.common.errors.TopicExistsException;
 public final class BrokerCheck {
 
     private static final Duration CLOSE = Duration.ofSeconds(1);
+    private static final long SHOWN_POLL_MS = 20;
 
     private final RerankConfig.Kafka kafka;
     private final Duration timeout;
@@ -60,22 +63,37 @@ public final class BrokerCheck {
         }
     }
 
-    /** Creates those that are missing, with the broker's default replication. */
+    /**
+     * Creates those that are missing, with the broker's default replication, and returns when the broker shows them.
+     * They take more than {@code kafka.max-record-bytes}, so that a list that is too large reaches the dead letters.
+     */
     public void createMissing(Set<String> topics, int partitions) {
+        String maxBytes = Long.toString(Math.min(Integer.MAX_VALUE, 4L * kafka.maxRecordBytes()));
         try (var admin = open()) {
-            Set<String> missing = missing(admin.get(), topics);
-            var created = admin.get()
-                    .createTopics(missing.stream()
-                            .map(name -> new NewTopic(name, Optional.of(partitions), Optional.empty())
-                                    .configs(Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, maxBytes())))
-                            .toList());
-            for (KafkaFuture<Void> topic : created.values().values()) {
+            List<NewTopic> missing = missing(admin.get(), topics).stream()
+                    .map(name -> new NewTopic(name, Optional.of(partitions), Optional.empty())
+                            .configs(Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, maxBytes)))
+                    .toList();
+            for (KafkaFuture<Void> topic :
+                    admin.get().createTopics(missing).values().values()) {
                 try {
                     await(topic);
                 } catch (TopicExistsException e) {
                     // somebody else was faster
                 }
             }
+            awaitShown(admin.get(), topics);
+        }
+    }
+
+    /** The controller says "created" before every broker knows. */
+    private void awaitShown(Admin admin, Set<String> topics) {
+        for (long waited = 0; !missing(admin, topics).isEmpty(); waited += SHOWN_POLL_MS) {
+            if (waited > timeout.toMillis()) {
+                throw new ConfigException("topics " + missing(admin, topics) + " were created at "
+                        + kafka.bootstrapServers() + " but are not shown after " + timeout.toSeconds() + " s");
+            }
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(SHOWN_POLL_MS));
         }
     }
 
@@ -93,7 +111,7 @@ public final class BrokerCheck {
                     .append(" --create --topic ")
                     .append(topic)
                     .append(" --partitions 4 --config max.message.bytes=")
-                    .append(maxBytes());
+                    .append(kafka.maxRecordBytes());
         }
         throw new ConfigException(message.toString());
     }
@@ -124,10 +142,6 @@ public final class BrokerCheck {
             }
         });
         return warnings.stream().sorted().toList();
-    }
-
-    private String maxBytes() {
-        return Integer.toString(kafka.maxRecordBytes());
     }
 
     private OpenAdmin open() {

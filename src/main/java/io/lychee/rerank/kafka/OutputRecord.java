@@ -1,22 +1,12 @@
 package io.lychee.rerank.kafka;
 
-import java.util.Map;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.common.typeinfo.Types;
 import org.jspecify.annotations.Nullable;
 
 /** A record ready to be written: an answer or a dead letter, encoded. A POJO for Flink's sake. */
 public final class OutputRecord {
 
-    public static final TypeInformation<OutputRecord> TYPE = Types.POJO(
-            OutputRecord.class,
-            Map.of(
-                    "deadLetter", Types.BOOLEAN,
-                    "key", Types.PRIMITIVE_ARRAY(Types.BYTE),
-                    "value", Types.PRIMITIVE_ARRAY(Types.BYTE),
-                    "headerNames", Types.OBJECT_ARRAY(Types.STRING),
-                    "headerValues", Types.OBJECT_ARRAY(Types.PRIMITIVE_ARRAY(Types.BYTE)),
-                    "position", Types.LONG));
+    public static final TypeInformation<OutputRecord> TYPE = TypeInformation.of(OutputRecord.class);
 
     /** Goes to the dead letters instead of the results. */
     public boolean deadLetter;

@@ -2,9 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.domain.Lane;
 import java.util.Arrays;
-import java.util.Map;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.common.typeinfo.Types;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,21 +14,7 @@ public final class SourceRecord {
     /** How much of a value that is too large is kept, for its dead letter. */
     static final int KEPT_BYTES = 256 * 1024;
 
-    public static final TypeInformation<SourceRecord> TYPE = Types.POJO(
-            SourceRecord.class,
-            Map.ofEntries(
-                    Map.entry("key", Types.PRIMITIVE_ARRAY(Types.BYTE)),
-                    Map.entry("value", Types.PRIMITIVE_ARRAY(Types.BYTE)),
-                    Map.entry("headerNames", Types.OBJECT_ARRAY(Types.STRING)),
-                    Map.entry("headerValues", Types.OBJECT_ARRAY(Types.PRIMITIVE_ARRAY(Types.BYTE))),
-                    Map.entry("size", Types.LONG),
-                    Map.entry("valueSize", Types.LONG),
-                    Map.entry("source", Types.STRING),
-                    Map.entry("partition", Types.INT),
-                    Map.entry("offset", Types.LONG),
-                    Map.entry("timestamp", Types.LONG),
-                    Map.entry("readAt", Types.LONG),
-                    Map.entry("lane", Types.ENUM(Lane.class))));
+    public static final TypeInformation<SourceRecord> TYPE = TypeInformation.of(SourceRecord.class);
 
     /** Null where the record has none. */
     public byte @Nullable [] key;

@@ -1,0 +1,4 @@
+@NullMarked
+package io.lychee.rerank.cli;
+
+import org.jspecify.annotations.NullMarked;
