@@ -46,9 +46,17 @@ public final class EmbeddedBroker implements AutoCloseable {
 
     /** On a free port, with its data in a temporary folder that close() deletes. */
     public static EmbeddedBroker start() {
+        return start(0);
+    }
+
+    /**
+     * With its data in a temporary folder that close() deletes.
+     *
+     * @param port 0 takes a free one
+     */
+    public static EmbeddedBroker start(int port) {
         try {
-            Path folder = Files.createTempDirectory("lychee-broker-");
-            return start(folder, 0, true);
+            return start(Files.createTempDirectory("lychee-broker-"), port, true);
         } catch (IOException e) {
             throw new UncheckedIOException("no temporary folder for the broker", e);
         }

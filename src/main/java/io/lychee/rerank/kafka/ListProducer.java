@@ -4,8 +4,6 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
-import java.io.BufferedInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -63,12 +61,8 @@ public final class ListProducer implements AutoCloseable {
     public Summary sendLines(String name, InputStream lines, Consumer<String> refusals) throws IOException {
         long sent = 0;
         long refused = 0;
-        long number = 0;
-        InputStream in = new BufferedInputStream(lines, 1 << 16);
-        for (SourceRecord line = next(in, name, number); line != null; line = next(in, name, ++number)) {
-            if (line.value != null && RecordType.isBlank(line.value)) {
-                continue;
-            }
+        LineReader in = new LineReader(name, lines, maxRecordBytes);
+        for (SourceRecord line = in.read(); line != null; line = in.read()) {
             Decoded decoded = decoder.decode(line);
             if (decoded instanceof Decoded.Refused bad) {
                 refused++;
@@ -121,24 +115,5 @@ public final class ListProducer implements AutoCloseable {
         if (e != null) {
             throw new IOException("the broker did not take a record for " + topic + ": " + e.getMessage(), e);
         }
-    }
-
-    /** The next line; one longer than a record is read to its end, counted and not kept. */
-    private @Nullable SourceRecord next(InputStream in, String name, long number) throws IOException {
-        ByteArrayOutputStream line = new ByteArrayOutputStream(1024);
-        long length = 0;
-        int b = in.read();
-        if (b < 0) {
-            return null;
-        }
-        for (; b >= 0 && b != '\n'; b = in.read()) {
-            if (length++ < maxRecordBytes) {
-                line.write(b);
-            }
-        }
-        SourceRecord record = SourceRecord.line(name, number, line.toByteArray(), 0);
-        record.size = length;
-        record.valueSize = length;
-        return record;
     }
 }

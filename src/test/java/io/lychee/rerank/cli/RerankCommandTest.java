@@ -62,7 +62,9 @@ class RerankCommandTest {
         assertThat(answers).hasSize(cases.size());
         for (int i = 0; i < cases.size(); i++) {
             String name = cases.get(i).get("name").asText();
-            assertThat(answers.get(i).get("request_id").asText()).as("input order").isEqualTo(name);
+            assertThat(answers.get(i).get("request_id").asText())
+                    .as("input order")
+                    .isEqualTo(name);
             assertThat(answers.get(i).get("results").get(0).get("score").asDouble())
                     .as(name)
                     .isCloseTo(cases.get(i).get("score").asDouble(), within(1e-3));
@@ -90,8 +92,10 @@ class RerankCommandTest {
         assertThat(answer.get("status").asText()).isEqualTo("COMPLETE");
         Map<String, String> outcomes = new TreeMap<>();
         for (String part : List.of("results", "left_out")) {
-            answer.get(part).forEach(c -> outcomes.put(
-                    c.get("id").asText(), c.get("status").asText() + " " + c.get("reason").asText()));
+            answer.get(part)
+                    .forEach(c -> outcomes.put(
+                            c.get("id").asText(),
+                            c.get("status").asText() + " " + c.get("reason").asText()));
         }
         assertThat(outcomes)
                 .hasSize(6)
@@ -131,9 +135,11 @@ class RerankCommandTest {
         assertThat(rerank().exitCode()).isZero();
         double before = answers().get(0).get("results").get(0).get("score").asDouble();
 
-        assertThat(rerank("--instruction", "Given a question, retrieve facts").exitCode()).isZero();
+        assertThat(rerank("--instruction", "Given a question, retrieve facts").exitCode())
+                .isZero();
 
-        assertThat(answers().get(0).get("results").get(0).get("score").asDouble()).isNotEqualTo(before);
+        assertThat(answers().get(0).get("results").get(0).get("score").asDouble())
+                .isNotEqualTo(before);
     }
 
     @Test

@@ -22,7 +22,12 @@ class StartupErrorsTest {
         Path input = Files.writeString(folder.resolve("in.jsonl"), "{}\n");
 
         Cli run = Cli.run(
-                "rerank", "--checkpoint", folder.resolve("none").toString(), "--input", input.toString(), "--output",
+                "rerank",
+                "--checkpoint",
+                folder.resolve("none").toString(),
+                "--input",
+                input.toString(),
+                "--output",
                 folder.resolve("out").toString());
 
         assertFails(run, 1, "none", "model.checkpoint");
@@ -33,7 +38,12 @@ class StartupErrorsTest {
         Path input = Files.writeString(folder.resolve("in.jsonl"), "{}\n");
 
         Cli run = Cli.run(
-                "rerank", "--checkpoint", folder.toString(), "--input", input.toString(), "--output",
+                "rerank",
+                "--checkpoint",
+                folder.toString(),
+                "--input",
+                input.toString(),
+                "--output",
                 folder.resolve("out").toString());
 
         assertFails(run, 1, folder.toString(), "model.checkpoint");
@@ -72,7 +82,11 @@ class StartupErrorsTest {
         try (EmbeddedBroker broker = EmbeddedBroker.start()) {
             assertFails(
                     Cli.run(
-                            "job", "--checkpoint", CHECKPOINT, "-D", "kafka.bootstrap-servers=" + broker.bootstrapServers()),
+                            "job",
+                            "--checkpoint",
+                            CHECKPOINT,
+                            "-D",
+                            "kafka.bootstrap-servers=" + broker.bootstrapServers()),
                     1,
                     "rerank.requests",
                     "rerank.dead-letters",
@@ -91,7 +105,12 @@ class StartupErrorsTest {
     @Test
     void noInput() {
         Cli run = Cli.run(
-                "rerank", "--checkpoint", CHECKPOINT, "--input", folder.resolve("none").toString(), "--output",
+                "rerank",
+                "--checkpoint",
+                CHECKPOINT,
+                "--input",
+                folder.resolve("none").toString(),
+                "--output",
                 folder.resolve("out").toString());
 
         assertFails(run, 1, "none", "--input");

@@ -112,7 +112,13 @@ class RerankJobTest {
             asked.put(list.requestId(), list);
             byte[] value = CandidateListEncoder.encode(list, i % 2 == 0 ? OutputFormat.AVRO : OutputFormat.JSON);
             byte[] key = i % 3 == 0 ? null : bytes(i % 3 == 1 ? list.requestId() : "shard-" + i);
-            send(i % 10 == 9 ? config.kafka().backfillTopic() : config.kafka().requestsTopic(), key, value, "trace-" + i);
+            send(
+                    i % 10 == 9
+                            ? config.kafka().backfillTopic()
+                            : config.kafka().requestsTopic(),
+                    key,
+                    value,
+                    "trace-" + i);
             if (i % 40 == 0) {
                 sendBroken(i / 40, value, broken);
             }
@@ -138,30 +144,33 @@ class RerankJobTest {
         assertThat(found).isEqualTo(broken);
 
         // the job lives
-        send(config.kafka().requestsTopic(), null, CandidateListEncoder.encode(list("last", random), OutputFormat.AVRO), "t");
+        send(
+                config.kafka().requestsTopic(),
+                null,
+                CandidateListEncoder.encode(list("last", random), OutputFormat.AVRO),
+                "t");
         producer.flush();
         results.clear();
         poll(backfillResults.size() + 1, deadExpected);
-        assertThat(AnswerDecoder.decode(results.get(0).value()).list().requestId()).isEqualTo("last");
+        assertThat(AnswerDecoder.decode(results.get(0).value()).list().requestId())
+                .isEqualTo("last");
         assertThat(job.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
     }
 
     private void sendBroken(int n, byte[] good, Map<DeadLetterReason, Integer> broken) {
-        byte[] value =
-                switch (n % 5) {
-                    case 0 -> bytes("no list at all");
-                    case 1 -> null;
-                    case 2 -> new byte[0];
-                    case 3 -> bytes("{\"request_id\":\"big\",\"query\":{\"text\":\"" + "x".repeat(100_000) + "\"}}");
-                    default -> bytes("{\"request_id\":\"not valid!\",\"query\":{\"text\":\"x\"},\"candidates\":[]}");
-                };
-        DeadLetterReason reason =
-                switch (n % 5) {
-                    case 0 -> DeadLetterReason.UNDECODABLE;
-                    case 1, 2 -> DeadLetterReason.EMPTY_RECORD;
-                    case 3 -> DeadLetterReason.OVERSIZED;
-                    default -> DeadLetterReason.INVALID;
-                };
+        byte[] value = switch (n % 5) {
+            case 0 -> bytes("no list at all");
+            case 1 -> null;
+            case 2 -> new byte[0];
+            case 3 -> bytes("{\"request_id\":\"big\",\"query\":{\"text\":\"" + "x".repeat(100_000) + "\"}}");
+            default -> bytes("{\"request_id\":\"not valid!\",\"query\":{\"text\":\"x\"},\"candidates\":[]}");
+        };
+        DeadLetterReason reason = switch (n % 5) {
+            case 0 -> DeadLetterReason.UNDECODABLE;
+            case 1, 2 -> DeadLetterReason.EMPTY_RECORD;
+            case 3 -> DeadLetterReason.OVERSIZED;
+            default -> DeadLetterReason.INVALID;
+        };
         broken.merge(reason, 1, Integer::sum);
         send(config.kafka().requestsTopic(), bytes("broken-" + n), value, "broken");
         if (n % 5 == 0) {
@@ -173,7 +182,9 @@ class RerankJobTest {
     }
 
     private static void assertAnswers(CandidateList list, RerankedList answer) {
-        assertThat(list).as("answered twice, or never asked: %s", answer.requestId()).isNotNull();
+        assertThat(list)
+                .as("answered twice, or never asked: %s", answer.requestId())
+                .isNotNull();
         assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
         assertThat(answer.leftOut()).isEmpty();
         List<Integer> retrievalRanks = answer.results().stream()
@@ -181,10 +192,13 @@ class RerankJobTest {
                 .sorted()
                 .toList();
         assertThat(retrievalRanks)
-                .isEqualTo(IntStream.rangeClosed(1, list.candidates().size()).boxed().toList());
+                .isEqualTo(IntStream.rangeClosed(1, list.candidates().size())
+                        .boxed()
+                        .toList());
         assertThat(answer.results()).allSatisfy(c -> {
             assertThat(c.score()).isBetween(0.0, 1.0);
-            assertThat(c.id()).isEqualTo(list.candidates().get(c.retrievalRank() - 1).id());
+            assertThat(c.id())
+                    .isEqualTo(list.candidates().get(c.retrievalRank() - 1).id());
         });
         assertThat(answer.attributes()).isEqualTo(list.attributes());
         assertThat(answer.model().name()).isEqualTo("checkpoint");
@@ -243,8 +257,13 @@ class RerankJobTest {
                         random.nextInt(3)))
                 .toList();
         return new CandidateList(
-                id, null, Map.of("group", "g" + random.nextInt(4)), new Content(words(random), List.of()), candidates,
-                null, null);
+                id,
+                null,
+                Map.of("group", "g" + random.nextInt(4)),
+                new Content(words(random), List.of()),
+                candidates,
+                null,
+                null);
     }
 
     private static String words(Random random) {

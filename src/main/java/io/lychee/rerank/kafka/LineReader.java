@@ -1,0 +1,60 @@
+package io.lychee.rerank.kafka;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** Lines of a JSON-lines file as records; blank lines are passed over, but counted. For one thread. */
+public final class LineReader implements AutoCloseable {
+
+    private final String name;
+    private final InputStream stream;
+    private final int maxBytes;
+    private byte[] buffer = new byte[4096];
+    private long next;
+
+    /**
+     * @param name what records call their source
+     * @param maxBytes of a longer line only the beginning is kept, for its dead letter
+     */
+    public LineReader(String name, InputStream stream, int maxBytes) {
+        this.name = name;
+        this.stream = new BufferedInputStream(stream, 1 << 16);
+        this.maxBytes = maxBytes;
+    }
+
+    /** The next line that is not blank, or null at the end. */
+    public @Nullable SourceRecord read() throws IOException {
+        for (int b = stream.read(); b >= 0; b = stream.read()) {
+            long number = next++;
+            int kept = 0;
+            long length = 0;
+            boolean blank = true;
+            for (; b >= 0 && b != '\n'; b = stream.read()) {
+                length++;
+                blank &= b <= ' ';
+                if (kept < maxBytes) {
+                    if (kept == buffer.length) {
+                        buffer = Arrays.copyOf(buffer, buffer.length * 2);
+                    }
+                    buffer[kept++] = (byte) b;
+                }
+            }
+            if (!blank) {
+                SourceRecord line =
+                        SourceRecord.line(name, number, Arrays.copyOf(buffer, kept), System.currentTimeMillis());
+                line.size = length;
+                line.valueSize = length;
+                return line;
+            }
+        }
+        return null;
+    }
+
+    @Override
+    public void close() throws IOException {
+        stream.close();
+    }
+}
