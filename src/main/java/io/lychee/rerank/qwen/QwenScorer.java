@@ -58,7 +58,7 @@ public final class QwenScorer implements Scorer {
         } catch (RuntimeException e) {
             throw new ConfigException(
                     "%s (model.checkpoint) can't be loaded onto %s (model.device): %s"
-                            .formatted(checkpoint.directory(), device.name(), e.getMessage()),
+                            .formatted(checkpoint.directory(), device.name(), lastLine(e)),
                     e);
         }
         QwenScorer scorer = new QwenScorer(config, network, model);
@@ -76,6 +76,12 @@ public final class QwenScorer implements Scorer {
                 device.dtype(),
                 (System.nanoTime() - started) / 1_000_000);
         return scorer;
+    }
+
+    /** PyTorch puts what happened last, behind where it happened. */
+    private static String lastLine(Throwable e) {
+        String text = String.valueOf(e.getMessage()).strip();
+        return text.substring(text.lastIndexOf('\n') + 1);
     }
 
     private static void requireFit(

@@ -167,6 +167,11 @@ class CheckpointLoadingTest {
         assertThatThrownBy(() -> QwenScorer.open(new RerankConfig.Model(golden, "tpu"), Golden.yes(), Golden.no()))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
+        // the tests' PyTorch is built for the CPU alone
+        assertThatThrownBy(() -> QwenScorer.open(new RerankConfig.Model(golden, "cuda:3"), Golden.yes(), Golden.no()))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("can't be loaded onto cuda:3 (model.device): ")
+                .hasMessageNotContainingAny("\n");
     }
 
     @Test
