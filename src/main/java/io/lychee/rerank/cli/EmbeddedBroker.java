@@ -1,5 +1,6 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.config.ConfigException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -65,25 +66,34 @@ public final class EmbeddedBroker implements AutoCloseable {
     /**
      * @param folder is created when missing; what an earlier broker left there is served again
      * @param port 0 takes a free one
+     * @throws ConfigException in one sentence, when the port is in use or the folder can't be used
      */
     public static EmbeddedBroker start(Path folder, int port) {
         return start(folder, port, false);
     }
 
     private static EmbeddedBroker start(Path folder, int wantedPort, boolean temporary) {
-        int port = wantedPort == 0 ? freePort() : wantedPort;
-        KafkaConfig config = KafkaConfig.fromProps(properties(folder, port, freePort()), false);
+        int port = freePort(wantedPort);
+        KafkaConfig config = KafkaConfig.fromProps(properties(folder, port, freePort(0)), false);
         try {
             Files.createDirectories(folder);
             if (!Files.exists(folder.resolve("meta.properties"))) {
                 format(folder);
             }
         } catch (Exception e) { // Formatter.run declares it
-            throw new IllegalStateException("the broker's folder " + folder + " can't be prepared", e);
+            throw new ConfigException("the broker's folder " + folder + " can't be prepared: " + e, e);
         }
-        KafkaRaftServer server = new KafkaRaftServer(config, Time.SYSTEM);
-        server.startup();
-        return new EmbeddedBroker(server, port, folder, temporary);
+        EmbeddedBroker broker = null;
+        try {
+            broker = new EmbeddedBroker(new KafkaRaftServer(config, Time.SYSTEM), port, folder, temporary);
+            broker.server.startup();
+            return broker;
+        } catch (RuntimeException e) {
+            if (broker != null) {
+                broker.close();
+            }
+            throw new ConfigException("the embedded broker can't start in " + folder + ": " + e.getMessage(), e);
+        }
     }
 
     /** host:port of this broker. */
@@ -163,11 +173,13 @@ public final class EmbeddedBroker implements AutoCloseable {
         return p;
     }
 
-    private static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+    /** {@code wanted}, or any that is free for 0. */
+    private static int freePort(int wanted) {
+        try (ServerSocket socket = new ServerSocket(wanted, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
         } catch (IOException e) {
-            throw new UncheckedIOException("no free port on " + HOST, e);
+            throw new ConfigException(
+                    "port " + wanted + " of " + HOST + " can't be used for the embedded broker: " + e.getMessage(), e);
         }
     }
 

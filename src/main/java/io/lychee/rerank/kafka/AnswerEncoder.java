@@ -14,7 +14,7 @@ import org.apache.avro.generic.GenericRecord;
 /**
  * Answers to records. An answer that would not fit {@code kafka.max-record-bytes} loses, one after the other until it
  * fits: details and rules of its candidates, {@code left_out}, attributes, the end of its results; {@code shortened}
- * says so. Safe for any thread.
+ * says so. Headers that take more than half of it are not carried over. Safe for any thread.
  */
 public final class AnswerEncoder {
 

@@ -11,8 +11,8 @@ import org.apache.avro.generic.GenericRecord;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Dead letters to records, with the key and the headers of the record they are about. Of its value they keep the first
- * 256 KiB, or as much as fits {@code kafka.max-record-bytes}; headers and key go before the payload is gone. Safe for
+ * Dead letters to records, with the key and the headers of the record they are about, unless these take more than an
+ * eighth of {@code kafka.max-record-bytes}. Of its value they keep the first 256 KiB, or less until it fits. Safe for
  * any thread.
  */
 public final class DeadLetterEncoder {

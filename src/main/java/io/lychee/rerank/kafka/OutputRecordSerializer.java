@@ -17,10 +17,14 @@ final class OutputRecordSerializer implements KafkaRecordSerializationSchema<Out
         this.deadLetters = deadLetters;
     }
 
-    /** Without a timestamp: the broker's consumers see when the answer was sent, not when its list was. */
     @Override
     public ProducerRecord<byte[], byte[]> serialize(
             OutputRecord output, KafkaSinkContext context, @Nullable Long timestamp) {
+        return record(output);
+    }
+
+    /** Without a timestamp of its own: consumers see when the answer was sent, not when its list was. */
+    ProducerRecord<byte[], byte[]> record(OutputRecord output) {
         var record = new ProducerRecord<>(output.deadLetter ? deadLetters : results, output.key, output.value);
         for (int i = 0; i < output.headerNames.length; i++) {
             record.headers().add(output.headerNames[i], output.headerValues[i]);

@@ -10,8 +10,10 @@ final class Wire {
     /** Header of an answer with the key that its list came with, where that was not the request id. */
     static final String KEY_HEADER = "lychee.key";
 
-    /** What Kafka adds to a record that is alone in its batch, at most. */
+    /** What Kafka adds to a record that is alone in its batch, at most; and LZ4 to data it can't compress. */
     private static final int OVERHEAD = 128;
+
+    private static final int LZ4_SHARE = 8192;
 
     /** Room for an answer or dead letter that has lost all that it can lose. */
     private static final int LEAST_RECORD_BYTES = 4096;
@@ -32,6 +34,6 @@ final class Wire {
             throw new ConfigException(
                     "kafka.max-record-bytes is " + maxRecordBytes + " bytes; expected at least " + LEAST_RECORD_BYTES);
         }
-        return maxRecordBytes - OVERHEAD;
+        return maxRecordBytes - OVERHEAD - maxRecordBytes / LZ4_SHARE;
     }
 }

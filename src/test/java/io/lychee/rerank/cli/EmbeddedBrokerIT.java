@@ -1,7 +1,11 @@
 package io.lychee.rerank.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.lychee.rerank.config.ConfigException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -55,6 +59,21 @@ class EmbeddedBrokerIT {
             assertThat(read(broker, 1).get(0)).hasSize(32 << 20);
         }
         assertThat(temporary).doesNotExist();
+    }
+
+    @Test
+    void aPortOrFolderInUseIsOneSentence(@TempDir Path folder) throws Exception {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            assertThatThrownBy(() -> EmbeddedBroker.start(folder, taken.getLocalPort()))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageStartingWith("port " + taken.getLocalPort() + " of 127.0.0.1 can't be used");
+        }
+        try (EmbeddedBroker first = EmbeddedBroker.start(folder, 0)) {
+            assertThat(first.folder()).isEqualTo(folder);
+            assertThatThrownBy(() -> EmbeddedBroker.start(folder, 0))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining("can't start in " + folder);
+        }
     }
 
     private static Map<String, Object> client(EmbeddedBroker broker) {

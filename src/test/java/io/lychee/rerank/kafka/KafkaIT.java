@@ -7,8 +7,10 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
+import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.Latency;
 import io.lychee.rerank.domain.ListStatus;
@@ -27,6 +29,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
+import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.avro.generic.GenericRecord;
@@ -38,6 +42,8 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -145,6 +151,41 @@ class KafkaIT {
         assertThat(large.reason()).isEqualTo(DeadLetterReason.OVERSIZED);
         assertThat(large.origin().valueSize).isEqualTo(MAX_BYTES * 3);
         assertThat(large.origin().value).hasSizeBetween(10_000, MAX_BYTES);
+    }
+
+    /** The largest answer, of text that no one can compress, through a topic of just that size. */
+    @Test
+    void theLargestAnswerFitsItsTopic() throws Exception {
+        RerankConfig.Kafka kafka = config.kafka();
+        var client = Map.<String, Object>of("bootstrap.servers", kafka.bootstrapServers());
+        try (Admin admin = Admin.create(client)) {
+            admin.createTopics(List.of(new NewTopic(kafka.resultsTopic(), 2, (short) 1)
+                            .configs(Map.of("max.message.bytes", Integer.toString(MAX_BYTES)))))
+                    .all()
+                    .get();
+        }
+        Random random = new Random(1);
+        List<Candidate> candidates = new ArrayList<>();
+        for (int i = 0; i < 1000; i++) {
+            StringBuilder id = new StringBuilder();
+            for (int j = 0; j < 400; j++) {
+                id.append((char) random.nextInt(128));
+            }
+            candidates.add(new Candidate(id.toString(), new Content("t", List.of()), null, Map.of(), null));
+        }
+        CandidateList list =
+                new CandidateList("q", null, Map.of(), new Content("q", List.of()), candidates, null, null);
+        OutputRecord out = new AnswerEncoder(kafka).encode(answer(list), TestingRecords.source("x"));
+        assertThat(out.size()).isGreaterThan(MAX_BYTES * 99 / 100);
+
+        Properties properties = KafkaSinks.producer(kafka, Lane.REALTIME);
+        properties.put("bootstrap.servers", kafka.bootstrapServers());
+        try (var producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
+            var serializer = new OutputRecordSerializer(kafka.resultsTopic(), kafka.deadLettersTopic());
+            assertThat(producer.send(serializer.record(out)).get().serializedValueSize())
+                    .isEqualTo(out.value.length);
+        }
+        assertThat(AnswerDecoder.decode(out.value).shortened()).contains("results behind rank ");
     }
 
     @Test
