@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * The whole configuration, read and checked once; travels to the task managers. Each part belongs to one stage of the
  * job. Sizes are bytes.
  *
+ * @param rules as they are written; see the key
  * @param flink settings for the embedded Flink, prefix removed
  */
 public record RerankConfig(
@@ -34,6 +35,7 @@ public record RerankConfig(
         Fetch fetch,
         Lanes lanes,
         Engine engine,
+        List<String> rules,
         int parallelism,
         Duration checkpointInterval,
         Map<String, String> flink)
@@ -154,7 +156,7 @@ public record RerankConfig(
                         text(c, RerankOptions.DEAD_LETTERS_TOPIC),
                         get(c, RerankOptions.OUTPUT_FORMAT),
                         get(c, RerankOptions.STARTING_OFFSETS),
-                        bytes(c, RerankOptions.MAX_RECORD_BYTES, 1024),
+                        bytes(c, RerankOptions.MAX_RECORD_BYTES, 4096),
                         kafka),
                 new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
                 new Prompt(
@@ -189,6 +191,7 @@ public record RerankConfig(
                         positive(c, RerankOptions.PASS_TIMEOUT),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
                         get(c, RerankOptions.ENCODE_BYTES).getBytes()),
+                get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
                 flink);

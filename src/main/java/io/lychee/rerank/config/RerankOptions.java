@@ -110,6 +110,15 @@ public final class RerankOptions {
             .defaultValue(1000)
             .withDescription("A longer list becomes a dead letter.");
 
+    public static final ConfigOption<List<String>> RULES = ConfigOptions.key("rules")
+            .stringType()
+            .asList()
+            .defaultValues()
+            .withDescription(
+                    "Semicolon-separated rules on top of the scores: NAME: CONDITION and … -> drop, or -> boost"
+                            + " AMOUNT. For example: weak: score < 0.4 -> drop; seller: score > 0.75 and sales > 1000 -> boost"
+                            + " 0.1. Boosts come first, then drops, then the sort.");
+
     public static final ConfigOption<Integer> MAX_QUERY_TOKENS = ConfigOptions.key("text.max-query-tokens")
             .intType()
             .defaultValue(512)

@@ -1,5 +1,6 @@
 package io.lychee.rerank.job;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.encoding.QwenEncoder;
 import io.lychee.rerank.operator.EngineFactory;
@@ -7,6 +8,7 @@ import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineSettings;
 import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.Rules;
 import io.lychee.rerank.scoring.Ticker;
 import java.time.Duration;
 
@@ -30,15 +32,17 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 config.limits().toString(),
                 config.fetch().toString(),
                 config.lanes().toString(),
-                config.engine().toString());
+                config.engine().toString(),
+                config.rules().toString());
     }
 
     /** @throws io.lychee.rerank.config.ConfigException when the checkpoint or a setting is not usable */
     public Engine open() {
+        EngineSettings settings = settings();
         QwenEncoder encoder = QwenEncoder.open(config);
         try {
             QwenScorer scorer = QwenScorer.open(config.model(), encoder.yesId(), encoder.noId());
-            return new Engine(encoder, scorer, settings(), Ticker.system());
+            return new Engine(encoder, scorer, settings, Ticker.system());
         } catch (RuntimeException e) {
             encoder.close();
             throw e;
@@ -55,7 +59,16 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.engine().encodeBytes(),
                 config.fetch().maxConnections(),
+                rules(),
                 config.lanes().realtimeTimeout().toMillis(),
                 config.lanes().backfillTimeout().toMillis());
+    }
+
+    private Rules rules() {
+        try {
+            return Rules.parse(config.rules());
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException("rules: " + e.getMessage(), e);
+        }
     }
 }

@@ -12,6 +12,7 @@ import java.time.Duration;
  * @param encodeThreads CPU threads that encode ({@code encode.threads})
  * @param encodeBytes encoded work that may wait for the device ({@code encode.max-bytes})
  * @param fetches image fetches under way at a time ({@code fetch.max-connections})
+ * @param rules applied to scores ({@code rules})
  * @param realtimeTimeoutMs for lists without their own; 0 means none ({@code realtime.timeout})
  * @param backfillTimeoutMs for lists without their own; 0 means none ({@code backfill.timeout})
  */
@@ -23,5 +24,6 @@ public record EngineSettings(
         int encodeThreads,
         long encodeBytes,
         int fetches,
+        Rules rules,
         long realtimeTimeoutMs,
         long backfillTimeoutMs) {}

@@ -100,10 +100,10 @@ final class PendingList {
     }
 
     /** @param reason why it is answered before every candidate is settled; null when all are */
-    RerankedList toAnswer(ModelInfo model, @Nullable Reason reason, @Nullable String detail) {
+    RerankedList toAnswer(ModelInfo model, Rules rules, @Nullable Reason reason, @Nullable String detail) {
         boolean anyScored = Arrays.stream(outcomes).anyMatch(Outcome.Scored.class::isInstance);
         ListStatus status = reason == null ? ListStatus.COMPLETE : anyScored ? ListStatus.PARTIAL : ListStatus.UNSCORED;
-        Ranking ranking = Ranking.of(list.candidates(), outcomes, list.topN(), reason);
+        Ranking ranking = Ranking.of(list, outcomes, rules, reason);
         return new RerankedList(
                 list.requestId(),
                 status,

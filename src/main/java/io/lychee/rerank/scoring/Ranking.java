@@ -1,6 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.Candidate;
+import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
@@ -9,82 +10,80 @@ import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Scores to an order: higher first, ties in retrieval order, then what has no score, in retrieval order. */
+/**
+ * Scores to an order: boosts, then drops, then the sort (higher first, ties in retrieval order, then what has no score,
+ * in retrieval order), then top_n.
+ */
 record Ranking(List<RankedCandidate> results, List<RankedCandidate> leftOut) {
 
     /** @param missing why candidates that are not settled have no score */
-    static Ranking of(
-            List<Candidate> candidates, Outcome[] outcomes, @Nullable Integer topN, @Nullable Reason missing) {
+    static Ranking of(CandidateList list, Outcome[] outcomes, Rules rules, @Nullable Reason missing) {
         List<RankedCandidate> kept = new ArrayList<>();
         List<RankedCandidate> leftOut = new ArrayList<>();
         for (int i = 0; i < outcomes.length; i++) {
-            RankedCandidate ranked = describe(candidates.get(i), i + 1, outcomes[i], missing);
-            (ranked.status() == CandidateStatus.REJECTED ? leftOut : kept).add(ranked);
+            Candidate candidate = list.candidates().get(i);
+            if (outcomes[i] instanceof Outcome.Scored scored) {
+                Rules.Verdict verdict = rules.judge(scored.score(), candidate.attributes());
+                (verdict.dropped() ? leftOut : kept).add(scored(candidate, i + 1, scored, verdict));
+            } else if (outcomes[i] instanceof Outcome.Rejected rejected) {
+                leftOut.add(unscored(candidate, i + 1, CandidateStatus.REJECTED, rejected.reason(), rejected.detail()));
+            } else {
+                kept.add(unscored(candidate, i + 1, CandidateStatus.NOT_SCORED, missing, null));
+            }
         }
         // stable, so equal values keep retrieval order
         kept.sort(Comparator.comparing(
                 RankedCandidate::rankValue, Comparator.nullsLast(Comparator.<Double>reverseOrder())));
-        int keep = topN == null ? kept.size() : Math.min(topN, kept.size());
+        int keep = list.topN() == null ? kept.size() : Math.min(list.topN(), kept.size());
         List<RankedCandidate> results = new ArrayList<>(keep);
         for (int i = 0; i < kept.size(); i++) {
             if (i < keep) {
-                results.add(placed(kept.get(i), i + 1, kept.get(i).reason()));
+                results.add(kept.get(i).placed(i + 1, kept.get(i).reason()));
             } else {
-                leftOut.add(placed(kept.get(i), null, Reason.TOP_N));
+                leftOut.add(kept.get(i).placed(null, Reason.TOP_N));
             }
         }
         leftOut.sort(Comparator.comparingInt(RankedCandidate::retrievalRank));
         return new Ranking(results, leftOut);
     }
 
-    private static RankedCandidate describe(
-            Candidate candidate, int retrievalRank, Outcome outcome, @Nullable Reason missing) {
-        Double score = null;
-        CandidateStatus status = CandidateStatus.NOT_SCORED;
-        Reason reason = missing;
-        String detail = null;
-        boolean truncated = false;
-        if (outcome instanceof Outcome.Scored scored) {
-            score = (double) scored.score();
-            status = CandidateStatus.SCORED;
-            reason = null;
-            detail = scored.detail();
-            truncated = scored.truncated();
-        } else if (outcome instanceof Outcome.Rejected rejected) {
-            status = CandidateStatus.REJECTED;
-            reason = rejected.reason();
-            detail = rejected.detail();
-        }
+    private static RankedCandidate scored(
+            Candidate candidate, int retrievalRank, Outcome.Scored scored, Rules.Verdict verdict) {
         return new RankedCandidate(
                 candidate.id(),
                 null,
                 retrievalRank,
                 candidate.retrievalScore(),
-                score,
-                score,
-                status,
-                reason,
-                detail,
-                truncated,
-                List.of(),
+                (double) scored.score(),
+                verdict.rankValue(),
+                CandidateStatus.SCORED,
+                verdict.dropped() ? Reason.BELOW_THRESHOLD : null,
+                scored.detail(),
+                scored.truncated(),
+                verdict.applied(),
                 candidate.attributes(),
                 candidate.relevance());
     }
 
-    private static RankedCandidate placed(RankedCandidate c, @Nullable Integer rank, @Nullable Reason reason) {
+    private static RankedCandidate unscored(
+            Candidate candidate,
+            int retrievalRank,
+            CandidateStatus status,
+            @Nullable Reason reason,
+            @Nullable String detail) {
         return new RankedCandidate(
-                c.id(),
-                rank,
-                c.retrievalRank(),
-                c.retrievalScore(),
-                c.score(),
-                c.rankValue(),
-                c.status(),
+                candidate.id(),
+                null,
+                retrievalRank,
+                candidate.retrievalScore(),
+                null,
+                null,
+                status,
                 reason,
-                c.detail(),
-                c.truncated(),
-                c.rules(),
-                c.attributes(),
-                c.relevance());
+                detail,
+                false,
+                List.of(),
+                candidate.attributes(),
+                candidate.relevance());
     }
 }

@@ -46,8 +46,7 @@ final class Scheduler {
 
     void add(PendingList pending, long nowNanos) {
         if (pending.list.candidates().isEmpty()) {
-            pending.answered = true;
-            answered.add(new Answered(pending, pending.toAnswer(model, null, null)));
+            answer(pending, null, null);
             return;
         }
         lists.add(pending);
@@ -236,7 +235,7 @@ final class Scheduler {
         encodedBytes -= pending.encodedBytes();
         lists.remove(pending);
         pending.answered = true;
-        answered.add(new Answered(pending, pending.toAnswer(model, reason, detail)));
+        answered.add(new Answered(pending, pending.toAnswer(model, settings.rules(), reason, detail)));
     }
 
     /** Answers made since the last call. */

@@ -61,6 +61,9 @@ class EngineTest {
         scorer.hold = new CountDownLatch(1);
         List<CompletableFuture<RerankedList>> answers = new ArrayList<>();
         answers.add(submit("first", List.of("a")));
+        while (scorer.passes.isEmpty()) {
+            Thread.onSpinWait(); // until the device has the first list
+        }
         for (int i = 0; i < 3; i++) {
             answers.add(submit("q" + i, List.of("a", "b")));
         }
@@ -106,7 +109,8 @@ class EngineTest {
     void aHangingPassKillsTheEngine() {
         engine.close();
         scorer.hold = new CountDownLatch(1);
-        EngineSettings settings = new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0, 0);
+        EngineSettings settings =
+                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, Rules.NONE, 0, 0);
         engine = new Engine(encoder, scorer, settings, Ticker.system());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 

@@ -46,6 +46,7 @@ final class Lists {
     }
 
     static EngineSettings settings(int passTokens) {
-        return new EngineSettings(passTokens, java.time.Duration.ofSeconds(60), 100, 50, 2, 1 << 20, 4, 0, 0);
+        return new EngineSettings(
+                passTokens, java.time.Duration.ofSeconds(60), 100, 50, 2, 1 << 20, 4, Rules.NONE, 0, 0);
     }
 }

@@ -96,6 +96,6 @@ class RankingTest {
     }
 
     private static Ranking rank(int n, Integer topN, Outcome... outcomes) {
-        return Ranking.of(Lists.of("q", n).candidates(), outcomes, topN, Reason.DEADLINE);
+        return Ranking.of(Lists.of("q", n, topN, null), outcomes, Rules.NONE, Reason.DEADLINE);
     }
 }

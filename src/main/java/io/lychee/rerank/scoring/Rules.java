@@ -1,0 +1,155 @@
+package io.lychee.rerank.scoring;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the business adds to the model's judgement: boosts raise what a candidate is sorted by, then drops take
+ * candidates out. Both look at the model's score and at the candidate's attributes; a candidate without score meets no
+ * rule. Immutable.
+ *
+ * <p>Written {@code NAME: CONDITION and … -> drop} or {@code … -> boost AMOUNT}, with conditions such as {@code score <
+ * 0.4}, {@code sales > 1000} or {@code brand = acme}. A condition on an attribute that a candidate lacks does not hold,
+ * nor does a comparison by size with one that is no number.
+ */
+public record Rules(List<Rule> rules) {
+
+    public static final Rules NONE = new Rules(List.of());
+
+    private static final Pattern RULE =
+            Pattern.compile("\\s*([A-Za-z0-9._-]+)\\s*:\\s*(.+?)\\s*->\\s*(drop|boost\\s+(\\S+))\\s*");
+    private static final Pattern CONDITION = Pattern.compile("([^\\s<>=!]+)\\s*(<=|>=|!=|<|>|=)\\s*(.+)");
+
+    /**
+     * One rule.
+     *
+     * @param boost what is added to the value sorted by; null drops the candidate
+     */
+    public record Rule(
+            String name,
+            List<Condition> conditions,
+            @Nullable Double boost) {
+
+        boolean applies(double score, Map<String, String> attributes) {
+            return conditions.stream().allMatch(c -> c.holds(score, attributes));
+        }
+    }
+
+    /** @param number the value as a number, or null where it is text */
+    record Condition(
+            String subject,
+            String operator,
+            String value,
+            @Nullable Double number) {
+
+        boolean holds(double score, Map<String, String> attributes) {
+            if (subject.equals("score")) {
+                return number != null && compare(score, number);
+            }
+            String attribute = attributes.get(subject);
+            if (attribute == null) {
+                return false;
+            }
+            Double attributeNumber = parseNumber(attribute);
+            if (number != null && attributeNumber != null) {
+                return compare(attributeNumber, number);
+            }
+            return switch (operator) {
+                case "=" -> attribute.equals(value);
+                case "!=" -> !attribute.equals(value);
+                default -> false;
+            };
+        }
+
+        private boolean compare(double left, double right) {
+            return switch (operator) {
+                case "<" -> left < right;
+                case "<=" -> left <= right;
+                case ">" -> left > right;
+                case ">=" -> left >= right;
+                case "=" -> left == right;
+                default -> left != right;
+            };
+        }
+    }
+
+    public Rules {
+        rules = List.copyOf(rules);
+    }
+
+    /** @throws IllegalArgumentException that says which rule is not one, and what was expected */
+    public static Rules parse(List<String> texts) {
+        List<Rule> rules = new ArrayList<>();
+        for (String text : texts) {
+            if (text.isBlank()) {
+                continue;
+            }
+            Matcher rule = RULE.matcher(text);
+            if (!rule.matches()) {
+                throw new IllegalArgumentException("\"" + text.strip()
+                        + "\" is no rule; expected NAME: CONDITION and … -> drop, or -> boost AMOUNT");
+            }
+            String amount = rule.group(4);
+            Double boost = amount == null ? null : parseNumber(amount);
+            if (amount != null && boost == null) {
+                throw new IllegalArgumentException(
+                        "rule " + rule.group(1) + " boosts by \"" + amount + "\"; expected a number");
+            }
+            List<Condition> conditions = new ArrayList<>();
+            for (String condition : rule.group(2).split("\\s+and\\s+", -1)) {
+                conditions.add(condition(rule.group(1), condition));
+            }
+            rules.add(new Rule(rule.group(1), conditions, boost));
+        }
+        return new Rules(rules);
+    }
+
+    private static Condition condition(String rule, String text) {
+        Matcher condition = CONDITION.matcher(text.strip());
+        if (!condition.matches()) {
+            throw new IllegalArgumentException("rule " + rule + " has the condition \"" + text
+                    + "\"; expected score or an attribute, one of < <= > >= = !=, and a value");
+        }
+        Double number = parseNumber(condition.group(3));
+        if (condition.group(1).equals("score") && number == null) {
+            throw new IllegalArgumentException(
+                    "rule " + rule + " compares score with \"" + condition.group(3) + "\"; expected a number");
+        }
+        return new Condition(condition.group(1), condition.group(2), condition.group(3), number);
+    }
+
+    private static @Nullable Double parseNumber(String text) {
+        try {
+            double number = Double.parseDouble(text.strip());
+            return Double.isFinite(number) ? number : null;
+        } catch (NumberFormatException e) {
+            return null;
+        }
+    }
+
+    /**
+     * What the rules make of a candidate.
+     *
+     * @param rankValue the score after boosts
+     * @param applied names of the rules that applied
+     */
+    record Verdict(double rankValue, boolean dropped, List<String> applied) {}
+
+    Verdict judge(double score, Map<String, String> attributes) {
+        double rankValue = score;
+        boolean dropped = false;
+        List<String> applied = new ArrayList<>();
+        for (Rule rule : rules) {
+            if (rule.applies(score, attributes)) {
+                applied.add(rule.name());
+                dropped |= rule.boost() == null;
+                rankValue += rule.boost() == null ? 0 : rule.boost();
+            }
+        }
+        return new Verdict(rankValue, dropped, applied);
+    }
+}
