@@ -19,6 +19,7 @@ import java.util.Random;
 import java.util.zip.CRC32;
 import java.util.zip.DeflaterOutputStream;
 import java.util.zip.ZipFile;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Files of each kind, against the RGB that Pillow makes of them ({@code images/make_fixtures.py}). */
@@ -66,15 +67,25 @@ final class ImageDecoderTest {
     @Test
     void filesCutShortAreUnreadable() throws Exception {
         for (Path file : fixtures()) {
+            if (file.endsWith("animated.gif")) {
+                continue; // its first frame, all that is read, is whole
+            }
             byte[] data = Files.readAllBytes(file);
             for (double part : new double[] {0.1, 0.5, 0.8}) {
                 byte[] cut = Arrays.copyOf(data, (int) (data.length * part));
-                assertThatThrownBy(() -> decoder.decode(cut))
+                assertThat(reason(cut))
                         .as("%s, %d of %d bytes", file.getFileName(), cut.length, data.length)
-                        .isInstanceOfSatisfying(
-                                RejectedException.class,
-                                e -> assertThat(e.reason()).isEqualTo(Reason.IMAGE_UNREADABLE));
+                        .isEqualTo(Reason.IMAGE_UNREADABLE);
             }
+        }
+    }
+
+    private @Nullable Reason reason(byte[] data) {
+        try {
+            decoder.decode(data);
+            return null;
+        } catch (RejectedException e) {
+            return e.reason();
         }
     }
 
