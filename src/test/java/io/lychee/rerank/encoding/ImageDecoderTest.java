@@ -27,7 +27,10 @@ final class ImageDecoderTest {
 
     private static final Path FOLDER = Path.of("src/test/resources/images");
 
-    /** Mean difference allowed, in levels: lossy WebP, whose chroma the library spreads without interpolating. */
+    /**
+     * Mean difference allowed, in levels. Lossy WebP is decoded by a library that repeats chroma instead of
+     * interpolating it and filters block edges too early: measured 6.9 and 3.3 here, 2.3 on a grey photograph.
+     */
     private static final Map<String, Double> NOT_EXACT = Map.of("lossy.webp", 7.0, "alpha.webp", 3.5);
 
     private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000);
@@ -155,7 +158,7 @@ final class ImageDecoderTest {
 
     @Test
     void aBombOfZerosStopsAtTheDeclaredSize() throws Exception {
-        // a PNG that declares 10 × 10 pixels and inflates to far more: only what it declares is made
+        // a PNG that declares 41 × 27 pixels and inflates to far more: only what it declares is made
         byte[] png = Files.readAllBytes(FOLDER.resolve("grey.png"));
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         out.write(png, 0, 33);
