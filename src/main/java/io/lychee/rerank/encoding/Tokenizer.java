@@ -124,8 +124,7 @@ final class Tokenizer implements AutoCloseable {
      * at most {@code limit} tokens. Only as much of the text as can matter is looked at.
      */
     Cut cut(String text, int limit) {
-        // a token is at least a byte, and a UTF-16 unit at most three
-        if (text.length() <= limit / 3) {
+        if (fitsForSure(text, limit)) {
             return new Cut(text, false);
         }
         // a chunk's last tokens may differ from the whole text's: take them only where they don't decide
@@ -138,11 +137,29 @@ final class Tokenizer implements AutoCloseable {
                 return new Cut(text, false);
             }
             if (whole || tokens > limit + 16) {
-                // the library counts code points
-                int codePoints = encoding.getCharTokenSpans()[limit].getStart();
-                return new Cut(chunk.substring(0, chunk.offsetByCodePoints(0, codePoints)), true);
+                return new Cut(shorten(chunk, encoding, limit), true);
             }
         }
+    }
+
+    /** A token is at least a byte, and one UTF-16 unit at most three, each of which NFC at most triples. */
+    private static boolean fitsForSure(String text, int limit) {
+        int most = 0;
+        for (int i = 0; i < text.length() && most <= limit; i++) {
+            most += text.charAt(i) < 0x80 ? 1 : 9;
+        }
+        return most <= limit;
+    }
+
+    /** Again where it must: white space at the new end may be split into other tokens than it was. */
+    private String shorten(String text, Encoding encoded, int limit) {
+        String rest = text;
+        for (Encoding encoding = encoded; encoding.getIds().length > limit; encoding = tokenizer.encode(rest)) {
+            // the library counts code points
+            int end = rest.offsetByCodePoints(0, encoding.getCharTokenSpans()[limit].getStart());
+            rest = rest.substring(0, end < rest.length() ? end : rest.offsetByCodePoints(rest.length(), -1));
+        }
+        return rest;
     }
 
     /** The largest index up to {@code index} that splits no surrogate pair. */

@@ -19,6 +19,7 @@ import java.util.Random;
 import java.util.zip.CRC32;
 import java.util.zip.DeflaterOutputStream;
 import java.util.zip.ZipFile;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Files of each kind, against the RGB that Pillow makes of them ({@code images/make_fixtures.py}). */
@@ -26,7 +27,10 @@ final class ImageDecoderTest {
 
     private static final Path FOLDER = Path.of("src/test/resources/images");
 
-    /** Mean difference allowed, in levels: lossy WebP, whose chroma the library spreads without interpolating. */
+    /**
+     * Mean difference allowed, in levels. Lossy WebP is decoded by a library that repeats chroma instead of
+     * interpolating it and filters block edges too early: measured 6.9 and 3.3 here, 2.3 on a grey photograph.
+     */
     private static final Map<String, Double> NOT_EXACT = Map.of("lossy.webp", 7.0, "alpha.webp", 3.5);
 
     private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000);
@@ -66,15 +70,25 @@ final class ImageDecoderTest {
     @Test
     void filesCutShortAreUnreadable() throws Exception {
         for (Path file : fixtures()) {
+            if (file.endsWith("animated.gif")) {
+                continue; // its first frame, all that is read, is whole
+            }
             byte[] data = Files.readAllBytes(file);
             for (double part : new double[] {0.1, 0.5, 0.8}) {
                 byte[] cut = Arrays.copyOf(data, (int) (data.length * part));
-                assertThatThrownBy(() -> decoder.decode(cut))
+                assertThat(reason(cut))
                         .as("%s, %d of %d bytes", file.getFileName(), cut.length, data.length)
-                        .isInstanceOfSatisfying(
-                                RejectedException.class,
-                                e -> assertThat(e.reason()).isEqualTo(Reason.IMAGE_UNREADABLE));
+                        .isEqualTo(Reason.IMAGE_UNREADABLE);
             }
+        }
+    }
+
+    private @Nullable Reason reason(byte[] data) {
+        try {
+            decoder.decode(data);
+            return null;
+        } catch (RejectedException e) {
+            return e.reason();
         }
     }
 
@@ -144,7 +158,7 @@ final class ImageDecoderTest {
 
     @Test
     void aBombOfZerosStopsAtTheDeclaredSize() throws Exception {
-        // a PNG that declares 10 × 10 pixels and inflates to far more: only what it declares is made
+        // a PNG that declares 41 × 27 pixels and inflates to far more: only what it declares is made
         byte[] png = Files.readAllBytes(FOLDER.resolve("grey.png"));
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         out.write(png, 0, 33);
