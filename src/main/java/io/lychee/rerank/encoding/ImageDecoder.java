@@ -1,6 +1,6 @@
 package io.lychee.rerank.encoding;
 
-import com.twelvemonkeys.imageio.plugins.webp.WebPImageReaderSpi;
+import com.luciad.imageio.webp.WebPImageReaderSpi;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
@@ -84,11 +84,21 @@ final class ImageDecoder {
             case WEBP -> {
                 WebpContainer container = WebpContainer.of(data);
                 checkPixels(container.width(), container.height());
-                try (var plain = new ByteArrayImageInput(container.withoutProfile(data), TIME.toNanos())) {
-                    yield read(WEBP, plain, reader -> Rasters.toRgb(reader.read(0)));
-                }
+                yield read(WEBP, input, ImageDecoder::readWebp);
             }
         };
+    }
+
+    private static RgbImage readWebp(ImageReader reader) throws IOException {
+        try {
+            return Rasters.toRgb(reader.read(0));
+        } catch (OutOfMemoryError e) {
+            if (e.getMessage() != null) {
+                throw e; // the JVM's own
+            }
+            // what the library makes of libwebp's status "out of memory", which damaged files cause
+            throw new IOException("libwebp gave up on it", e);
+        }
     }
 
     private interface Step {

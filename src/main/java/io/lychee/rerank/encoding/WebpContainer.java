@@ -12,9 +12,6 @@ import java.io.IOException;
  */
 record WebpContainer(int width, int height, int exif, int exifEnd) {
 
-    private static final int FLAGS = 20;
-    private static final int PROFILE = 0x20;
-
     /** @throws IOException when the file is shorter than it says */
     static WebpContainer of(byte[] data) throws IOException {
         long end = data.length < 20 ? Long.MAX_VALUE : 8 + u32(data, 4);
@@ -38,16 +35,6 @@ record WebpContainer(int width, int height, int exif, int exifEnd) {
         return extended
                 ? new WebpContainer(1 + u24(data, 24), 1 + u24(data, 27), exif, exifEnd)
                 : new WebpContainer(1, 1, exif, exifEnd);
-    }
-
-    /** The same file as if it had no colour profile, which the reader would apply. */
-    byte[] withoutProfile(byte[] data) {
-        if (!ImageFormat.starts(data, 12, "VP8X") || (data[FLAGS] & PROFILE) == 0) {
-            return data;
-        }
-        byte[] copy = data.clone();
-        copy[FLAGS] &= ~PROFILE;
-        return copy;
     }
 
     private static long u32(byte[] data, int at) {
