@@ -1,6 +1,8 @@
 package io.lychee.rerank.encoding;
 
+import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Reason;
@@ -8,8 +10,6 @@ import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.Segment;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -54,14 +54,9 @@ public final class QwenEncoder implements Encoder {
      * @throws ConfigException when one can't be read, or prompt and tokenizer don't fit
      */
     public static QwenEncoder open(RerankConfig config) {
-        Path checkpoint = Path.of(config.model().checkpoint());
-        if (!Files.isDirectory(checkpoint)) {
-            throw new ConfigException(
-                    "model.checkpoint is %s, which is no folder; expected a Hugging Face checkpoint directory"
-                            .formatted(checkpoint.toAbsolutePath()));
-        }
-        Preprocessor preprocessor = Preprocessor.read(checkpoint.resolve("preprocessor_config.json"));
-        Tokenizer tokenizer = Tokenizer.open(checkpoint.resolve("tokenizer.json"));
+        CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
+        Preprocessor preprocessor = Preprocessor.read(checkpoint);
+        Tokenizer tokenizer = Tokenizer.open(checkpoint.file("tokenizer.json"));
         try {
             return new QwenEncoder(config, tokenizer, preprocessor);
         } catch (RuntimeException e) {

@@ -1,6 +1,7 @@
 package io.lychee.rerank.encoding;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
@@ -29,7 +30,7 @@ record SmartResize(int factor, long minPixels, long maxPixels) {
                             + " the checkpoint's preprocessor_config.json says %d to %d"
                                     .formatted(checkpoint.minPixels(), checkpoint.maxPixels()));
         }
-        return new SmartResize(checkpoint.factor(), min, max);
+        return new SmartResize(checkpoint.cellSize(), min, max);
     }
 
     /** @throws RejectedException when one side is more than 200 times the other */

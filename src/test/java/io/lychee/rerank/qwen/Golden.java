@@ -4,22 +4,25 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.domain.RejectedException;
+import io.lychee.rerank.encoding.QwenEncoder;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Segment;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
-import javax.imageio.ImageIO;
 
 /** The fixture of {@code src/test/resources/golden}: what transformers computed with a tiny random checkpoint. */
 final class Golden {
@@ -34,6 +37,9 @@ final class Golden {
 
     private static final JsonNode CASES = cases();
     private static final Safetensors TENSORS = Safetensors.read(List.of(DIRECTORY.resolve("tensors.safetensors")));
+
+    private static final QwenEncoder ENCODER =
+            QwenEncoder.open(RerankConfig.of(Map.of("model.checkpoint", CHECKPOINT.toString())));
 
     private Golden() {}
 
@@ -50,12 +56,6 @@ final class Golden {
                     .flatMap(List::stream)
                     .map(Golden::image)
                     .toList();
-        }
-
-        /** Whether its images need no resizing. */
-        boolean isExact() {
-            return List.of("square.png", "exact.png").containsAll(queryImages)
-                    && List.of("square.png", "exact.png").containsAll(candidateImages);
         }
 
         Segment prefix() {
@@ -111,31 +111,20 @@ final class Golden {
         return cases;
     }
 
-    /** The cases whose images, if any, need no resizing. */
-    static List<Case> exact() {
-        return all().stream().filter(Case::isExact).toList();
-    }
-
     static Case named(String name) {
         return all().stream().filter(c -> c.name.equals(name)).findFirst().orElseThrow();
     }
 
-    /** An image of the fixture whose sides are multiples of 28 already. */
+    /** An image of the fixture, decoded and resized as for the job. */
     static EncodedImage image(String name) {
         try {
-            BufferedImage image =
-                    ImageIO.read(DIRECTORY.resolve("images").resolve(name).toFile());
-            ByteBuffer rgb = ByteBuffer.allocateDirect(image.getWidth() * image.getHeight() * 3);
-            for (int y = 0; y < image.getHeight(); y++) {
-                for (int x = 0; x < image.getWidth(); x++) {
-                    for (int band = 0; band < 3; band++) {
-                        rgb.put((byte) image.getRaster().getSample(x, y, band));
-                    }
-                }
-            }
-            return new EncodedImage(image.getHeight(), image.getWidth(), rgb.flip());
+            byte[] bytes = Files.readAllBytes(DIRECTORY.resolve("images").resolve(name));
+            Content content = new Content(null, List.of(new Image.Bytes(bytes)));
+            return ENCODER.encodeCandidate(content, List.of(bytes)).images().get(0);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        } catch (RejectedException e) {
+            throw new IllegalStateException(e);
         }
     }
 
