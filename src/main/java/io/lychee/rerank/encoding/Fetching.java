@@ -97,6 +97,13 @@ final class Fetching implements AutoCloseable {
         return switch (scheme) {
             case "http", "https" -> http.fetch(uri);
             case "file" -> readFile(uri.substring("file:".length()));
+            case "data" ->
+                // well-formed ones have become bytes when the record was decoded
+                complete(() -> {
+                    throw new RejectedException(
+                            Reason.IMAGE_UNREADABLE,
+                            "the image %s is no data: URI; expected data:TYPE;base64,BYTES".formatted(shorten(uri)));
+                });
             default ->
                 complete(() -> {
                     throw new RejectedException(

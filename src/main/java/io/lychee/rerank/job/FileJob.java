@@ -14,6 +14,8 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.serialization.Encoder;
@@ -31,6 +33,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.filesystem.BucketAssigner;
 import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.SimpleVersionedStringSerializer;
 import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
+import org.apache.flink.util.FileUtils;
 
 /**
  * File to file: the same operator over the lines of one file, bounded. Finished lines lie in {@code OUTPUT.parts/} with
@@ -71,7 +74,7 @@ public final class FileJob {
     public Result run(EngineFactory engines, boolean restart, Runnable whileRunning) throws IOException {
         check();
         if (restart) {
-            delete(parts);
+            FileUtils.deleteDirectory(parts.toFile());
         }
         Files.createDirectories(parts);
         checkSameRun();
@@ -81,7 +84,8 @@ public final class FileJob {
         if (dead == 0) {
             Files.deleteIfExists(deadLetters());
         }
-        delete(parts);
+        // Flink's own way, because its cluster may still be clearing away the checkpoints
+        FileUtils.deleteDirectory(parts.toFile());
         return new Result(answered, dead);
     }
 
@@ -187,8 +191,8 @@ public final class FileJob {
             while (!done.isDone()) {
                 whileRunning.run();
                 try {
-                    done.get(300, java.util.concurrent.TimeUnit.MILLISECONDS);
-                } catch (java.util.concurrent.TimeoutException e) {
+                    done.get(300, TimeUnit.MILLISECONDS);
+                } catch (TimeoutException e) {
                     // still running
                 }
             }
@@ -200,17 +204,6 @@ public final class FileJob {
             throw new IllegalStateException("the job failed: " + e.getCause(), e.getCause());
         } catch (Exception e) {
             throw new IllegalStateException("the job could not be started: " + e, e);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
         }
     }
 }
