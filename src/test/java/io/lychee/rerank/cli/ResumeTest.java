@@ -78,27 +78,12 @@ class ResumeTest {
     }
 
     private void killOnceSomethingIsDone(String... command) throws IOException, InterruptedException {
-        List<String> java = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx1g",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "io.lychee.rerank.cli.Main"));
-        java.addAll(List.of(command));
-        Path log = folder.resolve("killed.log");
-        Process process = new ProcessBuilder(java)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-        try {
-            Path parts = folder.resolve("out.jsonl.parts");
-            while (finishedLines(parts).isEmpty()) {
-                assertThat(process.waitFor(20, TimeUnit.MILLISECONDS))
-                        .as("it ended before it could be killed: %s", Files.readString(log))
+        try (ChildProcess killed = ChildProcess.start(folder.resolve("killed.log"), command)) {
+            while (finishedLines(folder.resolve("out.jsonl.parts")).isEmpty()) {
+                assertThat(killed.process().waitFor(20, TimeUnit.MILLISECONDS))
+                        .as("it ended before it could be killed: %s", killed.output())
                         .isFalse();
             }
-        } finally {
-            process.destroyForcibly().waitFor();
         }
     }
 
