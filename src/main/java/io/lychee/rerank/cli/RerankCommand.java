@@ -64,6 +64,10 @@ final class RerankCommand implements Callable<Integer> {
                         + " reasons in " + job.deadLetters());
                 return 1;
             }
+            if (result.answered() != lists) {
+                System.err.println("lychee: " + lists + " lists went in; was " + input + " changed meanwhile?");
+                return 1;
+            }
             return 0;
         }
     }

@@ -26,6 +26,7 @@ import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.connector.file.sink.FileSink;
 import org.apache.flink.connector.file.src.FileSource;
+import org.apache.flink.connector.file.src.enumerate.NonSplittingRecursiveEnumerator;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -140,6 +141,8 @@ public final class FileJob {
                                 String.valueOf(input.getFileName()),
                                 config.kafka().maxRecordBytes()),
                         new org.apache.flink.core.fs.Path(input.toUri()))
+                // the default one passes over files whose names begin with . or _
+                .setFileEnumerator(() -> new NonSplittingRecursiveEnumerator(path -> true))
                 .build();
         DataStream<SourceRecord> records = env.fromSource(source, WatermarkStrategy.noWatermarks(), "lines")
                 .uid("lines");

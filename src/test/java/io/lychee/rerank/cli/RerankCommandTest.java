@@ -128,6 +128,16 @@ class RerankCommandTest {
     }
 
     @Test
+    void aHiddenFileIsAFileToo() throws IOException {
+        input = folder.resolve(".lists.jsonl");
+        ObjectNode list = list("q", JSON.readTree("{\"text\":\"a\"}"));
+        Files.writeString(input, list + "\n");
+
+        assertThat(rerank().exitCode()).isZero();
+        assertThat(answers()).hasSize(1);
+    }
+
+    @Test
     void theInstructionChangesScores() throws IOException {
         ObjectNode list = list("q", JSON.readTree("{\"text\":\"a red dress\"}"));
         candidate(list, "a", JSON.readTree("{\"text\":\"red cotton dress\"}"));
