@@ -40,7 +40,7 @@ class DemoTest {
                     .as(mode)
                     .isGreaterThanOrEqualTo(mode.equals("text-image") ? 0.9 : 0.8);
         }
-        for (String group : new String[] {"scenario", "style", "function", "visual feature"}) {
+        for (String group : new String[] {"scenario", "style", "function", "visual"}) {
             assertThat(quality.get("by_group").get(group).get("after").asDouble())
                     .as(group)
                     .isGreaterThan(
