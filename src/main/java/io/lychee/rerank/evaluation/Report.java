@@ -1,0 +1,256 @@
+package io.lychee.rerank.evaluation;
+
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.evaluation.Scores.Threshold;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The report: one HTML file that loads nothing, runs nothing and says what it knows in plots. All queries must have a
+ * ranking before and after.
+ *
+ * @param source what was evaluated, for the title
+ * @param by attribute of lists, its values, their quality
+ * @param scores null where there are no scores of the model
+ * @param lists what the lists that moved look like, as far as it is known
+ * @param images the folder of {@code file:} pictures; null where they can't be shown
+ */
+public record Report(
+        String source,
+        Measures measures,
+        Quality quality,
+        Map<String, Map<String, Quality>> by,
+        @Nullable Scores scores,
+        List<Moved> moved,
+        Map<String, CandidateList> lists,
+        @Nullable Path images) {
+
+    private static final String TEMPLATE = "/evaluation/report.html";
+    private static final int RISEN = 6;
+    private static final int FALLEN = 4;
+    private static final int PLACES = 5;
+    private static final int TITLE = 90;
+
+    /** A list and the headline measure of its rankings. */
+    public record Moved(JudgedQuery query, double before, double after) {
+
+        public String id() {
+            return query.id();
+        }
+
+        double gain() {
+            return after - before;
+        }
+    }
+
+    /** The lists that gained most, then those that lost most, worst first. */
+    public static List<Moved> moved(List<JudgedQuery> queries, Measures measures) {
+        List<Moved> all = queries.stream()
+                .map(query -> new Moved(
+                        query,
+                        measures.headline(Objects.requireNonNull(query.before()), query.judged()),
+                        measures.headline(query.after(), query.judged())))
+                .sorted(Comparator.comparingDouble(Moved::gain))
+                .toList();
+        List<Moved> moved = new ArrayList<>();
+        for (int i = all.size() - 1;
+                i >= 0 && moved.size() < RISEN && all.get(i).gain() > 0;
+                i--) {
+            moved.add(all.get(i));
+        }
+        all.stream().filter(list -> list.gain() < 0).limit(FALLEN).forEach(moved::add);
+        return moved;
+    }
+
+    public String html() throws IOException {
+        Pictures pictures = new Pictures(images);
+        String movers = movers(pictures);
+        Map<String, String> parts = new LinkedHashMap<>();
+        parts.put("source", Html.escape(source));
+        parts.put("pictures", pictures.css());
+        parts.put("headline", headline());
+        parts.put("measures", measuresTable());
+        parts.put("groups", groups());
+        parts.put("scores", scores == null || scores.pairs() == 0 ? "" : scores(scores));
+        parts.put("movers", movers);
+        return Html.fill(template(), parts);
+    }
+
+    private String headline() {
+        StringBuilder out = new StringBuilder();
+        for (String name : List.of(measures.headline(), "recip_rank", "map")) {
+            Gain gain = quality.gain(name);
+            out.append(Html.format(
+                    "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f</span> → <b>%.3f</b></p><p class=\"%s\">%s</p></div>",
+                    name, quality.was(name), quality.is(name), style(gain.mean()), interval(gain)));
+        }
+        return out
+                + Html.format(
+                        "<div class=\"card figure\"><h3>queries</h3><p><b>%d</b></p><p class=\"quiet\">%.0f documents, %.0f relevant</p></div>",
+                        quality.queries(), quality.is("num_ret"), quality.is("num_rel"));
+    }
+
+    private String measuresTable() {
+        StringBuilder rows = new StringBuilder();
+        for (String name : measures.names()) {
+            Gain gain = quality.gain(name);
+            rows.append(Html.format(
+                    "<tr><th>%s</th><td>%.4f</td><td>%.4f</td><td class=\"%s\">%+.4f</td><td>%s</td><td>%.4f</td></tr>",
+                    name,
+                    quality.was(name),
+                    quality.is(name),
+                    style(gain.mean()),
+                    gain.mean(),
+                    Double.isNaN(gain.low()) ? "–" : Html.format("%+.4f to %+.4f", gain.low(), gain.high()),
+                    gain.p()));
+        }
+        return rows.toString();
+    }
+
+    private String groups() {
+        StringBuilder out = new StringBuilder();
+        Map<String, Map<String, Quality>> charts = new LinkedHashMap<>(by);
+        if (charts.values().stream().allMatch(Map::isEmpty)) {
+            charts.put("", Map.of());
+        }
+        charts.forEach((attribute, groups) -> {
+            if (!groups.isEmpty() || attribute.isEmpty()) {
+                Map<String, Quality> rows = new LinkedHashMap<>();
+                rows.put("all", quality);
+                rows.putAll(groups);
+                out.append("<div class=\"card wide\"><h3>Gain of ")
+                        .append(measures.headline())
+                        .append(attribute.isEmpty() ? "" : " by " + Html.escape(attribute))
+                        .append("</h3>")
+                        .append(Charts.gains(rows, measures.headline()))
+                        .append("</div>");
+            }
+        });
+        return out.toString();
+    }
+
+    private static String scores(Scores scores) {
+        return "<h2>What scores are worth</h2><p class=\"quiet\">"
+                + Html.format(
+                        "%d scored candidates, %d of them relevant. What nobody judged counts as irrelevant.",
+                        scores.pairs(), scores.countRelevant())
+                + "</p><div class=\"grid\">"
+                + card("Scores of relevant and irrelevant candidates", Charts.distributions(scores), "")
+                + card(
+                        "Is a score of 0.8 right in 80 %?",
+                        Charts.reliability(scores),
+                        Html.format(
+                                "Expected calibration error %.3f. Above the diagonal scores are too timid, below it too"
+                                        + " bold; larger dots hold more candidates.",
+                                scores.calibrationError()))
+                + card(
+                        "Thresholds",
+                        Charts.thresholds(scores),
+                        suggestion("Drop below", scores.drop()) + suggestion("Boost from", scores.boost()))
+                + "</div>";
+    }
+
+    private static String suggestion(String what, @Nullable Threshold threshold) {
+        return threshold == null
+                ? what + ": no score suffices. "
+                : Html.format(
+                        "<b>%s %.3f</b>: what scores at least that is relevant in %.1f %% and holds %.1f %% of all"
+                                + " relevant ones. ",
+                        what, threshold.score(), 100 * threshold.precision(), 100 * threshold.recall());
+    }
+
+    private static String card(String title, String chart, String note) {
+        return "<div class=\"card\"><h3>" + title + "</h3>" + chart + "<p class=\"quiet\">" + note + "</p></div>";
+    }
+
+    private String movers(Pictures pictures) {
+        StringBuilder out = new StringBuilder();
+        for (Moved list : moved) {
+            CandidateList content = lists.get(list.id());
+            out.append("<div class=\"card wide mover\"><h3>");
+            if (content != null) {
+                out.append(pictures(content.query(), pictures));
+                out.append(Html.shown(text(content.query(), list.id()), 2 * TITLE));
+            } else {
+                out.append(Html.shown(list.id(), TITLE));
+            }
+            out.append(Html.format(
+                    " <span class=\"%s\">%s %.3f → %.3f</span></h3>",
+                    style(list.gain()), measures.headline(), list.before(), list.after()));
+            if (content != null) {
+                out.append("<p class=\"quiet\">").append(Html.shown(list.id(), TITLE));
+                if (content.instruction() != null) {
+                    out.append(" · ").append(Html.shown(content.instruction(), 2 * TITLE));
+                }
+                out.append("</p>");
+            }
+            out.append("<div class=\"grid\">");
+            places(out, "before", Objects.requireNonNull(list.query().before()), content, pictures);
+            places(out, "after", list.query().after(), content, pictures);
+            out.append("</div></div>");
+        }
+        return out.toString();
+    }
+
+    private void places(
+            StringBuilder out, String title, List<Place> ranking, @Nullable CandidateList list, Pictures pictures) {
+        out.append("<div><h4>").append(title).append("</h4><ol>");
+        for (Place place : ranking.subList(0, Math.min(PLACES, ranking.size()))) {
+            Content content = list == null
+                            || place.retrievalRank() < 1
+                            || place.retrievalRank() > list.candidates().size()
+                    ? null
+                    : list.candidates().get(place.retrievalRank() - 1).content();
+            out.append(measures.relevant(place) ? "<li class=\"hit\">" : "<li>");
+            out.append(content == null ? "" : pictures(content, pictures)).append("<span>");
+            String name =
+                    place.title() != null ? place.title() : content == null ? place.id() : text(content, place.id());
+            out.append(Html.shown(name, TITLE)).append("<small>");
+            out.append(place.relevance() == null ? "not judged" : "relevance " + place.relevance());
+            out.append(place.score() == null ? "" : Html.format(" · score %.3f", place.score()));
+            boolean came = title.equals("after") && place.retrievalRank() > 0;
+            out.append(came ? " · was " + place.retrievalRank() : "").append("</small></span></li>");
+        }
+        out.append("</ol></div>");
+    }
+
+    private static String text(Content content, String otherwise) {
+        return content.text() == null || content.text().isBlank() ? otherwise : content.text();
+    }
+
+    private static String pictures(Content content, Pictures pictures) {
+        StringBuilder out = new StringBuilder();
+        for (Image image :
+                content.images().subList(0, Math.min(2, content.images().size()))) {
+            out.append(pictures.show(image));
+        }
+        return out.toString();
+    }
+
+    private static String interval(Gain gain) {
+        return Double.isNaN(gain.low())
+                ? Html.format("%+.3f", gain.mean())
+                : Html.format("%+.3f, between %+.3f and %+.3f", gain.mean(), gain.low(), gain.high());
+    }
+
+    private static String style(double gain) {
+        return gain > 0 ? "up" : gain < 0 ? "down" : "quiet";
+    }
+
+    private static String template() throws IOException {
+        try (InputStream in = Objects.requireNonNull(Report.class.getResourceAsStream(TEMPLATE), TEMPLATE)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+}
