@@ -1,6 +1,7 @@
 package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.evaluation.AnswerFile;
 import io.lychee.rerank.evaluation.Bootstrap;
 import io.lychee.rerank.evaluation.Gain;
@@ -95,8 +96,10 @@ final class EvaluateCommand implements Callable<Integer> {
         List<JudgedQuery> queries = read();
         Quality quality = Quality.of(queries, measures, bootstrap);
         Map<String, Map<String, Quality>> groups = new LinkedHashMap<>();
-        for (String attribute : by.isEmpty() ? List.of("group") : by) {
-            groups.put(attribute, Quality.by(attribute, queries, measures, bootstrap));
+        if (lists != null) {
+            for (String attribute : by.isEmpty() ? List.of("group") : by) {
+                groups.put(attribute, Quality.by(attribute, queries, measures, bootstrap));
+            }
         }
         Scores scores = lists == null ? null : Scores.of(queries, measures);
         if (runsFolder != null) {
@@ -182,51 +185,21 @@ final class EvaluateCommand implements Callable<Integer> {
         System.err.println("report: " + file);
     }
 
-    private static Map<String, Object> figures(
+    private static ObjectNode figures(
             Quality quality, Map<String, Map<String, Quality>> groups, @Nullable Scores scores) {
-        Map<String, Object> figures = figures(quality);
-        if (scores == null) {
-            return figures;
+        ObjectMapper mapper = new ObjectMapper();
+        if (quality.before() == null) {
+            return mapper.createObjectNode()
+                    .put("queries", quality.queries())
+                    .set("run", mapper.valueToTree(quality.after()));
         }
-        Map<String, Object> all = new LinkedHashMap<>();
-        groups.forEach((attribute, values) -> {
-            Map<String, Object> each = new LinkedHashMap<>();
-            values.forEach((value, group) -> each.put(value, figures(group)));
-            all.put(attribute, each);
-        });
-        figures.put("by", all);
-        Map<String, @Nullable Object> thresholds = new LinkedHashMap<>();
-        thresholds.put("drop", scores.drop());
-        thresholds.put("boost", scores.boost());
-        figures.put("thresholds", thresholds);
-        figures.put("calibration", Map.of("pairs", scores.pairs(), "ece", scores.calibrationError()));
-        return figures;
-    }
-
-    private static Map<String, Object> figures(Quality quality) {
-        Map<String, Object> figures = new LinkedHashMap<>();
-        figures.put("queries", quality.queries());
-        if (quality.before() == null || quality.gain() == null) {
-            figures.put("run", quality.after());
-            return figures;
+        ObjectNode figures = mapper.valueToTree(quality);
+        if (scores != null) {
+            figures.set("by", mapper.valueToTree(groups));
+            figures.putObject("thresholds").putPOJO("drop", scores.drop()).putPOJO("boost", scores.boost());
+            figures.putObject("calibration").put("pairs", scores.pairs()).put("ece", scores.calibrationError());
         }
-        figures.put("before", quality.before());
-        figures.put("after", quality.after());
-        Map<String, Object> gains = new LinkedHashMap<>();
-        quality.gain().forEach((name, gain) -> {
-            Map<String, @Nullable Double> figure = new LinkedHashMap<>();
-            figure.put("mean", gain.mean());
-            figure.put("low", finite(gain.low()));
-            figure.put("high", finite(gain.high()));
-            figure.put("p", gain.p());
-            gains.put(name, figure);
-        });
-        figures.put("gain", gains);
         return figures;
-    }
-
-    private static @Nullable Double finite(double value) {
-        return Double.isFinite(value) ? value : null;
     }
 
     private static void print(
@@ -263,17 +236,17 @@ final class EvaluateCommand implements Callable<Integer> {
     }
 
     private static String[] row(String label, String name, Quality quality) {
-        String after = "%.4f".formatted(quality.after().get(name));
-        if (quality.before() == null || quality.gain() == null) {
+        String after = "%.4f".formatted(quality.is(name));
+        if (quality.before() == null) {
             return new String[] {label, after};
         }
-        Gain gain = Objects.requireNonNull(quality.gain().get(name));
+        Gain gain = quality.gain(name);
         return new String[] {
             label,
-            "%.4f".formatted(quality.before().get(name)),
+            "%.4f".formatted(quality.was(name)),
             after,
             "%+.4f".formatted(gain.mean()),
-            finite(gain.low()) == null ? "–" : "%+.4f to %+.4f".formatted(gain.low(), gain.high())
+            gain.interval("%+.4f", "–")
         };
     }
 

@@ -43,8 +43,8 @@ public record Bootstrap(int samples, long seed) {
             Arrays.sort(resampled[m]);
             gains.add(new Gain(
                     observed[m] / queries,
-                    queries < 2 ? Double.NaN : quantile(resampled[m], OUTSIDE),
-                    queries < 2 ? Double.NaN : quantile(resampled[m], 1 - OUTSIDE),
+                    queries < 2 ? null : quantile(resampled[m], OUTSIDE),
+                    queries < 2 ? null : quantile(resampled[m], 1 - OUTSIDE),
                     (asLarge[m] + 1.0) / (samples + 1.0)));
         }
         return gains;

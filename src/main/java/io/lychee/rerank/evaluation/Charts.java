@@ -31,16 +31,16 @@ final class Charts {
         double high = 0.1;
         for (Quality quality : groups.values()) {
             Gain gain = quality.gain(measure);
-            low = Math.min(low, Math.min(gain.mean(), Double.isNaN(gain.low()) ? 0 : gain.low()));
-            high = Math.max(high, Math.max(gain.mean(), Double.isNaN(gain.high()) ? 0 : gain.high()));
+            low = Math.min(low, gain.low() == null ? gain.mean() : gain.low());
+            high = Math.max(high, gain.high() == null ? gain.mean() : gain.high());
         }
         double from = Math.floor(low * 10) / 10;
         double to = Math.ceil(high * 10) / 10;
-        double scale = (width - 180 - 280) / (to - from);
+        double scale = (width - 180 - 300) / (to - from);
         for (int tick = (int) Math.round(from * 10); tick <= Math.round(to * 10); tick++) {
             double x = 180 + (tick / 10.0 - from) * scale;
             svg.line(tick == 0 ? "axis" : "grid", x, 4, x, height - 26);
-            svg.text("tick middle", x, height - 10, Html.format("%+.1f", tick / 10.0));
+            svg.text("tick middle", x, height - 10, tick == 0 ? "0" : Html.format("%+.1f", tick / 10.0));
         }
         double y = 20;
         for (Map.Entry<String, Quality> group : groups.entrySet()) {
@@ -48,11 +48,11 @@ final class Charts {
             String words = words(group.getValue(), measure);
             svg.text("label end", 168, y + 4, cut(group.getKey()));
             double x = 180 + (gain.mean() - from) * scale;
-            if (!Double.isNaN(gain.low())) {
+            if (gain.low() != null && gain.high() != null) {
                 svg.line("interval", 180 + (gain.low() - from) * scale, y, 180 + (gain.high() - from) * scale, y);
             }
             svg.circle("dot", x, y, 5, group.getKey() + ": " + words);
-            svg.text("label", width - 268, y + 4, words);
+            svg.text("label", width - 284, y + 4, words);
             y += 26;
         }
         return svg.html();
@@ -61,13 +61,8 @@ final class Charts {
     private static String words(Quality quality, String measure) {
         Gain gain = quality.gain(measure);
         return Html.format(
-                "%.3f → %.3f   %s   n = %d",
-                quality.was(measure),
-                quality.is(measure),
-                Double.isNaN(gain.low())
-                        ? Html.format("%+.3f", gain.mean())
-                        : Html.format("%+.3f [%+.2f, %+.2f]", gain.mean(), gain.low(), gain.high()),
-                quality.queries());
+                "%d:  %.3f → %.3f,  %+.3f  (%s)",
+                quality.queries(), quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
     }
 
     private static String cut(String group) {
@@ -93,8 +88,8 @@ final class Charts {
                 TOP + 10,
                 "relevant: " + Arrays.stream(relevant).sum());
         svg.text(
-                "tick irrelevant-text",
-                LEFT + bar,
+                "tick irrelevant-text end",
+                WIDTH - RIGHT,
                 HEIGHT - BOTTOM - 2,
                 "irrelevant: " + Arrays.stream(irrelevant).sum());
         scale(svg, "score");
@@ -159,8 +154,6 @@ final class Charts {
             }
         }
         svg.path("curve precision-line", precision).path("curve recall-line", recall);
-        svg.text("tick precision-text", x(0.04), y(0.14), "precision")
-                .text("tick recall-text", x(0.04), y(0.06), "recall");
         scale(svg, "threshold");
         return svg.html();
     }

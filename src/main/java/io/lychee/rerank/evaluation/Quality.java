@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,21 +18,22 @@ import org.jspecify.annotations.Nullable;
  */
 public record Quality(
         int queries,
-        @Nullable Map<String, Double> before,
-        Map<String, Double> after,
+        @Nullable Map<String, Number> before,
+        Map<String, Number> after,
         @Nullable Map<String, Gain> gain) {
 
     /** @throws NullPointerException where only one ranking was looked at */
-    double was(String measure) {
-        return Objects.requireNonNull(Objects.requireNonNull(before).get(measure));
+    public double was(String measure) {
+        return Objects.requireNonNull(Objects.requireNonNull(before).get(measure))
+                .doubleValue();
     }
 
-    double is(String measure) {
-        return Objects.requireNonNull(after.get(measure));
+    public double is(String measure) {
+        return Objects.requireNonNull(after.get(measure)).doubleValue();
     }
 
     /** @throws NullPointerException where only one ranking was looked at */
-    Gain gain(String measure) {
+    public Gain gain(String measure) {
         return Objects.requireNonNull(Objects.requireNonNull(gain).get(measure));
     }
 
@@ -52,8 +55,8 @@ public record Quality(
             }
         }
         List<List<Place>> rankings = queries.stream().map(JudgedQuery::after).toList();
-        Map<String, Double> afterMeans = means(queries, rankings, after, measures);
-        if (queries.isEmpty() || before.size() < queries.size()) {
+        Map<String, Number> afterMeans = means(queries, rankings, after, measures);
+        if (before.size() < queries.size()) {
             return new Quality(queries.size(), null, afterMeans, null);
         }
         List<List<Place>> were = queries.stream()
@@ -82,26 +85,26 @@ public record Quality(
         return by;
     }
 
-    private static Map<String, Double> means(
+    private static Map<String, Number> means(
             List<JudgedQuery> queries, List<List<Place>> rankings, List<double[]> values, Measures measures) {
-        Map<String, Double> means = new LinkedHashMap<>();
+        Map<String, Number> means = new LinkedHashMap<>();
         List<String> names = measures.names();
         for (int m = 0; m < names.size(); m++) {
             double sum = 0;
             for (double[] row : values) {
                 sum += row[m];
             }
-            means.put(names.get(m), values.isEmpty() ? 0 : sum / values.size());
+            means.put(names.get(m), sum / values.size());
         }
-        means.put("num_q", (double) queries.size());
-        means.put("num_ret", (double) rankings.stream().mapToLong(List::size).sum());
-        means.put("num_rel", (double) queries.stream()
-                .mapToLong(query -> measures.relevant(query.judged()))
-                .sum());
-        means.put("num_rel_ret", (double) rankings.stream()
-                .flatMap(List::stream)
-                .filter(measures::relevant)
-                .count());
+        means.put("num_q", queries.size());
+        means.put("num_ret", rankings.stream().mapToLong(List::size).sum());
+        // whatever the level is, as trec_eval has it
+        means.put("num_rel", count(queries.stream().flatMap(query -> query.judged().stream()), grade -> grade > 0));
+        means.put("num_rel_ret", count(rankings.stream().flatMap(List::stream), measures::relevant));
         return means;
+    }
+
+    private static <T> long count(Stream<T> all, Predicate<T> counted) {
+        return all.filter(counted).count();
     }
 }

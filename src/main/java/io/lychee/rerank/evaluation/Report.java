@@ -41,6 +41,7 @@ public record Report(
     private static final int FALLEN = 4;
     private static final int PLACES = 5;
     private static final int TITLE = 90;
+    private static final int MAX_GROUPS = 40;
 
     /** A list and the headline measure of its rankings. */
     public record Moved(JudgedQuery query, double before, double after) {
@@ -91,14 +92,21 @@ public record Report(
         StringBuilder out = new StringBuilder();
         for (String name : List.of(measures.headline(), "recip_rank", "map")) {
             Gain gain = quality.gain(name);
-            out.append(Html.format(
-                    "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f</span> → <b>%.3f</b></p><p class=\"%s\">%s</p></div>",
-                    name, quality.was(name), quality.is(name), style(gain.mean()), interval(gain)));
+            String note = Html.format("%+.3f (%s)", gain.mean(), gain.interval("%+.3f", "one query"));
+            out.append(figure(name, quality.was(name), quality.is(name), style(gain.mean()), note));
         }
-        return out
-                + Html.format(
-                        "<div class=\"card figure\"><h3>queries</h3><p><b>%d</b></p><p class=\"quiet\">%.0f documents, %.0f relevant</p></div>",
-                        quality.queries(), quality.is("num_ret"), quality.is("num_rel"));
+        return out.append("<div class=\"card figure\"><h3>queries</h3><p><b>")
+                .append(quality.queries())
+                .append("</b></p><p class=\"quiet\">")
+                .append(Html.format("%.0f places, %.0f relevant", quality.is("num_ret"), quality.is("num_rel")))
+                .append("</p></div>")
+                .toString();
+    }
+
+    private static String figure(String title, double quiet, double loud, String style, String note) {
+        return Html.format(
+                "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f →</span> <b>%.3f</b></p><p class=\"%s\">%s</p></div>",
+                title, quiet, loud, style, note);
     }
 
     private String measuresTable() {
@@ -112,7 +120,7 @@ public record Report(
                     quality.is(name),
                     style(gain.mean()),
                     gain.mean(),
-                    Double.isNaN(gain.low()) ? "–" : Html.format("%+.4f to %+.4f", gain.low(), gain.high()),
+                    gain.interval("%+.4f", "–"),
                     gain.p()));
         }
         return rows.toString();
@@ -120,23 +128,20 @@ public record Report(
 
     private String groups() {
         StringBuilder out = new StringBuilder();
-        Map<String, Map<String, Quality>> charts = new LinkedHashMap<>(by);
-        if (charts.values().stream().allMatch(Map::isEmpty)) {
-            charts.put("", Map.of());
+        for (Map.Entry<String, Map<String, Quality>> attribute : by.entrySet()) {
+            Map<String, Quality> rows = new LinkedHashMap<>();
+            rows.put("all", quality);
+            attribute.getValue().entrySet().stream()
+                    .limit(MAX_GROUPS)
+                    .forEach(group -> rows.put(group.getKey(), group.getValue()));
+            out.append("<div class=\"card wide\"><h3>Gain of ")
+                    .append(measures.headline())
+                    .append(" by ")
+                    .append(Html.shown(attribute.getKey(), TITLE))
+                    .append("</h3>")
+                    .append(Charts.gains(rows, measures.headline()))
+                    .append("</div>");
         }
-        charts.forEach((attribute, groups) -> {
-            if (!groups.isEmpty() || attribute.isEmpty()) {
-                Map<String, Quality> rows = new LinkedHashMap<>();
-                rows.put("all", quality);
-                rows.putAll(groups);
-                out.append("<div class=\"card wide\"><h3>Gain of ")
-                        .append(measures.headline())
-                        .append(attribute.isEmpty() ? "" : " by " + Html.escape(attribute))
-                        .append("</h3>")
-                        .append(Charts.gains(rows, measures.headline()))
-                        .append("</div>");
-            }
-        });
         return out.toString();
     }
 
@@ -155,19 +160,25 @@ public record Report(
                                         + " bold; larger dots hold more candidates.",
                                 scores.calibrationError()))
                 + card(
-                        "Thresholds",
+                        "<i class=\"precision\">Precision</i> and <i class=\"recall\">recall</i> from a score on",
                         Charts.thresholds(scores),
-                        suggestion("Drop below", scores.drop()) + suggestion("Boost from", scores.boost()))
+                        "")
+                + card(
+                        "Suggested thresholds",
+                        suggestion("Drop below", scores.drop(), "the highest that keeps 95 % of what is relevant")
+                                + suggestion("Boost from", scores.boost(), "the lowest at which 90 % are relevant"),
+                        "Measured on these lists; other lists, instructions or checkpoints may need others.")
                 + "</div>";
     }
 
-    private static String suggestion(String what, @Nullable Threshold threshold) {
-        return threshold == null
-                ? what + ": no score suffices. "
+    private static String suggestion(String what, @Nullable Threshold threshold, String why) {
+        String found = threshold == null
+                ? "<p><b>–</b></p><p class=\"quiet\">No score is "
                 : Html.format(
-                        "<b>%s %.3f</b>: what scores at least that is relevant in %.1f %% and holds %.1f %% of all"
-                                + " relevant ones. ",
-                        what, threshold.score(), 100 * threshold.precision(), 100 * threshold.recall());
+                        "<p><b>%.3f</b></p><p class=\"quiet\">%d candidates score at least that; %.1f %% of them are"
+                                + " relevant, and they hold %.1f %% of all relevant ones. It is ",
+                        threshold.score(), threshold.kept(), 100 * threshold.precision(), 100 * threshold.recall());
+        return "<div class=\"figure\"><h3>" + what + "</h3>" + found + why + ".</p></div>";
     }
 
     private static String card(String title, String chart, String note) {
@@ -236,12 +247,6 @@ public record Report(
             out.append(pictures.show(image));
         }
         return out.toString();
-    }
-
-    private static String interval(Gain gain) {
-        return Double.isNaN(gain.low())
-                ? Html.format("%+.3f", gain.mean())
-                : Html.format("%+.3f, between %+.3f and %+.3f", gain.mean(), gain.low(), gain.high());
     }
 
     private static String style(double gain) {
