@@ -2,6 +2,7 @@ package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.evaluation.AnswerFile;
 import io.lychee.rerank.evaluation.Bootstrap;
 import io.lychee.rerank.evaluation.Gain;
@@ -91,6 +92,10 @@ final class EvaluateCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         checkUse();
+        checkFile(lists, "--lists");
+        checkFile(qrels, "--qrels");
+        runs.forEach(run -> checkFile(run, "--run"));
+        checkFile(input, "--input");
         Measures measures = new Measures(cutoffs, level);
         Bootstrap bootstrap = new Bootstrap(samples, seed);
         List<JudgedQuery> queries = read();
@@ -138,6 +143,12 @@ final class EvaluateCommand implements Callable<Integer> {
         }
     }
 
+    private static void checkFile(@Nullable Path file, String option) {
+        if (file != null && (!Files.isReadable(file) || Files.isDirectory(file))) {
+            throw new ConfigException("no file " + file + " that can be read (" + option + ")");
+        }
+    }
+
     private List<JudgedQuery> read() throws IOException {
         if (lists != null) {
             AnswerFile answers = AnswerFile.read(lists);
@@ -181,6 +192,7 @@ final class EvaluateCommand implements Callable<Integer> {
                         : ListContents.read(
                                 input, moved.stream().map(Report.Moved::id).collect(Collectors.toSet())),
                 folder);
+        Files.createDirectories(Objects.requireNonNull(file.toAbsolutePath().getParent()));
         Files.writeString(file, made.html());
         System.err.println("report: " + file);
     }

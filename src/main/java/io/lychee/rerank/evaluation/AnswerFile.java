@@ -11,7 +11,6 @@ import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.kafka.UnreadableException;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -48,8 +47,6 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
                         new Best(answer.status(), query(answer, line)),
                         (one, other) -> other.status().compareTo(one.status()) < 0 ? other : one);
             }
-        } catch (NoSuchFileException e) {
-            throw new ConfigException("no file " + file + " (--lists)", e);
         }
         if (lines == 0) {
             throw new ConfigException(file + ":1: the file is empty; expected answers, one a line");

@@ -46,7 +46,11 @@ final class Charts {
         for (Map.Entry<String, Quality> group : groups.entrySet()) {
             Gain gain = group.getValue().gain(measure);
             String words = words(group.getValue(), measure);
-            svg.text("label end", 168, y + 4, cut(group.getKey()));
+            svg.text(
+                    "label end",
+                    168,
+                    y + 4,
+                    cut(group.getKey()) + " (" + group.getValue().queries() + ")");
             double x = 180 + (gain.mean() - from) * scale;
             if (gain.low() != null && gain.high() != null) {
                 svg.line("interval", 180 + (gain.low() - from) * scale, y, 180 + (gain.high() - from) * scale, y);
@@ -61,14 +65,14 @@ final class Charts {
     private static String words(Quality quality, String measure) {
         Gain gain = quality.gain(measure);
         return Html.format(
-                "%d:  %.3f → %.3f,  %+.3f  (%s)",
-                quality.queries(), quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
+                "%.3f → %.3f,   %+.3f   (%s)",
+                quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
     }
 
     private static String cut(String group) {
-        return group.codePointCount(0, group.length()) <= 22
+        return group.codePointCount(0, group.length()) <= 17
                 ? group
-                : group.substring(0, group.offsetByCodePoints(0, 21)) + "…";
+                : group.substring(0, group.offsetByCodePoints(0, 16)) + "…";
     }
 
     /** Shares of the relevant upwards, of the irrelevant downwards. */

@@ -1,6 +1,5 @@
 package io.lychee.rerank.evaluation;
 
-import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.kafka.CandidateListDecoder;
@@ -9,7 +8,6 @@ import io.lychee.rerank.kafka.LineReader;
 import io.lychee.rerank.kafka.SourceRecord;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.HashMap;
@@ -39,8 +37,6 @@ public final class ListContents {
                     lists.put(taken.list().requestId(), taken.list());
                 }
             }
-        } catch (NoSuchFileException e) {
-            throw new ConfigException("no file " + file + " (--input)", e);
         }
         return lists;
     }

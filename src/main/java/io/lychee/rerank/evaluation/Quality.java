@@ -6,8 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.function.Predicate;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -98,13 +96,17 @@ public record Quality(
         }
         means.put("num_q", queries.size());
         means.put("num_ret", rankings.stream().mapToLong(List::size).sum());
-        // whatever the level is, as trec_eval has it
-        means.put("num_rel", count(queries.stream().flatMap(query -> query.judged().stream()), grade -> grade > 0));
-        means.put("num_rel_ret", count(rankings.stream().flatMap(List::stream), measures::relevant));
+        means.put(
+                "num_rel",
+                queries.stream()
+                        .mapToLong(query -> measures.relevant(query.judged()))
+                        .sum());
+        means.put(
+                "num_rel_ret",
+                rankings.stream()
+                        .flatMap(List::stream)
+                        .filter(measures::relevant)
+                        .count());
         return means;
-    }
-
-    private static <T> long count(Stream<T> all, Predicate<T> counted) {
-        return all.filter(counted).count();
     }
 }

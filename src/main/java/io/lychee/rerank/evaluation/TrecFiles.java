@@ -7,7 +7,6 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -165,8 +164,6 @@ public final class TrecFiles {
                 any = true;
                 line.take(number, fields);
             }
-        } catch (NoSuchFileException e) {
-            throw new ConfigException("no file " + file, e);
         }
         if (!any) {
             throw wrong(file, 1, "the file is empty; expected lines of %s", expected);
