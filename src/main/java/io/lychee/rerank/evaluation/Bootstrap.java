@@ -22,6 +22,7 @@ public record Bootstrap(int samples, long seed) {
     List<Gain> gains(List<double[]> differences, int measures) {
         int queries = differences.size();
         double[] observed = new double[measures];
+        double[][] rows = differences.toArray(double[][]::new);
         differences.forEach(row -> add(observed, row, 1));
         double[][] resampled = new double[measures][samples];
         int[] asLarge = new int[measures];
@@ -29,8 +30,8 @@ public record Bootstrap(int samples, long seed) {
         for (int s = 0; s < samples; s++) {
             double[] drawn = new double[measures];
             double[] flipped = new double[measures];
-            for (double[] row : differences) {
-                add(drawn, differences.get(random.nextInt(queries)), 1);
+            for (double[] row : rows) {
+                add(drawn, rows[random.nextInt(queries)], 1);
                 add(flipped, row, random.nextBoolean() ? 1 : -1);
             }
             for (int m = 0; m < measures; m++) {

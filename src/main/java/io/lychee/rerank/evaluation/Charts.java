@@ -146,8 +146,6 @@ final class Charts {
     static String thresholds(Scores scores) {
         Svg svg = new Svg(WIDTH, HEIGHT, "Precision and recall over the score threshold");
         square(svg, "");
-        mark(svg, "drop", scores.drop());
-        mark(svg, "boost", scores.boost());
         List<double[]> precision = new ArrayList<>();
         List<double[]> recall = new ArrayList<>();
         for (int step = 0; step <= Scores.STEPS; step += 5) {
@@ -158,6 +156,8 @@ final class Charts {
             }
         }
         svg.path("curve precision-line", precision).path("curve recall-line", recall);
+        mark(svg, "drop", scores.drop());
+        mark(svg, "boost", scores.boost());
         scale(svg, "threshold");
         return svg.html();
     }
@@ -168,7 +168,7 @@ final class Charts {
             boolean room = threshold.score() < 0.8;
             svg.line("mark", x, y(0), x, y(1));
             svg.text(
-                    room ? "tick" : "tick end",
+                    room ? "tick halo" : "tick halo end",
                     room ? x + 4 : x - 4,
                     y(name.equals("drop") ? 0.52 : 0.44),
                     Html.format("%s %.3f", name, threshold.score()));

@@ -8,9 +8,7 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.Iterator;
@@ -76,20 +74,12 @@ final class Pictures {
         if (folder == null || !reference.uri().startsWith("file:")) {
             return null;
         }
-        try {
-            Path root = folder.toRealPath();
-            Path file =
-                    root.resolve(reference.uri().substring("file:".length())).toRealPath();
-            if (!file.startsWith(root) || !Files.isRegularFile(file)) {
-                return null;
-            }
-            try (InputStream in = Files.newInputStream(file)) {
-                byte[] data = in.readNBytes(MAX_BYTES + 1);
-                return data.length > MAX_BYTES ? null : data;
-            }
-        } catch (InvalidPathException e) {
+        Path root = folder.toRealPath();
+        Path file = root.resolve(reference.uri().substring("file:".length())).toRealPath();
+        if (!file.startsWith(root) || !Files.isRegularFile(file) || Files.size(file) > MAX_BYTES) {
             return null;
         }
+        return Files.readAllBytes(file);
     }
 
     private static byte @Nullable [] shrink(byte[] data) throws IOException {

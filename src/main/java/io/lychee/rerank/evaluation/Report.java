@@ -2,7 +2,6 @@ package io.lychee.rerank.evaluation;
 
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
-import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.evaluation.Scores.Threshold;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +42,7 @@ public record Report(
     private static final int PLACES = 5;
     private static final int TITLE = 90;
     private static final int MAX_GROUPS = 40;
+    private static final Content UNKNOWN = new Content(null, List.of());
 
     /** A list and the headline measure of its rankings. */
     public record Moved(JudgedQuery query, double before, double after) {
@@ -92,21 +93,21 @@ public record Report(
         StringBuilder out = new StringBuilder();
         for (String name : List.of(measures.headline(), "recip_rank", "map")) {
             Gain gain = quality.gain(name);
-            String note = Html.format("%+.3f (%s)", gain.mean(), gain.interval("%+.3f", "one query"));
-            out.append(figure(name, quality.was(name), quality.is(name), style(gain.mean()), note));
+            out.append(Html.format(
+                    "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f →</span> <b>%.3f</b></p>"
+                            + "<p class=\"%s\">%+.3f (%s)</p></div>",
+                    name,
+                    quality.was(name),
+                    quality.is(name),
+                    style(gain.mean()),
+                    gain.mean(),
+                    gain.interval("%+.3f", "one query")));
         }
-        return out.append("<div class=\"card figure\"><h3>queries</h3><p><b>")
-                .append(quality.queries())
-                .append("</b></p><p class=\"quiet\">")
-                .append(Html.format("%.0f places, %.0f relevant", quality.is("num_ret"), quality.is("num_rel")))
-                .append("</p></div>")
-                .toString();
-    }
-
-    private static String figure(String title, double quiet, double loud, String style, String note) {
-        return Html.format(
-                "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f →</span> <b>%.3f</b></p><p class=\"%s\">%s</p></div>",
-                title, quiet, loud, style, note);
+        return out
+                + Html.format(
+                        "<div class=\"card figure\"><h3>queries</h3><p><b>%d</b></p>"
+                                + "<p class=\"quiet\">%.0f places, %.0f relevant</p></div>",
+                        quality.queries(), quality.is("num_ret"), quality.is("num_rel"));
     }
 
     private String measuresTable() {
@@ -130,7 +131,7 @@ public record Report(
         StringBuilder out = new StringBuilder();
         for (Map.Entry<String, Map<String, Quality>> attribute : by.entrySet()) {
             Map<String, Quality> rows = new LinkedHashMap<>();
-            rows.put("all", quality);
+            rows.put("all lists", quality);
             attribute.getValue().entrySet().stream()
                     .limit(MAX_GROUPS)
                     .forEach(group -> rows.put(group.getKey(), group.getValue()));
@@ -189,24 +190,16 @@ public record Report(
         StringBuilder out = new StringBuilder();
         for (Moved list : moved) {
             CandidateList content = lists.get(list.id());
-            out.append("<div class=\"card wide mover\"><h3>");
-            if (content != null) {
-                out.append(pictures(content.query(), pictures));
-                out.append(Html.shown(text(content.query(), list.id()), 2 * TITLE));
-            } else {
-                out.append(Html.shown(list.id(), TITLE));
-            }
-            out.append(Html.format(
-                    " <span class=\"%s\">%s %.3f → %.3f</span></h3>",
-                    style(list.gain()), measures.headline(), list.before(), list.after()));
-            if (content != null) {
-                out.append("<p class=\"quiet\">").append(Html.shown(list.id(), TITLE));
-                if (content.instruction() != null) {
-                    out.append(" · ").append(Html.shown(content.instruction(), 2 * TITLE));
-                }
-                out.append("</p>");
-            }
-            out.append("<div class=\"grid\">");
+            Content query = content == null ? UNKNOWN : content.query();
+            String instruction = content == null ? null : content.instruction();
+            out.append("<div class=\"card wide mover\"><h3>")
+                    .append(pictures(query, pictures))
+                    .append(Html.shown(text(query, list.id()), 2 * TITLE))
+                    .append(Html.format(
+                            " <span class=\"%s\">%s %.3f → %.3f</span></h3><p class=\"quiet\">",
+                            style(list.gain()), measures.headline(), list.before(), list.after()))
+                    .append(Html.shown(list.id() + (instruction == null ? "" : " · " + instruction), 2 * TITLE))
+                    .append("</p><div class=\"grid\">");
             places(out, "before", Objects.requireNonNull(list.query().before()), content, pictures);
             places(out, "after", list.query().after(), content, pictures);
             out.append("</div></div>");
@@ -218,20 +211,20 @@ public record Report(
             StringBuilder out, String title, List<Place> ranking, @Nullable CandidateList list, Pictures pictures) {
         out.append("<div><h4>").append(title).append("</h4><ol>");
         for (Place place : ranking.subList(0, Math.min(PLACES, ranking.size()))) {
-            Content content = list == null
-                            || place.retrievalRank() < 1
-                            || place.retrievalRank() > list.candidates().size()
-                    ? null
-                    : list.candidates().get(place.retrievalRank() - 1).content();
-            out.append(measures.relevant(place) ? "<li class=\"hit\">" : "<li>");
-            out.append(content == null ? "" : pictures(content, pictures)).append("<span>");
-            String name =
-                    place.title() != null ? place.title() : content == null ? place.id() : text(content, place.id());
-            out.append(Html.shown(name, TITLE)).append("<small>");
-            out.append(place.relevance() == null ? "not judged" : "relevance " + place.relevance());
-            out.append(place.score() == null ? "" : Html.format(" · score %.3f", place.score()));
-            boolean came = title.equals("after") && place.retrievalRank() > 0;
-            out.append(came ? " · was " + place.retrievalRank() : "").append("</small></span></li>");
+            int was = place.retrievalRank();
+            Content content = list == null || was < 1 || was > list.candidates().size()
+                    ? UNKNOWN
+                    : list.candidates().get(was - 1).content();
+            String name = place.title() != null ? place.title() : text(content, place.id());
+            out.append(measures.relevant(place) ? "<li class=\"hit\">" : "<li>")
+                    .append(pictures(content, pictures))
+                    .append("<span>")
+                    .append(Html.shown(name, TITLE))
+                    .append("<small>")
+                    .append(place.relevance() == null ? "not judged" : "relevance " + place.relevance())
+                    .append(place.score() == null ? "" : Html.format(" · score %.3f", place.score()))
+                    .append(title.equals("after") && was > 0 ? " · was " + was : "")
+                    .append("</small></span></li>");
         }
         out.append("</ol></div>");
     }
@@ -241,12 +234,7 @@ public record Report(
     }
 
     private static String pictures(Content content, Pictures pictures) {
-        StringBuilder out = new StringBuilder();
-        for (Image image :
-                content.images().subList(0, Math.min(2, content.images().size()))) {
-            out.append(pictures.show(image));
-        }
-        return out.toString();
+        return content.images().stream().limit(2).map(pictures::show).collect(Collectors.joining());
     }
 
     private static String style(double gain) {

@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
  */
 public final class TrecRuns {
 
-    private static final Pattern PLAIN = Pattern.compile("[^\\s\\p{Z}\\p{Cntrl}]+");
+    private static final Pattern PLAIN = Pattern.compile("[^\\s\\p{Z}\\p{C}]+");
 
     private TrecRuns() {}
 
