@@ -9,7 +9,10 @@ import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.syntax.elements.ClassesShouldConjunction;
 
-/** Imports run one way: cli → job → {operator, kafka, encoding, qwen} → scoring → domain; config is a leaf. */
+/**
+ * Imports run one way: cli → {job, evaluation} → {operator, kafka, encoding, qwen} → scoring → domain; config is a
+ * leaf.
+ */
 @AnalyzeClasses(packages = "io.lychee.rerank", importOptions = ImportOption.DoNotIncludeTests.class)
 class LayeringTest {
 
@@ -50,6 +53,19 @@ class LayeringTest {
         imports("kafka", "encoding", "qwen", "operator", "scoring").check(classes);
         imports("operator", "encoding", "qwen").check(classes);
         imports("job", "cli").check(classes);
+    }
+
+    @ArchTest
+    void evaluationReadsAnswersAndNothingElse(JavaClasses classes) {
+        imports("evaluation", "scoring", "encoding", "qwen", "operator", "job", "cli")
+                .check(classes);
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + "evaluation..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.apache.flink..", "org.apache.kafka..")
+                .check(classes);
     }
 
     @ArchTest

@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
             JobCommand.class,
             ProduceCommand.class,
             ConsumeCommand.class,
+            EvaluateCommand.class,
             BenchCommand.class,
         })
 public final class Main implements Runnable {

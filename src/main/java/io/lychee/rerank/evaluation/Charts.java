@@ -1,0 +1,201 @@
+package io.lychee.rerank.evaluation;
+
+import io.lychee.rerank.evaluation.Scores.Bin;
+import io.lychee.rerank.evaluation.Scores.Threshold;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The report's plots. */
+final class Charts {
+
+    private static final int WIDTH = 440;
+    private static final int HEIGHT = 260;
+    private static final int LEFT = 40;
+    private static final int RIGHT = 12;
+    private static final int TOP = 12;
+    private static final int BOTTOM = 36;
+    private static final int BARS = 25;
+
+    private Charts() {}
+
+    /** One line a group: the gain as a dot, its interval as a bar, and in words. */
+    static String gains(Map<String, Quality> groups, String measure) {
+        int width = 2 * WIDTH + 20;
+        int rows = groups.size();
+        int height = 34 + rows * 26;
+        Svg svg = new Svg(width, height, "Gain of " + measure + " by group");
+        double low = 0;
+        double high = 0.1;
+        for (Quality quality : groups.values()) {
+            Gain gain = quality.gain(measure);
+            low = Math.min(low, gain.low() == null ? gain.mean() : gain.low());
+            high = Math.max(high, gain.high() == null ? gain.mean() : gain.high());
+        }
+        double from = Math.floor(low * 10) / 10;
+        double to = Math.ceil(high * 10) / 10;
+        double scale = (width - 180 - 300) / (to - from);
+        for (int tick = (int) Math.round(from * 10); tick <= Math.round(to * 10); tick++) {
+            double x = 180 + (tick / 10.0 - from) * scale;
+            svg.line(tick == 0 ? "axis" : "grid", x, 4, x, height - 26);
+            svg.text("tick middle", x, height - 10, tick == 0 ? "0" : Html.format("%+.1f", tick / 10.0));
+        }
+        double y = 20;
+        for (Map.Entry<String, Quality> group : groups.entrySet()) {
+            Gain gain = group.getValue().gain(measure);
+            String words = words(group.getValue(), measure);
+            svg.text(
+                    "label end",
+                    168,
+                    y + 4,
+                    cut(group.getKey()) + " (" + group.getValue().queries() + ")");
+            double x = 180 + (gain.mean() - from) * scale;
+            if (gain.low() != null && gain.high() != null) {
+                svg.line("interval", 180 + (gain.low() - from) * scale, y, 180 + (gain.high() - from) * scale, y);
+            }
+            svg.circle("dot", x, y, 5, group.getKey() + ": " + words);
+            svg.text("label", width - 284, y + 4, words);
+            y += 26;
+        }
+        return svg.html();
+    }
+
+    private static String words(Quality quality, String measure) {
+        Gain gain = quality.gain(measure);
+        return Html.format(
+                "%.3f → %.3f,   %+.3f   (%s)",
+                quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
+    }
+
+    private static String cut(String group) {
+        return group.codePointCount(0, group.length()) <= 17
+                ? group
+                : group.substring(0, group.offsetByCodePoints(0, 16)) + "…";
+    }
+
+    /** Shares of the relevant upwards, of the irrelevant downwards. */
+    static String distributions(Scores scores) {
+        Svg svg = new Svg(WIDTH, HEIGHT, "Scores of relevant and of irrelevant candidates");
+        long[] relevant = scores.histogram(true, BARS);
+        long[] irrelevant = scores.histogram(false, BARS);
+        double most = Math.max(1e-9, Math.max(largestShare(relevant), largestShare(irrelevant)));
+        double middle = TOP + (HEIGHT - TOP - BOTTOM) / 2.0;
+        double bar = (double) (WIDTH - LEFT - RIGHT) / BARS;
+        bars(svg, "relevant", relevant, most, middle, -1);
+        bars(svg, "irrelevant", irrelevant, most, middle, 1);
+        svg.line("axis", LEFT, middle, WIDTH - RIGHT, middle);
+        svg.text(
+                "tick relevant-text",
+                LEFT + bar,
+                TOP + 10,
+                "relevant: " + Arrays.stream(relevant).sum());
+        svg.text(
+                "tick irrelevant-text end",
+                WIDTH - RIGHT,
+                HEIGHT - BOTTOM - 2,
+                "irrelevant: " + Arrays.stream(irrelevant).sum());
+        scale(svg, "score");
+        return svg.html();
+    }
+
+    private static void bars(Svg svg, String style, long[] counts, double most, double middle, int direction) {
+        long sum = Math.max(1, Arrays.stream(counts).sum());
+        double bar = (double) (WIDTH - LEFT - RIGHT) / counts.length;
+        for (int b = 0; b < counts.length; b++) {
+            double height = counts[b] / (double) sum / most * (HEIGHT - TOP - BOTTOM) * 0.46;
+            svg.rect(
+                    style,
+                    LEFT + b * bar + 0.5,
+                    direction < 0 ? middle - height : middle,
+                    bar - 1,
+                    height,
+                    Html.format("%.2f to %.2f: %d %s", (double) b / BARS, (b + 1.0) / BARS, counts[b], style));
+        }
+    }
+
+    private static double largestShare(long[] counts) {
+        return Arrays.stream(counts).max().orElse(0)
+                / (double) Math.max(1, Arrays.stream(counts).sum());
+    }
+
+    /** Share of relevant ones against the score; on the diagonal a score is what it says. */
+    static String reliability(Scores scores) {
+        Svg svg = new Svg(WIDTH, HEIGHT, "Share of relevant candidates by score");
+        square(svg, "relevant");
+        svg.line("diagonal", x(0), y(0), x(1), y(1));
+        List<double[]> points = new ArrayList<>();
+        List<Bin> bins = scores.bins().stream().filter(bin -> bin.count() > 0).toList();
+        bins.forEach(bin -> points.add(new double[] {x(bin.score()), y(bin.relevant())}));
+        svg.path("curve relevant-line", points);
+        for (Bin bin : bins) {
+            double radius = 3 + 9 * Math.sqrt(bin.count() / (double) scores.pairs());
+            svg.circle(
+                    "dot",
+                    x(bin.score()),
+                    y(bin.relevant()),
+                    radius,
+                    Html.format("score %.2f: %.0f %% of %d relevant", bin.score(), 100 * bin.relevant(), bin.count()));
+        }
+        scale(svg, "score");
+        return svg.html();
+    }
+
+    /** Precision and recall of what lies above a threshold, and where the suggested ones are. */
+    static String thresholds(Scores scores) {
+        Svg svg = new Svg(WIDTH, HEIGHT, "Precision and recall over the score threshold");
+        square(svg, "");
+        List<double[]> precision = new ArrayList<>();
+        List<double[]> recall = new ArrayList<>();
+        for (int step = 0; step <= Scores.STEPS; step += 5) {
+            Threshold cut = scores.cuts().get(step);
+            recall.add(new double[] {x(cut.score()), y(cut.recall())});
+            if (cut.kept() > 0) {
+                precision.add(new double[] {x(cut.score()), y(cut.precision())});
+            }
+        }
+        svg.path("curve precision-line", precision).path("curve recall-line", recall);
+        mark(svg, "drop", scores.drop());
+        mark(svg, "boost", scores.boost());
+        scale(svg, "threshold");
+        return svg.html();
+    }
+
+    private static void mark(Svg svg, String name, @Nullable Threshold threshold) {
+        if (threshold != null) {
+            double x = x(threshold.score());
+            boolean room = threshold.score() < 0.8;
+            svg.line("mark", x, y(0), x, y(1));
+            svg.text(
+                    room ? "tick halo" : "tick halo end",
+                    room ? x + 4 : x - 4,
+                    y(name.equals("drop") ? 0.52 : 0.44),
+                    Html.format("%s %.3f", name, threshold.score()));
+        }
+    }
+
+    private static void square(Svg svg, String vertical) {
+        for (int quarter = 0; quarter <= 4; quarter++) {
+            double y = y(quarter / 4.0);
+            svg.line(quarter == 0 ? "axis" : "grid", LEFT, y, WIDTH - RIGHT, y);
+            svg.text("tick end", LEFT - 6, y + 4, quarter * 25 + " %");
+        }
+        svg.text("tick", LEFT + 4, TOP + 10, vertical);
+    }
+
+    private static void scale(Svg svg, String name) {
+        for (int fifth = 0; fifth <= 5; fifth++) {
+            svg.text("tick middle", x(fifth / 5.0), HEIGHT - BOTTOM + 16, Html.format("%.1f", fifth / 5.0));
+        }
+        svg.text("tick middle", x(0.5), HEIGHT - 4, name);
+    }
+
+    private static double x(double share) {
+        return LEFT + share * (WIDTH - LEFT - RIGHT);
+    }
+
+    private static double y(double share) {
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
+    }
+}
