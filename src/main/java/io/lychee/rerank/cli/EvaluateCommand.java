@@ -238,6 +238,7 @@ final class EvaluateCommand implements Callable<Integer> {
                             new String[] {"suggested threshold", "score", "precision", "recall"},
                             row("drop below", scores.drop()),
                             row("boost from", scores.boost())));
+            System.out.println("  " + scores.rules());
         }
     }
 

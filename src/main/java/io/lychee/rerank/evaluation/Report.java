@@ -168,7 +168,8 @@ public record Report(
                         "Suggested thresholds",
                         suggestion("Drop below", scores.drop(), "the highest that keeps 95 % of what is relevant")
                                 + suggestion("Boost from", scores.boost(), "the lowest at which 90 % are relevant"),
-                        "Measured on these lists; other lists, instructions or checkpoints may need others.")
+                        "<code>" + Html.escape(scores.rules()) + "</code><br>"
+                                + "Measured on these lists; other lists, instructions or checkpoints may need others.")
                 + "</div>";
     }
 

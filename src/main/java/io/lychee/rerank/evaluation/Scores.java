@@ -117,6 +117,21 @@ public final class Scores {
         return null;
     }
 
+    /** The suggestions as the job's {@code rules} take them; empty where there are none. */
+    public String rules() {
+        Threshold drop = drop();
+        Threshold boost = boost();
+        List<String> rules = new ArrayList<>();
+        if (drop != null && drop.score() > 0) {
+            rules.add("weak: score < %.3f -> drop".formatted(drop.score()));
+        }
+        // a boost for everything that is not dropped would change nothing
+        if (boost != null && (drop == null || boost.score() > drop.score())) {
+            rules.add("strong: score >= %.3f -> boost 0.1".formatted(boost.score()));
+        }
+        return rules.isEmpty() ? "" : "rules=" + String.join("; ", rules);
+    }
+
     /** Tenths of the scale; scores of 1 are in the last. */
     List<Bin> bins() {
         List<Bin> bins = new ArrayList<>();
