@@ -1,5 +1,6 @@
 package io.lychee.rerank.config;
 
+import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
@@ -53,6 +54,8 @@ public record RerankConfig(
             OutputFormat outputFormat,
             StartingOffsets startingOffsets,
             int maxRecordBytes,
+            Delivery delivery,
+            Duration transactionTimeout,
             Map<String, String> properties)
             implements Serializable {}
 
@@ -157,6 +160,8 @@ public record RerankConfig(
                         get(c, RerankOptions.OUTPUT_FORMAT),
                         get(c, RerankOptions.STARTING_OFFSETS),
                         bytes(c, RerankOptions.MAX_RECORD_BYTES, 4096),
+                        delivery(c),
+                        positive(c, RerankOptions.TRANSACTION_TIMEOUT),
                         kafka),
                 new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
                 new Prompt(
@@ -195,6 +200,18 @@ public record RerankConfig(
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
                 flink);
+    }
+
+    private static Delivery delivery(ReadableConfig c) {
+        Delivery delivery = get(c, RerankOptions.DELIVERY);
+        // a transaction is open from one checkpoint until the next is complete
+        Duration least = get(c, RerankOptions.CHECKPOINT_INTERVAL).multipliedBy(2);
+        Duration timeout = get(c, RerankOptions.TRANSACTION_TIMEOUT);
+        if (delivery == Delivery.EXACTLY_ONCE && timeout.compareTo(least) < 0) {
+            throw new ConfigException(RerankOptions.TRANSACTION_TIMEOUT.key() + " is " + timeout
+                    + "; expected at least twice job.checkpoint-interval, " + least);
+        }
+        return delivery;
     }
 
     private static <T> T get(ReadableConfig config, ConfigOption<T> option) {

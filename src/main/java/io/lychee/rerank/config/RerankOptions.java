@@ -4,6 +4,7 @@ import java.lang.reflect.Modifier;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
@@ -72,6 +73,20 @@ public final class RerankOptions {
             .defaultValue(MemorySize.ofMebiBytes(8))
             .withDescription("Larger incoming records become dead letters; larger answers are shortened. The brokers'"
                     + " message.max.bytes should be at least this.");
+
+    public static final ConfigOption<Delivery> DELIVERY = ConfigOptions.key("kafka.delivery-guarantee")
+            .enumType(Delivery.class)
+            .defaultValue(Delivery.AT_LEAST_ONCE)
+            .withDescription("at-least-once: after a failure some answers come again; or exactly-once: answers become"
+                    + " visible to read_committed consumers with the checkpoint that covers them, so up to"
+                    + " job.checkpoint-interval later.");
+
+    public static final ConfigOption<Duration> TRANSACTION_TIMEOUT = ConfigOptions.key("kafka.transaction-timeout")
+            .durationType()
+            .defaultValue(Duration.ofMinutes(10))
+            .withDescription("How long a broker keeps an open transaction of exactly-once. An outage of the job that"
+                    + " lasts longer loses answers, so as long as the broker's transaction.max.timeout.ms (15 minutes"
+                    + " by default) allows, and at least twice job.checkpoint-interval.");
 
     // ---- the network
 
@@ -286,6 +301,18 @@ public final class RerankOptions {
     public enum OutputFormat {
         AVRO,
         JSON
+    }
+
+    /** What a failure does to answers. */
+    public enum Delivery {
+        AT_LEAST_ONCE,
+        EXACTLY_ONCE;
+
+        /** As in a configuration file. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        }
     }
 
     /** Where a job without a checkpoint starts to read. */

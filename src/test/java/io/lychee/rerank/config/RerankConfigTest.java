@@ -55,6 +55,22 @@ class RerankConfigTest {
     }
 
     @Test
+    void transactionsOutliveTwoCheckpoints() {
+        assertThat(of(Map.of("kafka.delivery-guarantee", "exactly-once"))
+                        .kafka()
+                        .transactionTimeout())
+                .isEqualTo(Duration.ofMinutes(10));
+        assertThatThrownBy(() -> of(Map.of(
+                        "kafka.delivery-guarantee", "exactly-once",
+                        "kafka.transaction-timeout", "1 min",
+                        "job.checkpoint-interval", "31 s")))
+                .hasMessage(
+                        "kafka.transaction-timeout is PT1M; expected at least twice job.checkpoint-interval, PT1M2S");
+        assertThatThrownBy(() -> of(Map.of("kafka.delivery-guarantee", "none")))
+                .hasMessageContaining("[at-least-once, exactly-once]");
+    }
+
+    @Test
     void prefixedKeysAreHandedOn() {
         RerankConfig config = of(Map.of("kafka.properties.security.protocol", "SSL", "flink.rest.port", "8081"));
 
