@@ -99,7 +99,12 @@ public record RerankConfig(
             implements Serializable {}
 
     /** Timeouts of zero mean none. */
-    public record Lanes(Duration realtimeTimeout, Duration backfillTimeout, int realtimeCapacity, int backfillCapacity)
+    public record Lanes(
+            Duration realtimeTimeout,
+            Duration backfillTimeout,
+            double backfillMinShare,
+            int realtimeCapacity,
+            int backfillCapacity)
             implements Serializable {}
 
     public record Engine(int passTokens, Duration passTimeout, int encodeThreads, long encodeBytes)
@@ -189,6 +194,7 @@ public record RerankConfig(
                 new Lanes(
                         get(c, RerankOptions.REALTIME_TIMEOUT),
                         get(c, RerankOptions.BACKFILL_TIMEOUT),
+                        share(c, RerankOptions.BACKFILL_MIN_SHARE, 0.5),
                         atLeast(c, RerankOptions.REALTIME_CAPACITY, 1),
                         atLeast(c, RerankOptions.BACKFILL_CAPACITY, 1)),
                 new Engine(
@@ -239,6 +245,14 @@ public record RerankConfig(
         int value = get(config, option);
         if (value < least) {
             throw new ConfigException(option.key() + " is " + value + "; expected at least " + least);
+        }
+        return value;
+    }
+
+    private static double share(ReadableConfig config, ConfigOption<Double> option, double most) {
+        double value = get(config, option);
+        if (!(value >= 0 && value <= most)) {
+            throw new ConfigException(option.key() + " is " + value + "; expected 0 to " + most);
         }
         return value;
     }

@@ -228,6 +228,12 @@ public final class RerankOptions {
             .defaultValue(Duration.ZERO)
             .withDescription("The same for the backfill lane. 0 means none.");
 
+    public static final ConfigOption<Double> BACKFILL_MIN_SHARE = ConfigOptions.key("backfill.min-share")
+            .doubleType()
+            .defaultValue(0.1)
+            .withDescription("Share of the device's time, over 10 seconds, that backfill keeps when realtime could use"
+                    + " all of it; 0 to 0.5. What realtime leaves is backfill's anyway.");
+
     public static final ConfigOption<Integer> REALTIME_CAPACITY = ConfigOptions.key("realtime.capacity")
             .intType()
             .defaultValue(64)

@@ -59,6 +59,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.engine().encodeBytes(),
                 config.fetch().maxConnections(),
+                config.lanes().backfillMinShare(),
                 rules(),
                 config.lanes().realtimeTimeout().toMillis(),
                 config.lanes().backfillTimeout().toMillis());

@@ -9,7 +9,7 @@ import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.RerankedList;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.PriorityQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledFuture;
@@ -36,9 +36,6 @@ public final class Engine implements AutoCloseable {
     /** How long {@link #close()} waits for a thread to end. */
     private static final long CLOSE_MILLIS = 10_000;
 
-    /** A job whose image bytes are here. */
-    private record Fetched(Scheduler.EncodeJob job, List<byte[]> images) {}
-
     private final Encoder encoder;
     private final Scorer scorer;
     private final EngineSettings settings;
@@ -52,11 +49,6 @@ public final class Engine implements AutoCloseable {
 
     // everything below is guarded by the lock
     private final Scheduler scheduler;
-
-    private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(
-            (a, b) -> PendingList.URGENCY.compare(a.job().owner(), b.job().owner()));
-
-    private int fetching;
 
     private long submitted;
 
@@ -151,7 +143,7 @@ public final class Engine implements AutoCloseable {
     private void encodeLoop() {
         try {
             while (true) {
-                Fetched work = takeWork();
+                Scheduler.Fetched work = takeWork();
                 if (work == null) {
                     return;
                 }
@@ -165,23 +157,22 @@ public final class Engine implements AutoCloseable {
     }
 
     /** Blocks for the most urgent work whose images are here; null when the engine is dead. */
-    private @Nullable Fetched takeWork() throws InterruptedException {
+    private Scheduler.@Nullable Fetched takeWork() throws InterruptedException {
         while (true) {
             Scheduler.EncodeJob job;
             lock.lockInterruptibly();
             try {
-                fetched.removeIf(f -> f.job().owner().answered);
-                while (dead == null && fetched.isEmpty() && (fetching >= settings.fetches() || !scheduler.hasJob())) {
+                while (dead == null && !scheduler.hasJob()) {
+                    Scheduler.Fetched work = scheduler.takeFetched();
+                    if (work != null) {
+                        return work;
+                    }
                     encodable.await();
                 }
                 if (dead != null) {
                     return null;
                 }
-                if (!fetched.isEmpty()) {
-                    return fetched.remove();
-                }
                 job = scheduler.takeJob();
-                fetching++;
             } finally {
                 lock.unlock();
             }
@@ -196,20 +187,27 @@ public final class Engine implements AutoCloseable {
         } catch (RuntimeException e) {
             images = CompletableFuture.failedFuture(e);
         }
-        CompletableFuture<?> unused = images.whenComplete((bytes, error) -> settle(() -> {
-            fetching--;
+        CompletableFuture<?> settled = images.whenComplete((bytes, error) -> {
             if (error == null) {
-                fetched.add(new Fetched(job, bytes));
-            } else {
-                Throwable cause = error instanceof CompletionException ? error.getCause() : error;
-                if (cause instanceof RejectedException rejection) {
-                    scheduler.rejected(job, rejection.reason(), String.valueOf(rejection.getMessage()));
-                } else {
-                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
-                    scheduler.rejected(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause);
-                }
+                settle(() -> scheduler.fetched(job, bytes));
+                return;
             }
-        }));
+            Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+            if (cause instanceof RejectedException rejection) {
+                settle(() -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage())));
+            } else {
+                if (!(cause instanceof CancellationException)) {
+                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
+                }
+                settle(() ->
+                        scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause));
+            }
+        });
+        if (!settled.isDone()) {
+            // nobody waits for it any more
+            CompletableFuture<List<byte[]>> underWay = images;
+            CompletableFuture<?> unused = job.owner().answer.whenComplete((answer, error) -> underWay.cancel(false));
+        }
     }
 
     private static Content content(Scheduler.EncodeJob job) {
@@ -219,7 +217,7 @@ public final class Engine implements AutoCloseable {
                 : list.candidates().get(job.index()).content();
     }
 
-    private void encode(Fetched work) {
+    private void encode(Scheduler.Fetched work) {
         Scheduler.EncodeJob job = work.job();
         Content content = content(job);
         try {
@@ -255,7 +253,7 @@ public final class Engine implements AutoCloseable {
                             + planned.pass().candidates() + " candidates; this is a bug");
                 }
                 settle(() -> {
-                    scheduler.scored(planned, scores, nanos);
+                    scheduler.scored(planned, scores, nanos, start + nanos);
                     passes++;
                     pairs += scores.length;
                     tokens += planned.pass().tokens();
@@ -275,7 +273,7 @@ public final class Engine implements AutoCloseable {
         lock.lockInterruptibly();
         try {
             while (dead == null) {
-                Scheduler.PlannedPass planned = scheduler.nextPass();
+                Scheduler.PlannedPass planned = scheduler.nextPass(ticker.nanos());
                 if (planned != null) {
                     return planned;
                 }

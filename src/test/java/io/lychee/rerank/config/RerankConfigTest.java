@@ -47,6 +47,8 @@ class RerankConfigTest {
                 .hasMessageContaining("kafka.max-record-bytes");
         assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000")))
                 .hasMessage("image.max-pixels is 3000; expected at least 3136");
+        assertThatThrownBy(() -> of(Map.of("backfill.min-share", "0.6")))
+                .hasMessage("backfill.min-share is 0.6; expected 0 to 0.5");
         assertThatThrownBy(() -> of(Map.of("kafka.topic.results", " "))).hasMessage("kafka.topic.results is empty");
         assertThatThrownBy(() -> RerankConfig.of(Map.of())).hasMessageContaining("model.checkpoint is not set");
         assertThatThrownBy(() -> RerankConfig.load(Path.of("no-such-file"), Map.of(), Map.of()))

@@ -110,7 +110,7 @@ class EngineTest {
         engine.close();
         scorer.hold = new CountDownLatch(1);
         EngineSettings settings =
-                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, Rules.NONE, 0, 0);
+                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, Rules.NONE, 0, 0);
         engine = new Engine(encoder, scorer, settings, Ticker.system());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 
