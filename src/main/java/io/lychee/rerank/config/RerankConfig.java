@@ -1,6 +1,7 @@
 package io.lychee.rerank.config;
 
 import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
@@ -107,7 +108,7 @@ public record RerankConfig(
             int backfillCapacity)
             implements Serializable {}
 
-    public record Engine(int passTokens, Duration passTimeout, int encodeThreads, long encodeBytes)
+    public record Engine(int passTokens, Duration passTimeout, OnDeath onDeath, int encodeThreads, long encodeBytes)
             implements Serializable {}
 
     /**
@@ -200,6 +201,7 @@ public record RerankConfig(
                 new Engine(
                         atLeast(c, RerankOptions.PASS_TOKENS, 64),
                         positive(c, RerankOptions.PASS_TIMEOUT),
+                        get(c, RerankOptions.ON_DEATH),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
                         get(c, RerankOptions.ENCODE_BYTES).getBytes()),
                 get(c, RerankOptions.RULES),

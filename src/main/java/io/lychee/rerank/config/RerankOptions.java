@@ -258,6 +258,13 @@ public final class RerankOptions {
             .withDescription(
                     "A pass that takes longer means a hanging device: the task fails and its lists are replayed.");
 
+    public static final ConfigOption<OnDeath> ON_DEATH = ConfigOptions.key("engine.on-death")
+            .enumType(OnDeath.class)
+            .defaultValue(OnDeath.FAIL)
+            .withDescription("When the device fails or hangs, its lists are replayed; fail: by a new engine in the same"
+                    + " process; exit: the process ends with exit code 70 first, so that Flink replays them on another"
+                    + " task manager. A job that is submitted to a cluster has exit as its default.");
+
     public static final ConfigOption<Integer> ENCODE_THREADS = ConfigOptions.key("encode.threads")
             .intType()
             .defaultValue(0)
@@ -307,6 +314,12 @@ public final class RerankOptions {
     public enum OutputFormat {
         AVRO,
         JSON
+    }
+
+    /** What becomes of a process whose device has failed. */
+    public enum OnDeath {
+        FAIL,
+        EXIT
     }
 
     /** What a failure does to answers. */

@@ -36,10 +36,17 @@ public final class Engine implements AutoCloseable {
     /** How long {@link #close()} waits for a thread to end. */
     private static final long CLOSE_MILLIS = 10_000;
 
+    /** So many passes in a row without one score, and then not even the canary's, mean a broken device. */
+    private static final int FRUITLESS_PASSES = 3;
+
+    private static final Segment TOKEN = new Segment(new int[] {0}, List.of(), 0, false);
+    private static final Pass CANARY = new Pass(List.of(new Pass.Group(TOKEN, List.of(TOKEN))));
+
     private final Encoder encoder;
     private final Scorer scorer;
     private final EngineSettings settings;
     private final Ticker ticker;
+    private final Runnable onDeath;
     private final ScheduledThreadPoolExecutor timer;
     private final List<Thread> threads = new ArrayList<>();
 
@@ -59,13 +66,20 @@ public final class Engine implements AutoCloseable {
     private long pairs;
     private long tokens;
     private long busyNanos;
+    private long memoryFailures;
 
     /** Owns the encoder and the scorer from now on, and closes them. */
     public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
+        this(encoder, scorer, settings, ticker, () -> {});
+    }
+
+    /** @param onDeath called once when the device fails, after the lists in flight have failed; not when closed */
+    public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker, Runnable onDeath) {
         this.encoder = encoder;
         this.scorer = scorer;
         this.settings = settings;
         this.ticker = ticker;
+        this.onDeath = onDeath;
         this.scheduler = new Scheduler(settings, scorer.model());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
@@ -132,7 +146,15 @@ public final class Engine implements AutoCloseable {
         lock.lock();
         try {
             return new EngineStats(
-                    scheduler.size(), scheduler.encodedBytes(), answers, passes, pairs, tokens, busyNanos);
+                    scheduler.size(),
+                    scheduler.encodedBytes(),
+                    answers,
+                    passes,
+                    pairs,
+                    tokens,
+                    busyNanos,
+                    scheduler.passTokens(),
+                    memoryFailures);
         } finally {
             lock.unlock();
         }
@@ -234,28 +256,28 @@ public final class Engine implements AutoCloseable {
 
     private void deviceLoop() {
         try {
+            int fruitless = 0;
             while (true) {
                 Scheduler.PlannedPass planned = takePass();
                 if (planned == null) {
                     return;
                 }
-                ScheduledFuture<?> watchdog = timer.schedule(
-                        () -> fail(new ScoringException("a pass took longer than pass.timeout " + settings.passTimeout()
-                                + ": the device hangs")),
-                        settings.passTimeout().toMillis(),
-                        TimeUnit.MILLISECONDS);
                 long start = ticker.nanos();
-                float[] scores = scorer.score(planned.pass());
+                float[] scores = new float[planned.pass().candidates()];
+                int scored = score(planned.pass(), scores, 0);
                 long nanos = ticker.nanos() - start;
-                watchdog.cancel(false);
-                if (scores.length != planned.pass().candidates()) {
-                    throw new ScoringException(scores.length + " scores for "
-                            + planned.pass().candidates() + " candidates; this is a bug");
+                fruitless = scored == 0 ? fruitless + 1 : 0;
+                if (fruitless == FRUITLESS_PASSES) {
+                    // not the device's fault where only these pairs were too large
+                    if (score(CANARY, new float[1], 0) == 0) {
+                        throw new ScoringException(fruitless + " passes in a row gave no score");
+                    }
+                    fruitless = 0;
                 }
                 settle(() -> {
                     scheduler.scored(planned, scores, nanos, start + nanos);
                     passes++;
-                    pairs += scores.length;
+                    pairs += scored;
                     tokens += planned.pass().tokens();
                     busyNanos += nanos;
                 });
@@ -267,6 +289,41 @@ public final class Engine implements AutoCloseable {
         } catch (Throwable e) {
             fail(new ScoringException("the device failed: " + e, e));
         }
+    }
+
+    /**
+     * Scores a pass, in halves where the device's memory asks for it; what doesn't fit even alone becomes NaN.
+     *
+     * @return how many were scored
+     */
+    private int score(Pass pass, float[] scores, int from) {
+        ScheduledFuture<?> watchdog = timer.schedule(
+                () -> fail(new ScoringException(
+                        "a pass took longer than pass.timeout " + settings.passTimeout() + ": the device hangs")),
+                settings.passTimeout().toMillis(),
+                TimeUnit.MILLISECONDS);
+        try {
+            float[] part = scorer.score(pass);
+            if (part.length != pass.candidates()) {
+                throw new ScoringException(
+                        part.length + " scores for " + pass.candidates() + " candidates; this is a bug");
+            }
+            System.arraycopy(part, 0, scores, from, part.length);
+            return part.length;
+        } catch (DeviceMemoryException e) {
+            LOG.warn("a pass of {} tokens doesn't fit the device's memory: {}", pass.tokens(), e.getMessage());
+            settle(() -> memoryFailures++);
+        } finally {
+            watchdog.cancel(false);
+        }
+        if (pass.candidates() == 1) {
+            scores[from] = Float.NaN;
+            return 0;
+        }
+        settle(() -> scheduler.shrink(pass));
+        List<Pass> halves = pass.halves();
+        return score(halves.get(0), scores, from)
+                + score(halves.get(1), scores, from + halves.get(0).candidates());
     }
 
     private Scheduler.@Nullable PlannedPass takePass() throws InterruptedException {
@@ -325,6 +382,9 @@ public final class Engine implements AutoCloseable {
             LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
         }
         abandoned.forEach(pending -> pending.answer.completeExceptionally(cause));
+        if (!(cause instanceof EngineClosedException)) {
+            onDeath.run();
+        }
     }
 
     /** Whether a device failure or {@link #close()} ended this engine. */

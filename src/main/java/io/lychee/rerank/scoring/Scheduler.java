@@ -50,6 +50,7 @@ final class Scheduler {
     private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(Comparator.comparing(Fetched::job, ORDER));
     private final DeviceTime device = new DeviceTime();
     private final List<Answered> answered = new ArrayList<>();
+    private int passTokens;
     private long encodedBytes;
     /** Jobs taken and not yet being encoded. */
     private int fetching;
@@ -59,6 +60,7 @@ final class Scheduler {
     Scheduler(EngineSettings settings, ModelInfo model) {
         this.settings = settings;
         this.model = model;
+        this.passTokens = settings.passTokens();
     }
 
     void add(PendingList pending, long nowNanos) {
@@ -210,7 +212,7 @@ final class Scheduler {
         List<Pass.Group> groups = new ArrayList<>();
         List<PendingList> owners = new ArrayList<>();
         List<List<Integer>> indices = new ArrayList<>();
-        int room = settings.passTokens();
+        int room = passTokens;
         for (PendingList pending : lists) {
             if (pending.prefix == null || pending.lane() != lane) {
                 continue;
@@ -226,7 +228,7 @@ final class Scheduler {
                 }
                 int after = left - ready.segment().tokens().length;
                 boolean first = groups.isEmpty() && taken.isEmpty();
-                if ((after < 0 && !first) || now + device.estimate(settings.passTokens() - after, now) > latestEnd) {
+                if ((after < 0 && !first) || now + device.estimate(passTokens - after, now) > latestEnd) {
                     break;
                 }
                 left = after;
@@ -249,7 +251,17 @@ final class Scheduler {
         return groups.isEmpty() ? null : new PlannedPass(new Pass(groups), owners, indices);
     }
 
-    /** @param scores one for each candidate of the pass, in its order */
+    /** A pass did not fit the device's memory: later ones hold at most half of it. */
+    void shrink(Pass tooLarge) {
+        passTokens = Math.max(1, Math.min(passTokens, tooLarge.tokens() / 2));
+    }
+
+    /** Tokens that a pass may hold now. */
+    int passTokens() {
+        return passTokens;
+    }
+
+    /** @param scores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone */
     void scored(PlannedPass planned, float[] scores, long passNanos, long now) {
         device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
@@ -267,7 +279,11 @@ final class Scheduler {
                     encodedBytes -= segment.bytes();
                     pending.settle(
                             indices.get(i),
-                            new Outcome.Scored(score, segment.truncated(), remark(group.prefix(), segment)));
+                            Float.isNaN(score)
+                                    ? new Outcome.Rejected(
+                                            Reason.OUT_OF_MEMORY,
+                                            "query and candidate don't fit the device's memory, even alone")
+                                    : new Outcome.Scored(score, segment.truncated(), remark(group.prefix(), segment)));
                 }
             }
             answerIfComplete(pending);

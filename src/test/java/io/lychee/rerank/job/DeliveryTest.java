@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
@@ -19,6 +20,7 @@ import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
 import io.lychee.rerank.scoring.Ticker;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -37,6 +39,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -88,6 +91,35 @@ class DeliveryTest {
             assertThat(new HashSet<>(answers.values()))
                     .as("times each was answered")
                     .containsExactly(1);
+        }
+    }
+
+    @Test
+    void aProcessWhoseDeviceDiedEnds() throws Exception {
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Dying.class.getName())
+                .redirectErrorStream(true)
+                .redirectOutput(broker.folder().resolve("dying.log").toFile())
+                .start();
+
+        assertThat(process.waitFor()).isEqualTo(QwenEngines.DEAD_DEVICE);
+    }
+
+    /** A process with a device that fails its first pass. */
+    static final class Dying {
+        public static void main(String[] args) {
+            TestingScorer scorer = new TestingScorer();
+            scorer.failure = new ScoringException("the device is gone");
+            Engine engine = new Engine(
+                    new TestingEncoder(),
+                    scorer,
+                    Lists.settings(60),
+                    Ticker.system(),
+                    QwenEngines.onDeath(OnDeath.EXIT));
+            engine.submit(Lists.of("q", 1), Lists.realtime()).join();
         }
     }
 

@@ -14,6 +14,8 @@ public final class TestingScorer implements Scorer {
     public volatile RuntimeException failure;
     /** Passes before {@link #failure}. */
     public volatile int lifetime;
+    /** Tokens that fit the device. */
+    volatile int memory = Integer.MAX_VALUE;
     /** What each pass takes. */
     public volatile int passMillis;
 
@@ -30,6 +32,9 @@ public final class TestingScorer implements Scorer {
         }
         if (failure != null && passes.size() > lifetime) {
             throw failure;
+        }
+        if (pass.tokens() > memory) {
+            throw new DeviceMemoryException(pass.tokens() + " tokens", null);
         }
         float[] scores = new float[pass.candidates()];
         int next = 0;
