@@ -1,5 +1,7 @@
 package io.lychee.rerank.config;
 
+import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
@@ -53,6 +55,8 @@ public record RerankConfig(
             OutputFormat outputFormat,
             StartingOffsets startingOffsets,
             int maxRecordBytes,
+            Delivery delivery,
+            Duration transactionTimeout,
             Map<String, String> properties)
             implements Serializable {}
 
@@ -96,10 +100,15 @@ public record RerankConfig(
             implements Serializable {}
 
     /** Timeouts of zero mean none. */
-    public record Lanes(Duration realtimeTimeout, Duration backfillTimeout, int realtimeCapacity, int backfillCapacity)
+    public record Lanes(
+            Duration realtimeTimeout,
+            Duration backfillTimeout,
+            double backfillMinShare,
+            int realtimeCapacity,
+            int backfillCapacity)
             implements Serializable {}
 
-    public record Engine(int passTokens, Duration passTimeout, int encodeThreads, long encodeBytes)
+    public record Engine(int passTokens, Duration passTimeout, OnDeath onDeath, int encodeThreads, long encodeBytes)
             implements Serializable {}
 
     /**
@@ -157,6 +166,8 @@ public record RerankConfig(
                         get(c, RerankOptions.OUTPUT_FORMAT),
                         get(c, RerankOptions.STARTING_OFFSETS),
                         bytes(c, RerankOptions.MAX_RECORD_BYTES, 4096),
+                        delivery(c),
+                        positive(c, RerankOptions.TRANSACTION_TIMEOUT),
                         kafka),
                 new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
                 new Prompt(
@@ -184,17 +195,31 @@ public record RerankConfig(
                 new Lanes(
                         get(c, RerankOptions.REALTIME_TIMEOUT),
                         get(c, RerankOptions.BACKFILL_TIMEOUT),
+                        share(c, RerankOptions.BACKFILL_MIN_SHARE, 0.5),
                         atLeast(c, RerankOptions.REALTIME_CAPACITY, 1),
                         atLeast(c, RerankOptions.BACKFILL_CAPACITY, 1)),
                 new Engine(
                         atLeast(c, RerankOptions.PASS_TOKENS, 64),
                         positive(c, RerankOptions.PASS_TIMEOUT),
+                        get(c, RerankOptions.ON_DEATH),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
                         get(c, RerankOptions.ENCODE_BYTES).getBytes()),
                 get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
                 flink);
+    }
+
+    private static Delivery delivery(ReadableConfig c) {
+        Delivery delivery = get(c, RerankOptions.DELIVERY);
+        // a transaction is open from one checkpoint until the next is complete
+        Duration least = get(c, RerankOptions.CHECKPOINT_INTERVAL).multipliedBy(2);
+        Duration timeout = get(c, RerankOptions.TRANSACTION_TIMEOUT);
+        if (delivery == Delivery.EXACTLY_ONCE && timeout.compareTo(least) < 0) {
+            throw new ConfigException(RerankOptions.TRANSACTION_TIMEOUT.key() + " is " + timeout
+                    + "; expected at least twice job.checkpoint-interval, " + least);
+        }
+        return delivery;
     }
 
     private static <T> T get(ReadableConfig config, ConfigOption<T> option) {
@@ -222,6 +247,14 @@ public record RerankConfig(
         int value = get(config, option);
         if (value < least) {
             throw new ConfigException(option.key() + " is " + value + "; expected at least " + least);
+        }
+        return value;
+    }
+
+    private static double share(ReadableConfig config, ConfigOption<Double> option, double most) {
+        double value = get(config, option);
+        if (!(value >= 0 && value <= most)) {
+            throw new ConfigException(option.key() + " is " + value + "; expected 0 to " + most);
         }
         return value;
     }

@@ -4,6 +4,7 @@ import java.lang.reflect.Modifier;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
@@ -72,6 +73,20 @@ public final class RerankOptions {
             .defaultValue(MemorySize.ofMebiBytes(8))
             .withDescription("Larger incoming records become dead letters; larger answers are shortened. The brokers'"
                     + " message.max.bytes should be at least this.");
+
+    public static final ConfigOption<Delivery> DELIVERY = ConfigOptions.key("kafka.delivery-guarantee")
+            .enumType(Delivery.class)
+            .defaultValue(Delivery.AT_LEAST_ONCE)
+            .withDescription("at-least-once: after a failure some answers come again; or exactly-once: answers become"
+                    + " visible to read_committed consumers with the checkpoint that covers them, so up to"
+                    + " job.checkpoint-interval later.");
+
+    public static final ConfigOption<Duration> TRANSACTION_TIMEOUT = ConfigOptions.key("kafka.transaction-timeout")
+            .durationType()
+            .defaultValue(Duration.ofMinutes(10))
+            .withDescription("How long a broker keeps an open transaction of exactly-once. An outage of the job that"
+                    + " lasts longer loses answers, so as long as the broker's transaction.max.timeout.ms (15 minutes"
+                    + " by default) allows, and at least twice job.checkpoint-interval.");
 
     // ---- the network
 
@@ -213,6 +228,12 @@ public final class RerankOptions {
             .defaultValue(Duration.ZERO)
             .withDescription("The same for the backfill lane. 0 means none.");
 
+    public static final ConfigOption<Double> BACKFILL_MIN_SHARE = ConfigOptions.key("backfill.min-share")
+            .doubleType()
+            .defaultValue(0.1)
+            .withDescription("Share of the device's time, over 10 seconds, that backfill keeps when realtime could use"
+                    + " all of it; 0 to 0.5. What realtime leaves is backfill's anyway.");
+
     public static final ConfigOption<Integer> REALTIME_CAPACITY = ConfigOptions.key("realtime.capacity")
             .intType()
             .defaultValue(64)
@@ -236,6 +257,13 @@ public final class RerankOptions {
             .defaultValue(Duration.ofSeconds(60))
             .withDescription(
                     "A pass that takes longer means a hanging device: the task fails and its lists are replayed.");
+
+    public static final ConfigOption<OnDeath> ON_DEATH = ConfigOptions.key("engine.on-death")
+            .enumType(OnDeath.class)
+            .defaultValue(OnDeath.FAIL)
+            .withDescription("When the device fails or hangs, its lists are replayed; fail: by a new engine in the same"
+                    + " process; exit: the process ends with exit code 70 first, so that Flink replays them on another"
+                    + " task manager. A job that is submitted to a cluster has exit as its default.");
 
     public static final ConfigOption<Integer> ENCODE_THREADS = ConfigOptions.key("encode.threads")
             .intType()
@@ -286,6 +314,24 @@ public final class RerankOptions {
     public enum OutputFormat {
         AVRO,
         JSON
+    }
+
+    /** What becomes of a process whose device has failed. */
+    public enum OnDeath {
+        FAIL,
+        EXIT
+    }
+
+    /** What a failure does to answers. */
+    public enum Delivery {
+        AT_LEAST_ONCE,
+        EXACTLY_ONCE;
+
+        /** As in a configuration file. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        }
     }
 
     /** Where a job without a checkpoint starts to read. */

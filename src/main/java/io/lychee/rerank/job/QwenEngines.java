@@ -2,6 +2,7 @@ package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.encoding.QwenEncoder;
 import io.lychee.rerank.operator.EngineFactory;
 import io.lychee.rerank.qwen.QwenScorer;
@@ -14,6 +15,9 @@ import java.time.Duration;
 
 /** Puts the engine together: encoder and scorer of one checkpoint behind one schedule. */
 public record QwenEngines(RerankConfig config) implements EngineFactory {
+
+    /** Exit code of a process whose device failed. */
+    static final int DEAD_DEVICE = 70;
 
     /** So that a restarting job finds its network loaded. */
     private static final Duration LINGER = Duration.ofMinutes(5);
@@ -42,11 +46,21 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
         QwenEncoder encoder = QwenEncoder.open(config);
         try {
             QwenScorer scorer = QwenScorer.open(config.model(), encoder.yesId(), encoder.noId());
-            return new Engine(encoder, scorer, settings, Ticker.system());
+            return new Engine(
+                    encoder,
+                    scorer,
+                    settings,
+                    Ticker.system(),
+                    onDeath(config.engine().onDeath()));
         } catch (RuntimeException e) {
             encoder.close();
             throw e;
         }
+    }
+
+    /** Halts: shutdown hooks could wait for the device that hangs. */
+    static Runnable onDeath(OnDeath choice) {
+        return choice == OnDeath.EXIT ? () -> Runtime.getRuntime().halt(DEAD_DEVICE) : () -> {};
     }
 
     private EngineSettings settings() {
@@ -59,6 +73,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.engine().encodeBytes(),
                 config.fetch().maxConnections(),
+                config.lanes().backfillMinShare(),
                 rules(),
                 config.lanes().realtimeTimeout().toMillis(),
                 config.lanes().backfillTimeout().toMillis());

@@ -2,6 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.Delivery;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -33,6 +34,7 @@ public final class BrokerCheck {
 
     private static final Duration CLOSE = Duration.ofSeconds(1);
     private static final long SHOWN_POLL_MS = 20;
+    private static final String LONGEST_TRANSACTION = "transaction.max.timeout.ms";
 
     private final RerankConfig.Kafka kafka;
     private final Duration timeout;
@@ -54,12 +56,38 @@ public final class BrokerCheck {
 
     /**
      * @return warnings, one line each: settings of topics that would refuse our largest records
-     * @throws ConfigException in one line, when no broker answers or a topic is missing
+     * @throws ConfigException in one line, when no broker answers, a topic is missing, or exactly-once asks for longer
+     *     transactions than the broker allows
      */
     public List<String> check(Set<String> topics) {
         try (var admin = open()) {
             requireTopics(admin.get(), topics);
-            return warnings(admin.get(), topics);
+            List<String> warnings = new ArrayList<>(warnings(admin.get(), topics));
+            if (kafka.delivery() == Delivery.EXACTLY_ONCE) {
+                checkTransactions(admin.get(), warnings);
+            }
+            return warnings;
+        }
+    }
+
+    private void checkTransactions(Admin admin, List<String> warnings) {
+        String broker = await(admin.describeCluster().controller()).idString();
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker);
+        long longest;
+        try {
+            Config settings = await(admin.describeConfigs(List.of(resource)).all())
+                    .values()
+                    .iterator()
+                    .next();
+            longest = Long.parseLong(settings.get(LONGEST_TRANSACTION).value());
+        } catch (KafkaException e) {
+            warnings.add("the broker's " + LONGEST_TRANSACTION + " can't be read: " + e.getMessage());
+            return;
+        }
+        if (kafka.transactionTimeout().toMillis() > longest) {
+            throw new ConfigException("kafka.transaction-timeout is "
+                    + kafka.transactionTimeout().toMillis() + " ms; the broker at " + kafka.bootstrapServers()
+                    + " allows at most " + longest + " (" + LONGEST_TRANSACTION + ")");
         }
     }
 

@@ -2,6 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
+import java.util.Locale;
 import java.util.Properties;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
@@ -14,13 +15,17 @@ public final class KafkaSinks {
 
     private KafkaSinks() {}
 
-    /** At least once: every record is acknowledged before the checkpoint that covers it is complete. */
+    /**
+     * At least once: every record is acknowledged before the checkpoint that covers it is complete. Exactly once:
+     * records are of a transaction that ends with that checkpoint.
+     */
     public static KafkaSink<OutputRecord> outputs(RerankConfig.Kafka kafka, Lane lane) {
         return KafkaSink.<OutputRecord>builder()
                 .setKafkaProducerConfig(producer(kafka, lane))
                 .setBootstrapServers(kafka.bootstrapServers())
                 .setRecordSerializer(new OutputRecordSerializer(resultsTopic(kafka, lane), kafka.deadLettersTopic()))
-                .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
+                .setDeliveryGuarantee(DeliveryGuarantee.valueOf(kafka.delivery().name()))
+                .setTransactionalIdPrefix(kafka.groupId() + "-" + lane.name().toLowerCase(Locale.ROOT))
                 .build();
     }
 
@@ -38,6 +43,9 @@ public final class KafkaSinks {
         properties.setProperty(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
         properties.setProperty(ProducerConfig.LINGER_MS_CONFIG, lane == Lane.REALTIME ? "0" : "20");
         properties.putAll(kafka.properties());
+        properties.setProperty(
+                ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
+                Long.toString(kafka.transactionTimeout().toMillis()));
         return properties;
     }
 }

@@ -34,6 +34,8 @@ public final class KafkaSources {
         properties.setProperty(
                 ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
                 Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
+        // what a failed transaction left behind was never said
+        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
         properties.putAll(kafka.properties());
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(properties)

@@ -46,6 +46,8 @@ public final class ListConsumer implements AutoCloseable {
         properties.setProperty(
                 ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
                 Integer.toString(Math.max(1 << 20, kafka.maxRecordBytes())));
+        // what a failed transaction left behind was never said
+        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
         properties.putAll(kafka.properties());
         properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         properties.setProperty(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");

@@ -7,6 +7,7 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;
@@ -15,6 +16,7 @@ import io.lychee.rerank.scoring.Segment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -136,10 +138,9 @@ public final class QwenScorer implements Scorer {
         try {
             scores = network.score(PackedPass.of(pass, config));
         } catch (RuntimeException e) {
-            throw new ScoringException(
-                    "a pass of %d tokens, %d candidates failed: %s"
-                            .formatted(pass.tokens(), pass.candidates(), e.getMessage()),
-                    e);
+            String message = "a pass of %d tokens, %d candidates failed: %s"
+                    .formatted(pass.tokens(), pass.candidates(), e.getMessage());
+            throw isOutOfMemory(e) ? new DeviceMemoryException(message, e) : new ScoringException(message, e);
         }
         int broken = 0;
         for (float score : scores) {
@@ -150,6 +151,14 @@ public final class QwenScorer implements Scorer {
                     .formatted(pass.candidates(), scores.length, broken));
         }
         return scores;
+    }
+
+    /** PyTorch says so only in words: of CUDA's allocator, of the CPU's, of cuBLAS. */
+    static boolean isOutOfMemory(Throwable e) {
+        String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
+        return message.contains("out of memory")
+                || message.contains("can't allocate memory")
+                || message.contains("cublas_status_alloc_failed");
     }
 
     /** For tests of what lies between pixels and scores. */

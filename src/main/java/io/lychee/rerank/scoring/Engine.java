@@ -9,7 +9,7 @@ import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.RerankedList;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.PriorityQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledFuture;
@@ -36,13 +36,17 @@ public final class Engine implements AutoCloseable {
     /** How long {@link #close()} waits for a thread to end. */
     private static final long CLOSE_MILLIS = 10_000;
 
-    /** A job whose image bytes are here. */
-    private record Fetched(Scheduler.EncodeJob job, List<byte[]> images) {}
+    /** So many passes in a row without one score, and then not even the canary's, mean a broken device. */
+    private static final int FRUITLESS_PASSES = 3;
+
+    private static final Segment TOKEN = new Segment(new int[] {0}, List.of(), 0, false);
+    private static final Pass CANARY = new Pass(List.of(new Pass.Group(TOKEN, List.of(TOKEN))));
 
     private final Encoder encoder;
     private final Scorer scorer;
     private final EngineSettings settings;
     private final Ticker ticker;
+    private final Runnable onDeath;
     private final ScheduledThreadPoolExecutor timer;
     private final List<Thread> threads = new ArrayList<>();
 
@@ -53,11 +57,6 @@ public final class Engine implements AutoCloseable {
     // everything below is guarded by the lock
     private final Scheduler scheduler;
 
-    private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(
-            (a, b) -> PendingList.URGENCY.compare(a.job().owner(), b.job().owner()));
-
-    private int fetching;
-
     private long submitted;
 
     private @Nullable RuntimeException dead;
@@ -67,13 +66,20 @@ public final class Engine implements AutoCloseable {
     private long pairs;
     private long tokens;
     private long busyNanos;
+    private long memoryFailures;
 
     /** Owns the encoder and the scorer from now on, and closes them. */
     public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
+        this(encoder, scorer, settings, ticker, () -> {});
+    }
+
+    /** @param onDeath called once when the device fails, after the lists in flight have failed; not when closed */
+    public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker, Runnable onDeath) {
         this.encoder = encoder;
         this.scorer = scorer;
         this.settings = settings;
         this.ticker = ticker;
+        this.onDeath = onDeath;
         this.scheduler = new Scheduler(settings, scorer.model());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
@@ -140,7 +146,15 @@ public final class Engine implements AutoCloseable {
         lock.lock();
         try {
             return new EngineStats(
-                    scheduler.size(), scheduler.encodedBytes(), answers, passes, pairs, tokens, busyNanos);
+                    scheduler.size(),
+                    scheduler.encodedBytes(),
+                    answers,
+                    passes,
+                    pairs,
+                    tokens,
+                    busyNanos,
+                    scheduler.passTokens(),
+                    memoryFailures);
         } finally {
             lock.unlock();
         }
@@ -151,7 +165,7 @@ public final class Engine implements AutoCloseable {
     private void encodeLoop() {
         try {
             while (true) {
-                Fetched work = takeWork();
+                Scheduler.Fetched work = takeWork();
                 if (work == null) {
                     return;
                 }
@@ -165,23 +179,22 @@ public final class Engine implements AutoCloseable {
     }
 
     /** Blocks for the most urgent work whose images are here; null when the engine is dead. */
-    private @Nullable Fetched takeWork() throws InterruptedException {
+    private Scheduler.@Nullable Fetched takeWork() throws InterruptedException {
         while (true) {
             Scheduler.EncodeJob job;
             lock.lockInterruptibly();
             try {
-                fetched.removeIf(f -> f.job().owner().answered);
-                while (dead == null && fetched.isEmpty() && (fetching >= settings.fetches() || !scheduler.hasJob())) {
+                while (dead == null && !scheduler.hasJob()) {
+                    Scheduler.Fetched work = scheduler.takeFetched();
+                    if (work != null) {
+                        return work;
+                    }
                     encodable.await();
                 }
                 if (dead != null) {
                     return null;
                 }
-                if (!fetched.isEmpty()) {
-                    return fetched.remove();
-                }
                 job = scheduler.takeJob();
-                fetching++;
             } finally {
                 lock.unlock();
             }
@@ -196,20 +209,27 @@ public final class Engine implements AutoCloseable {
         } catch (RuntimeException e) {
             images = CompletableFuture.failedFuture(e);
         }
-        CompletableFuture<?> unused = images.whenComplete((bytes, error) -> settle(() -> {
-            fetching--;
+        CompletableFuture<?> settled = images.whenComplete((bytes, error) -> {
             if (error == null) {
-                fetched.add(new Fetched(job, bytes));
-            } else {
-                Throwable cause = error instanceof CompletionException ? error.getCause() : error;
-                if (cause instanceof RejectedException rejection) {
-                    scheduler.rejected(job, rejection.reason(), String.valueOf(rejection.getMessage()));
-                } else {
-                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
-                    scheduler.rejected(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause);
-                }
+                settle(() -> scheduler.fetched(job, bytes));
+                return;
             }
-        }));
+            Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+            if (cause instanceof RejectedException rejection) {
+                settle(() -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage())));
+            } else {
+                if (!(cause instanceof CancellationException)) {
+                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
+                }
+                settle(() ->
+                        scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause));
+            }
+        });
+        if (!settled.isDone()) {
+            // nobody waits for it any more
+            CompletableFuture<List<byte[]>> underWay = images;
+            CompletableFuture<?> unused = job.owner().answer.whenComplete((answer, error) -> underWay.cancel(false));
+        }
     }
 
     private static Content content(Scheduler.EncodeJob job) {
@@ -219,7 +239,7 @@ public final class Engine implements AutoCloseable {
                 : list.candidates().get(job.index()).content();
     }
 
-    private void encode(Fetched work) {
+    private void encode(Scheduler.Fetched work) {
         Scheduler.EncodeJob job = work.job();
         Content content = content(job);
         try {
@@ -236,28 +256,28 @@ public final class Engine implements AutoCloseable {
 
     private void deviceLoop() {
         try {
+            int fruitless = 0;
             while (true) {
                 Scheduler.PlannedPass planned = takePass();
                 if (planned == null) {
                     return;
                 }
-                ScheduledFuture<?> watchdog = timer.schedule(
-                        () -> fail(new ScoringException("a pass took longer than pass.timeout " + settings.passTimeout()
-                                + ": the device hangs")),
-                        settings.passTimeout().toMillis(),
-                        TimeUnit.MILLISECONDS);
                 long start = ticker.nanos();
-                float[] scores = scorer.score(planned.pass());
+                float[] scores = new float[planned.pass().candidates()];
+                int scored = score(planned.pass(), scores, 0);
                 long nanos = ticker.nanos() - start;
-                watchdog.cancel(false);
-                if (scores.length != planned.pass().candidates()) {
-                    throw new ScoringException(scores.length + " scores for "
-                            + planned.pass().candidates() + " candidates; this is a bug");
+                fruitless = scored == 0 ? fruitless + 1 : 0;
+                if (fruitless == FRUITLESS_PASSES) {
+                    // not the device's fault where only these pairs were too large
+                    if (score(CANARY, new float[1], 0) == 0) {
+                        throw new ScoringException(fruitless + " passes in a row gave no score");
+                    }
+                    fruitless = 0;
                 }
                 settle(() -> {
-                    scheduler.scored(planned, scores, nanos);
+                    scheduler.scored(planned, scores, nanos, start + nanos);
                     passes++;
-                    pairs += scores.length;
+                    pairs += scored;
                     tokens += planned.pass().tokens();
                     busyNanos += nanos;
                 });
@@ -271,11 +291,46 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /**
+     * Scores a pass, in halves where the device's memory asks for it; what doesn't fit even alone becomes NaN.
+     *
+     * @return how many were scored
+     */
+    private int score(Pass pass, float[] scores, int from) {
+        ScheduledFuture<?> watchdog = timer.schedule(
+                () -> fail(new ScoringException(
+                        "a pass took longer than pass.timeout " + settings.passTimeout() + ": the device hangs")),
+                settings.passTimeout().toMillis(),
+                TimeUnit.MILLISECONDS);
+        try {
+            float[] part = scorer.score(pass);
+            if (part.length != pass.candidates()) {
+                throw new ScoringException(
+                        part.length + " scores for " + pass.candidates() + " candidates; this is a bug");
+            }
+            System.arraycopy(part, 0, scores, from, part.length);
+            return part.length;
+        } catch (DeviceMemoryException e) {
+            LOG.warn("a pass of {} tokens doesn't fit the device's memory: {}", pass.tokens(), e.getMessage());
+            settle(() -> memoryFailures++);
+        } finally {
+            watchdog.cancel(false);
+        }
+        if (pass.candidates() == 1) {
+            scores[from] = Float.NaN;
+            return 0;
+        }
+        settle(() -> scheduler.shrink(pass));
+        List<Pass> halves = pass.halves();
+        return score(halves.get(0), scores, from)
+                + score(halves.get(1), scores, from + halves.get(0).candidates());
+    }
+
     private Scheduler.@Nullable PlannedPass takePass() throws InterruptedException {
         lock.lockInterruptibly();
         try {
             while (dead == null) {
-                Scheduler.PlannedPass planned = scheduler.nextPass();
+                Scheduler.PlannedPass planned = scheduler.nextPass(ticker.nanos());
                 if (planned != null) {
                     return planned;
                 }
@@ -327,6 +382,9 @@ public final class Engine implements AutoCloseable {
             LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
         }
         abandoned.forEach(pending -> pending.answer.completeExceptionally(cause));
+        if (!(cause instanceof EngineClosedException)) {
+            onDeath.run();
+        }
     }
 
     /** Whether a device failure or {@link #close()} ended this engine. */

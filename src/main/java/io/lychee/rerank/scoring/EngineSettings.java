@@ -12,6 +12,7 @@ import java.time.Duration;
  * @param encodeThreads CPU threads that encode ({@code encode.threads})
  * @param encodeBytes encoded work that may wait for the device ({@code encode.max-bytes})
  * @param fetches image fetches under way at a time ({@code fetch.max-connections})
+ * @param backfillMinShare of the device's time while realtime has work too ({@code backfill.min-share})
  * @param rules applied to scores ({@code rules})
  * @param realtimeTimeoutMs for lists without their own; 0 means none ({@code realtime.timeout})
  * @param backfillTimeoutMs for lists without their own; 0 means none ({@code backfill.timeout})
@@ -24,6 +25,7 @@ public record EngineSettings(
         int encodeThreads,
         long encodeBytes,
         int fetches,
+        double backfillMinShare,
         Rules rules,
         long realtimeTimeoutMs,
         long backfillTimeoutMs) {}

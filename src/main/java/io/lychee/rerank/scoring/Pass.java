@@ -1,6 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /** One forward of the network: for each of its lists the shared prefix once, then candidates. */
 public record Pass(List<Group> groups) {
@@ -27,6 +28,22 @@ public record Pass(List<Group> groups) {
         if (groups.isEmpty()) {
             throw new IllegalArgumentException("a pass without groups");
         }
+    }
+
+    /** The same candidates in two passes, in order; only where there is more than one. */
+    List<Pass> halves() {
+        int half = groups.size() / 2;
+        if (half > 0) {
+            return List.of(new Pass(groups.subList(0, half)), new Pass(groups.subList(half, groups.size())));
+        }
+        Group group = groups.get(0);
+        int candidates = group.candidates().size() / 2;
+        return Stream.of(
+                        group.candidates().subList(0, candidates),
+                        group.candidates()
+                                .subList(candidates, group.candidates().size()))
+                .map(part -> new Pass(List.of(new Group(group.prefix(), part))))
+                .toList();
     }
 
     /** Tokens the language model sees. */

@@ -1,6 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.Latency;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.ModelInfo;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class PendingList {
 
     /** Lane, then deadline, then arrival. */
-    static final Comparator<PendingList> URGENCY = Comparator.comparing((PendingList p) -> p.arrival.lane())
+    static final Comparator<PendingList> URGENCY = Comparator.comparing(PendingList::lane)
             .thenComparingLong(p -> p.deadline)
             .thenComparingLong(p -> p.sequence);
 
@@ -58,6 +59,10 @@ final class PendingList {
         this.outcomes = new Outcome[list.candidates().size()];
         Arrays.fill(outcomes, Outcome.Waiting.INSTANCE);
         this.unsettled = outcomes.length;
+    }
+
+    Lane lane() {
+        return arrival.lane();
     }
 
     void settle(int candidate, Outcome outcome) {

@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * What to encode next, what the next pass holds, and when a list is answered. Holds no thread and no lock: every call
  * is made under the engine's lock, and answers are collected in {@link #drain()} to be completed outside it.
  *
- * <p>There is no linger: a pass takes what has become ready while the device was busy.
+ * <p>There is no linger: a pass takes what has become ready while the device was busy. A pass is of one lane,
+ * realtime's first, so that a list people wait for is delayed by at most one pass of backfill.
  */
 final class Scheduler {
 
@@ -25,23 +26,41 @@ final class Scheduler {
     /** One stretch of a list to be encoded: its prefix, or one candidate. */
     record EncodeJob(PendingList owner, int index) {}
 
+    /** A job whose image bytes are here. */
+    record Fetched(EncodeJob job, List<byte[]> images) {
+
+        private long bytes() {
+            return images.stream().mapToLong(image -> image.length).sum();
+        }
+    }
+
     /** A pass, and whose candidates are in it: {@code indices.get(g)} belongs to {@code owners.get(g)}. */
     record PlannedPass(Pass pass, List<PendingList> owners, List<List<Integer>> indices) {}
 
     /** A list whose answer is to be completed outside the lock. */
     record Answered(PendingList owner, RerankedList answer) {}
 
+    private static final Comparator<EncodeJob> ORDER =
+            Comparator.comparing(EncodeJob::owner, PendingList.URGENCY).thenComparingInt(EncodeJob::index);
+
     private final EngineSettings settings;
     private final ModelInfo model;
     private final TreeSet<PendingList> lists = new TreeSet<>(PendingList.URGENCY);
-    private final PriorityQueue<EncodeJob> jobs = new PriorityQueue<>(
-            Comparator.comparing(EncodeJob::owner, PendingList.URGENCY).thenComparingInt(EncodeJob::index));
+    private final PriorityQueue<EncodeJob> jobs = new PriorityQueue<>(ORDER);
+    private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(Comparator.comparing(Fetched::job, ORDER));
+    private final DeviceTime device = new DeviceTime();
     private final List<Answered> answered = new ArrayList<>();
+    private int passTokens;
     private long encodedBytes;
+    /** Jobs taken and not yet being encoded. */
+    private int fetching;
+
+    private int fetchingBackfill;
 
     Scheduler(EngineSettings settings, ModelInfo model) {
         this.settings = settings;
         this.model = model;
+        this.passTokens = settings.passTokens();
     }
 
     void add(PendingList pending, long nowNanos) {
@@ -75,7 +94,10 @@ final class Scheduler {
         }
     }
 
-    /** Whether there is a job to take: not while encoded work fills its bound, of which backfill gets half. */
+    /**
+     * Whether there is a job to take: not while encoded work fills its bound or fetches theirs; of either, backfill
+     * gets half.
+     */
     boolean hasJob() {
         while (!jobs.isEmpty() && jobs.peek().owner().answered) {
             jobs.remove();
@@ -84,13 +106,47 @@ final class Scheduler {
         if (job == null) {
             return false;
         }
-        long bound = job.owner().arrival.lane() == Lane.REALTIME ? settings.encodeBytes() : settings.encodeBytes() / 2;
-        return encodedBytes < bound;
+        if (job.owner().lane() == Lane.REALTIME) {
+            return encodedBytes < settings.encodeBytes() && fetching < settings.fetches();
+        }
+        return encodedBytes < settings.encodeBytes() / 2 && fetchingBackfill < Math.max(1, settings.fetches() / 2);
     }
 
-    /** The most urgent job; only after {@link #hasJob()} said yes. */
+    /** The most urgent job, to be fetched; only after {@link #hasJob()} said yes. */
     EncodeJob takeJob() {
-        return jobs.remove();
+        EncodeJob job = jobs.remove();
+        countFetching(job, 1);
+        return job;
+    }
+
+    private void countFetching(EncodeJob job, int sign) {
+        fetching += sign;
+        fetchingBackfill += job.owner().lane() == Lane.BACKFILL ? sign : 0;
+    }
+
+    void fetched(EncodeJob job, List<byte[]> images) {
+        Fetched work = new Fetched(job, images);
+        encodedBytes += work.bytes();
+        fetched.add(work);
+    }
+
+    void fetchFailed(EncodeJob job, Reason reason, String detail) {
+        countFetching(job, -1);
+        rejected(job, reason, detail);
+    }
+
+    /** The most urgent work that can be encoded, or null. */
+    @Nullable
+    Fetched takeFetched() {
+        while (!fetched.isEmpty()) {
+            Fetched work = fetched.remove();
+            encodedBytes -= work.bytes();
+            countFetching(work.job(), -1);
+            if (!work.job().owner().answered) {
+                return work;
+            }
+        }
+        return null;
     }
 
     void encoded(EncodeJob job, Segment segment) {
@@ -143,17 +199,26 @@ final class Scheduler {
         }
     }
 
-    /** The next pass, most urgent lists first, or null when nothing is ready. */
+    /** The next pass, or null when nothing is ready that it would still serve. */
     @Nullable
-    PlannedPass nextPass() {
+    PlannedPass nextPass(long now) {
+        boolean backfillFirst = device.backfillIsDue(settings.backfillMinShare(), now);
+        PlannedPass first = nextPass(backfillFirst ? Lane.BACKFILL : Lane.REALTIME, now);
+        return first != null ? first : nextPass(backfillFirst ? Lane.REALTIME : Lane.BACKFILL, now);
+    }
+
+    /** Most urgent lists first; none that the pass's estimated end doesn't serve. */
+    private @Nullable PlannedPass nextPass(Lane lane, long now) {
         List<Pass.Group> groups = new ArrayList<>();
         List<PendingList> owners = new ArrayList<>();
         List<List<Integer>> indices = new ArrayList<>();
-        int room = settings.passTokens();
+        int room = passTokens;
         for (PendingList pending : lists) {
-            if (pending.prefix == null) {
+            if (pending.prefix == null || pending.lane() != lane) {
                 continue;
             }
+            // the first owner's deadline is the nearest
+            long latestEnd = owners.isEmpty() ? pending.deadline : owners.get(0).deadline;
             int left = room - pending.prefix.tokens().length;
             List<Integer> taken = new ArrayList<>();
             List<Segment> segments = new ArrayList<>();
@@ -161,12 +226,12 @@ final class Scheduler {
                 if (!(pending.outcomes[i] instanceof Outcome.Ready ready)) {
                     continue;
                 }
-                int tokens = ready.segment().tokens().length;
+                int after = left - ready.segment().tokens().length;
                 boolean first = groups.isEmpty() && taken.isEmpty();
-                if (tokens > left && !first) {
+                if ((after < 0 && !first) || now + device.estimate(passTokens - after, now) > latestEnd) {
                     break;
                 }
-                left -= tokens;
+                left = after;
                 taken.add(i);
                 segments.add(ready.segment());
             }
@@ -186,8 +251,19 @@ final class Scheduler {
         return groups.isEmpty() ? null : new PlannedPass(new Pass(groups), owners, indices);
     }
 
-    /** @param scores one for each candidate of the pass, in its order */
-    void scored(PlannedPass planned, float[] scores, long passNanos) {
+    /** A pass did not fit the device's memory: later ones hold at most half of it. */
+    void shrink(Pass tooLarge) {
+        passTokens = Math.max(1, Math.min(passTokens, tooLarge.tokens() / 2));
+    }
+
+    /** Tokens that a pass may hold now. */
+    int passTokens() {
+        return passTokens;
+    }
+
+    /** @param scores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone */
+    void scored(PlannedPass planned, float[] scores, long passNanos, long now) {
+        device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
         for (int g = 0; g < planned.owners().size(); g++) {
             PendingList pending = planned.owners().get(g);
@@ -203,7 +279,11 @@ final class Scheduler {
                     encodedBytes -= segment.bytes();
                     pending.settle(
                             indices.get(i),
-                            new Outcome.Scored(score, segment.truncated(), remark(group.prefix(), segment)));
+                            Float.isNaN(score)
+                                    ? new Outcome.Rejected(
+                                            Reason.OUT_OF_MEMORY,
+                                            "query and candidate don't fit the device's memory, even alone")
+                                    : new Outcome.Scored(score, segment.truncated(), remark(group.prefix(), segment)));
                 }
             }
             answerIfComplete(pending);
@@ -251,6 +331,7 @@ final class Scheduler {
         abandoned.forEach(pending -> pending.answered = true);
         lists.clear();
         jobs.clear();
+        fetched.clear();
         encodedBytes = 0;
         return abandoned;
     }

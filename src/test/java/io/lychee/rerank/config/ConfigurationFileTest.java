@@ -63,7 +63,7 @@ class ConfigurationFileTest {
         if (value instanceof List<?> list) {
             return list.stream().map(String::valueOf).collect(Collectors.joining(";"));
         }
-        return value instanceof Enum<?> e ? e.name().toLowerCase(java.util.Locale.ROOT) : String.valueOf(value);
+        return value instanceof Enum<?> e ? e.toString().toLowerCase(java.util.Locale.ROOT) : String.valueOf(value);
     }
 
     private static String escape(String value) {

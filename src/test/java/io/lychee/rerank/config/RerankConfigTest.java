@@ -47,11 +47,29 @@ class RerankConfigTest {
                 .hasMessageContaining("kafka.max-record-bytes");
         assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000")))
                 .hasMessage("image.max-pixels is 3000; expected at least 3136");
+        assertThatThrownBy(() -> of(Map.of("backfill.min-share", "0.6")))
+                .hasMessage("backfill.min-share is 0.6; expected 0 to 0.5");
         assertThatThrownBy(() -> of(Map.of("kafka.topic.results", " "))).hasMessage("kafka.topic.results is empty");
         assertThatThrownBy(() -> RerankConfig.of(Map.of())).hasMessageContaining("model.checkpoint is not set");
         assertThatThrownBy(() -> RerankConfig.load(Path.of("no-such-file"), Map.of(), Map.of()))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("no-such-file");
+    }
+
+    @Test
+    void transactionsOutliveTwoCheckpoints() {
+        assertThat(of(Map.of("kafka.delivery-guarantee", "exactly-once"))
+                        .kafka()
+                        .transactionTimeout())
+                .isEqualTo(Duration.ofMinutes(10));
+        assertThatThrownBy(() -> of(Map.of(
+                        "kafka.delivery-guarantee", "exactly-once",
+                        "kafka.transaction-timeout", "1 min",
+                        "job.checkpoint-interval", "31 s")))
+                .hasMessage(
+                        "kafka.transaction-timeout is PT1M; expected at least twice job.checkpoint-interval, PT1M2S");
+        assertThatThrownBy(() -> of(Map.of("kafka.delivery-guarantee", "none")))
+                .hasMessageContaining("[at-least-once, exactly-once]");
     }
 
     @Test

@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -106,11 +107,54 @@ class EngineTest {
     }
 
     @Test
+    void aPassThatDoesNotFitIsScoredInHalvesAndLaterOnesAreSmaller() throws Exception {
+        scorer.memory = 12; // "query" and 7 more
+        RerankedList answer = submit("q", List.of("a", "b", "c", "d", "e", "too long", "f", "g"))
+                .get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(answer.results())
+                .extracting(RankedCandidate::id)
+                .containsExactly("c7", "c6", "c4", "c3", "c2", "c1", "c0");
+        assertThat(answer.leftOut()).singleElement().satisfies(c -> {
+            assertThat(c.reason()).isEqualTo(Reason.OUT_OF_MEMORY);
+            assertThat(c.score()).isNull();
+        });
+        assertThat(engine.stats().passTokens()).isLessThan(12);
+        assertThat(engine.stats().memoryFailures()).isPositive();
+        assertThat(engine.isDead()).isFalse();
+    }
+
+    @Test
+    void listsThatFitNoDeviceDoNotKillIt() throws Exception {
+        scorer.memory = 3;
+        for (int i = 0; i < 4; i++) {
+            assertThat(submit("q" + i, List.of("a", "b")).get().leftOut())
+                    .extracting(RankedCandidate::reason)
+                    .containsOnly(Reason.OUT_OF_MEMORY);
+        }
+        assertThat(engine.isDead()).isFalse();
+    }
+
+    @Test
+    void aDeviceThatFitsNothingIsDead() {
+        scorer.memory = 1;
+        AtomicInteger deaths = new AtomicInteger();
+        engine.close();
+        engine = new Engine(encoder, scorer, Lists.settings(6), Ticker.system(), deaths::incrementAndGet);
+        CompletableFuture<RerankedList> answer = submit("q", List.of("a", "b", "c", "d"));
+
+        assertThatThrownBy(answer::get).hasRootCauseMessage("3 passes in a row gave no score");
+        engine.close();
+        assertThat(deaths).as("closing is no death").hasValue(1);
+    }
+
+    @Test
     void aHangingPassKillsTheEngine() {
         engine.close();
         scorer.hold = new CountDownLatch(1);
         EngineSettings settings =
-                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, Rules.NONE, 0, 0);
+                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, Rules.NONE, 0, 0);
         engine = new Engine(encoder, scorer, settings, Ticker.system());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 

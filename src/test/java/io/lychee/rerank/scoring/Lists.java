@@ -10,20 +10,21 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Small lists for tests of the scoring core. */
-final class Lists {
+public final class Lists {
 
     private Lists() {}
 
-    static CandidateList of(String id, int candidates) {
+    public static CandidateList of(String id, int candidates) {
         return of(id, candidates, null, null);
     }
 
-    static CandidateList of(String id, int candidates, @Nullable Integer topN, @Nullable Long timeoutMs) {
+    public static CandidateList of(String id, int candidates, @Nullable Integer topN, @Nullable Long timeoutMs) {
         return withTexts(
                 id, IntStream.range(0, candidates).mapToObj(i -> "text " + i).toList(), topN, timeoutMs);
     }
 
-    static CandidateList withTexts(String id, List<String> texts, @Nullable Integer topN, @Nullable Long timeoutMs) {
+    public static CandidateList withTexts(
+            String id, List<String> texts, @Nullable Integer topN, @Nullable Long timeoutMs) {
         return new CandidateList(
                 id,
                 null,
@@ -37,16 +38,16 @@ final class Lists {
                 timeoutMs);
     }
 
-    static Arrival realtime() {
+    public static Arrival realtime() {
         return new Arrival(Lane.REALTIME, -1, 1_000_000);
     }
 
-    static Segment segment(int tokens) {
+    public static Segment segment(int tokens) {
         return new Segment(new int[tokens], List.of(), 0, false);
     }
 
-    static EngineSettings settings(int passTokens) {
+    public static EngineSettings settings(int passTokens) {
         return new EngineSettings(
-                passTokens, java.time.Duration.ofSeconds(60), 100, 50, 2, 1 << 20, 4, Rules.NONE, 0, 0);
+                passTokens, java.time.Duration.ofSeconds(60), 100, 50, 2, 1 << 20, 4, 0.1, Rules.NONE, 0, 0);
     }
 }

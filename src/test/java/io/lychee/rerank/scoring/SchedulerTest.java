@@ -32,9 +32,9 @@ class SchedulerTest {
         encodeAll(add(Lists.of("b", 2)), 10, 5);
         encodeAll(add(Lists.of("c", 2)), 10, 5);
 
-        assertThat(ids(scheduler.nextPass())).containsExactly("a", "b");
-        assertThat(ids(scheduler.nextPass())).containsExactly("c");
-        assertThat(scheduler.nextPass()).isNull();
+        assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("a", "b");
+        assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("c");
+        assertThat(scheduler.nextPass(ticker.nanos())).isNull();
     }
 
     @Test
@@ -75,7 +75,10 @@ class SchedulerTest {
             encodeAll(pending, 30, 5);
         }
 
-        assertThat(List.of(ids(scheduler.nextPass()), ids(scheduler.nextPass()), ids(scheduler.nextPass())))
+        assertThat(List.of(
+                        ids(scheduler.nextPass(ticker.nanos())),
+                        ids(scheduler.nextPass(ticker.nanos())),
+                        ids(scheduler.nextPass(ticker.nanos()))))
                 .containsExactly(List.of("soon"), List.of("late"), List.of("backfill"));
     }
 
@@ -84,10 +87,10 @@ class SchedulerTest {
         PendingList pending = add(Lists.of("a", 4), Lane.REALTIME, 1000);
         encode(pending, Scheduler.PREFIX, 10);
         encode(pending, 2, 5);
-        Scheduler.PlannedPass first = scheduler.nextPass();
-        scheduler.scored(first, new float[] {0.7f}, 1_000_000);
+        Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
+        scheduler.scored(first, new float[] {0.7f}, 1_000_000, ticker.nanos());
         encode(pending, 1, 5);
-        Scheduler.PlannedPass running = scheduler.nextPass();
+        Scheduler.PlannedPass running = scheduler.nextPass(ticker.nanos());
         ticker.advanceMillis(1000);
         scheduler.expire(pending);
 
@@ -96,7 +99,7 @@ class SchedulerTest {
         assertThat(answer.reason()).isEqualTo(Reason.DEADLINE);
         assertThat(answer.results()).extracting(RankedCandidate::retrievalRank).containsExactly(3, 1, 2, 4);
 
-        scheduler.scored(running, new float[] {0.9f}, 1_000_000);
+        scheduler.scored(running, new float[] {0.9f}, 1_000_000, ticker.nanos());
         assertThat(answers()).as("a pass that comes too late changes nothing").isEmpty();
         assertThat(scheduler.encodedBytes()).isZero();
         assertThat(scheduler.hasJob()).as("work nobody waits for is dropped").isFalse();
@@ -133,9 +136,9 @@ class SchedulerTest {
         ticker.advanceMillis(20);
         encodeAll(pending, 10, 5);
         ticker.advanceMillis(7);
-        Scheduler.PlannedPass pass = scheduler.nextPass();
+        Scheduler.PlannedPass pass = scheduler.nextPass(ticker.nanos());
         ticker.advanceMillis(100);
-        scheduler.scored(pass, new float[] {0.5f}, 100_000_000);
+        scheduler.scored(pass, new float[] {0.5f}, 100_000_000, ticker.nanos());
 
         Latency latency = answers().get(0).latency();
         assertThat(latency).isEqualTo(new Latency(970_000, 20_000, 37_000, 100_000));
@@ -143,43 +146,178 @@ class SchedulerTest {
     }
 
     @Test
-    void randomWorkIsScoredOnceWithinBudgetAndLeavesNothingBehind() {
-        for (long seed = 0; seed < 200; seed++) {
-            Random random = new Random(seed);
-            Map<String, Integer> scored = new HashMap<>();
-            int lists = 1 + random.nextInt(6);
-            int candidates = 0;
-            for (int i = 0; i < lists; i++) {
-                int n = random.nextInt(12);
-                candidates += n;
-                add(Lists.of("q" + i, n), random.nextBoolean() ? Lane.REALTIME : Lane.BACKFILL, 0);
+    void backfillKeepsItsShareOfTenSecondsAndNoMore() {
+        for (int passMillis : new int[] {7, 100, 900}) {
+            List<Lane> lanes = saturate(passMillis, 60_000);
+            int tenSeconds = 10_000 / passMillis;
+            for (int from = 0; from + tenSeconds <= lanes.size(); from++) {
+                long backfill = lanes.subList(from, from + tenSeconds).stream()
+                        .filter(lane -> lane == Lane.BACKFILL)
+                        .count();
+                assertThat(backfill * 1.0 / tenSeconds)
+                        .as("passes of %d ms, from the %dth", passMillis, from)
+                        .isBetween(0.1 - 1.0 / tenSeconds, 0.1 + 2.0 / tenSeconds);
             }
-            while (scheduler.hasJob()) {
-                Scheduler.EncodeJob job = scheduler.takeJob();
-                scheduler.encoded(job, Lists.segment(1 + random.nextInt(20)));
-                if (random.nextInt(4) == 0) {
-                    scoreOne(scored);
-                }
-            }
-            while (scoreOne(scored)) {
-                // until nothing is ready
-            }
-
-            assertThat(answers()).as("seed %d", seed).hasSize(lists).allMatch(a -> a.status() == ListStatus.COMPLETE);
-            assertThat(scored.values().stream().mapToInt(i -> i).sum())
-                    .as("seed %d", seed)
-                    .isEqualTo(candidates);
-            assertThat(scored.values()).as("seed %d", seed).allMatch(times -> times == 1);
-            assertThat(scheduler.encodedBytes()).as("seed %d", seed).isZero();
-            assertThat(scheduler.size()).as("seed %d", seed).isZero();
         }
     }
 
-    private boolean scoreOne(Map<String, Integer> scored) {
-        Scheduler.PlannedPass planned = scheduler.nextPass();
-        if (planned == null) {
-            return false;
+    @Test
+    void passesLongerThanTheShareStillLetBackfillIn() {
+        List<Lane> lanes = saturate(4000, 400_000);
+
+        assertThat(lanes).containsSubsequence(Lane.BACKFILL, Lane.REALTIME, Lane.BACKFILL);
+        assertThat(lanes.stream().filter(lane -> lane == Lane.REALTIME).count()).isGreaterThan(lanes.size() / 2);
+    }
+
+    /** Both lanes always have a list ready; which got each pass? */
+    private List<Lane> saturate(int passMillis, int millis) {
+        Scheduler fresh = new Scheduler(Lists.settings(40), MODEL);
+        List<Lane> lanes = new ArrayList<>();
+        for (Lane lane : Lane.values()) {
+            ready(fresh, lane);
         }
+        for (int spent = 0; spent < millis; spent += passMillis) {
+            Scheduler.PlannedPass planned = fresh.nextPass(ticker.nanos());
+            Lane lane = planned.owners().get(0).lane();
+            lanes.add(lane);
+            ticker.advanceMillis(passMillis);
+            fresh.scored(planned, new float[1], passMillis * 1_000_000L, ticker.nanos());
+            ready(fresh, lane);
+        }
+        return lanes;
+    }
+
+    private void ready(Scheduler fresh, Lane lane) {
+        PendingList pending = new PendingList(Lists.of("q", 1), new Arrival(lane, -1, 0), 0, sequence++, ticker);
+        fresh.add(pending, ticker.nanos());
+        fresh.encoded(new Scheduler.EncodeJob(pending, Scheduler.PREFIX), Lists.segment(10));
+        fresh.encoded(new Scheduler.EncodeJob(pending, 0), Lists.segment(30));
+    }
+
+    @Test
+    void aPassTakesOnlyWhatItsEndStillServes() {
+        encodeAll(add(Lists.of("first", 1)), 10, 10);
+        Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
+        scheduler.scored(first, new float[1], 160_000_000, ticker.nanos()); // 8 ms a token, 10 with the margin
+        PendingList soon = add(Lists.of("soon", 3), Lane.REALTIME, 250);
+        encodeAll(soon, 10, 10);
+        encodeAll(add(Lists.of("later", 3), Lane.REALTIME, 1000), 10, 10);
+        PendingList hopeless = add(Lists.of("hopeless", 1), Lane.REALTIME, 190);
+        encodeAll(hopeless, 10, 10);
+
+        Scheduler.PlannedPass second = scheduler.nextPass(ticker.nanos());
+        assertThat(ids(second)).containsExactly("soon");
+        assertThat(second.pass().candidates()).as("three would take 400 ms").isEqualTo(1);
+        ticker.advanceMillis(160);
+        scheduler.scored(second, new float[1], 160_000_000, ticker.nanos());
+        assertThat(ids(scheduler.nextPass(ticker.nanos())))
+                .as("90 ms are too short")
+                .containsExactly("later");
+        scheduler.expire(soon);
+        assertThat(answers()).extracting(RerankedList::status).contains(ListStatus.PARTIAL);
+        assertThat(hopeless.outcomes[0]).isInstanceOf(Outcome.Ready.class);
+    }
+
+    @Test
+    void anEstimateThatIsOldIsTriedAnew() {
+        encodeAll(add(Lists.of("first", 1)), 10, 10);
+        scheduler.scored(scheduler.nextPass(ticker.nanos()), new float[1], 20_000_000_000L, ticker.nanos());
+        encodeAll(add(Lists.of("a", 1), Lane.REALTIME, 15_000), 10, 10);
+
+        assertThat(scheduler.nextPass(ticker.nanos())).isNull();
+        ticker.advanceMillis(10_001);
+        assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("a");
+    }
+
+    @Test
+    void backfillGetsHalfOfTheFetches() {
+        add(Lists.of("backfill", 10), Lane.BACKFILL, 0);
+        Scheduler.EncodeJob first = scheduler.takeJob();
+        scheduler.takeJob();
+        assertThat(scheduler.hasJob()).as("two of four").isFalse();
+
+        PendingList realtime = add(Lists.of("realtime", 10), Lane.REALTIME, 0);
+        assertThat(scheduler.takeJob().owner()).isSameAs(realtime);
+        scheduler.takeJob();
+        assertThat(scheduler.hasJob()).as("four of four").isFalse();
+        scheduler.fetched(first, List.of(new byte[1000]));
+        assertThat(scheduler.encodedBytes()).isEqualTo(1000);
+        assertThat(scheduler.takeFetched().job()).isSameAs(first);
+        assertThat(scheduler.takeJob().owner()).isSameAs(realtime);
+    }
+
+    @Test
+    void randomWorkIsAnsweredOnceWithinItsBoundsAndLeavesNothingBehind() {
+        for (long seed = 0; seed < 300; seed++) {
+            Random random = new Random(seed);
+            Scheduler fresh = new Scheduler(Lists.settings(40), MODEL);
+            Map<String, Integer> scored = new HashMap<>();
+            List<PendingList> lists = new ArrayList<>();
+            List<RerankedList> answers = new ArrayList<>();
+            int candidates = 0;
+            boolean deadlines = random.nextBoolean();
+            for (int i = 0; i < 1 + random.nextInt(6); i++) {
+                int n = random.nextInt(12);
+                candidates += n;
+                Lane lane = random.nextBoolean() ? Lane.REALTIME : Lane.BACKFILL;
+                long timeoutMs = deadlines ? 1 + random.nextInt(1000) : 0;
+                lists.add(new PendingList(Lists.of("q" + i, n), now(lane), timeoutMs, sequence++, ticker));
+                fresh.add(lists.get(i), ticker.nanos());
+            }
+            Lane last = Lane.REALTIME;
+            boolean worked = true;
+            while (worked) {
+                worked = false;
+                while (fresh.hasJob() && random.nextInt(8) > 0) {
+                    Scheduler.EncodeJob job = fresh.takeJob();
+                    if (random.nextInt(20) == 0 && job.index() != Scheduler.PREFIX && deadlines) {
+                        fresh.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "gone");
+                    } else {
+                        fresh.fetched(job, List.of(new byte[random.nextInt(100)]));
+                    }
+                    worked = true;
+                }
+                for (var work = fresh.takeFetched(); work != null; work = fresh.takeFetched()) {
+                    fresh.encoded(work.job(), Lists.segment(1 + random.nextInt(20)));
+                    worked = true;
+                }
+                boolean realtimeReady = lists.stream()
+                        .anyMatch(p -> !p.answered
+                                && p.lane() == Lane.REALTIME
+                                && p.deadline == Long.MAX_VALUE
+                                && p.prefix != null
+                                && Arrays.stream(p.outcomes).anyMatch(Outcome.Ready.class::isInstance));
+                Scheduler.PlannedPass planned = fresh.nextPass(ticker.nanos());
+                if (planned != null) {
+                    Lane lane = checkPass(planned, scored);
+                    assertThat(realtimeReady && last == Lane.BACKFILL && lane == Lane.BACKFILL)
+                            .as("seed %d: backfill twice before realtime", seed)
+                            .isFalse();
+                    last = lane;
+                    int millis = random.nextInt(50);
+                    ticker.advanceMillis(millis);
+                    fresh.scored(planned, new float[planned.pass().candidates()], millis * 1_000_000L, ticker.nanos());
+                    worked = true;
+                }
+                lists.stream().filter(p -> p.deadline <= ticker.nanos()).forEach(fresh::expire);
+                fresh.drain().forEach(a -> answers.add(a.answer()));
+            }
+            lists.stream().filter(p -> p.deadline < Long.MAX_VALUE).forEach(fresh::expire);
+            fresh.drain().forEach(a -> answers.add(a.answer()));
+
+            assertThat(answers).as("seed %d", seed).hasSameSizeAs(lists);
+            if (!deadlines) {
+                assertThat(answers).as("seed %d", seed).allMatch(a -> a.status() == ListStatus.COMPLETE);
+                assertThat(scored).as("seed %d", seed).hasSize(candidates);
+            }
+            assertThat(scored.values()).as("seed %d", seed).allMatch(times -> times == 1);
+            assertThat(fresh.encodedBytes()).as("seed %d", seed).isZero();
+            assertThat(fresh.size()).as("seed %d", seed).isZero();
+        }
+    }
+
+    /** Within budget and of one lane, which is returned. */
+    private static Lane checkPass(Scheduler.PlannedPass planned, Map<String, Integer> scored) {
         assertThat(planned.pass().tokens() <= 40 || planned.pass().candidates() == 1)
                 .isTrue();
         for (int g = 0; g < planned.owners().size(); g++) {
@@ -187,8 +325,14 @@ class SchedulerTest {
                 scored.merge(planned.owners().get(g).list.requestId() + "/" + index, 1, Integer::sum);
             }
         }
-        scheduler.scored(planned, new float[planned.pass().candidates()], 1);
-        return true;
+        List<Lane> lanes =
+                planned.owners().stream().map(PendingList::lane).distinct().toList();
+        assertThat(lanes).hasSize(1);
+        return lanes.get(0);
+    }
+
+    private static Arrival now(Lane lane) {
+        return new Arrival(lane, -1, 1_000_000);
     }
 
     private PendingList add(CandidateList list) {
@@ -214,11 +358,13 @@ class SchedulerTest {
 
     private List<Scheduler.PlannedPass> score() {
         List<Scheduler.PlannedPass> passes = new ArrayList<>();
-        for (var planned = scheduler.nextPass(); planned != null; planned = scheduler.nextPass()) {
+        for (var planned = scheduler.nextPass(ticker.nanos());
+                planned != null;
+                planned = scheduler.nextPass(ticker.nanos())) {
             passes.add(planned);
             float[] scores = new float[planned.pass().candidates()];
             Arrays.fill(scores, 0.5f);
-            scheduler.scored(planned, scores, 1_000_000);
+            scheduler.scored(planned, scores, 1_000_000, ticker.nanos());
         }
         return passes;
     }

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /** Text to one token a character; "bad" is rejected, "no-image" can't be fetched. */
-final class TestingEncoder implements Encoder {
+public final class TestingEncoder implements Encoder {
 
     volatile boolean closed;
 

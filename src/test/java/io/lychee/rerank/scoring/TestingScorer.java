@@ -4,13 +4,21 @@ import io.lychee.rerank.domain.ModelInfo;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** Scores by the last token; can be held or made to fail. Records its passes. */
-final class TestingScorer implements Scorer {
+public final class TestingScorer implements Scorer {
 
     final List<Pass> passes = new CopyOnWriteArrayList<>();
     volatile CountDownLatch hold = new CountDownLatch(0);
-    volatile RuntimeException failure;
+    public volatile RuntimeException failure;
+    /** Passes before {@link #failure}. */
+    public volatile int lifetime;
+    /** Tokens that fit the device. */
+    volatile int memory = Integer.MAX_VALUE;
+    /** What each pass takes. */
+    public volatile int passMillis;
+
     volatile boolean closed;
 
     @Override
@@ -18,11 +26,15 @@ final class TestingScorer implements Scorer {
         passes.add(pass);
         try {
             hold.await();
+            TimeUnit.MILLISECONDS.sleep(passMillis);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
-        if (failure != null) {
+        if (failure != null && passes.size() > lifetime) {
             throw failure;
+        }
+        if (pass.tokens() > memory) {
+            throw new DeviceMemoryException(pass.tokens() + " tokens", null);
         }
         float[] scores = new float[pass.candidates()];
         int next = 0;

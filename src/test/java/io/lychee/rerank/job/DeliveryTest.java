@@ -1,0 +1,190 @@
+package io.lychee.rerank.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lychee.rerank.cli.EmbeddedBroker;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.RerankOptions.OnDeath;
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.kafka.AnswerDecoder;
+import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.CandidateListEncoder;
+import io.lychee.rerank.operator.EngineFactory;
+import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.Lists;
+import io.lychee.rerank.scoring.ScoringException;
+import io.lychee.rerank.scoring.TestingEncoder;
+import io.lychee.rerank.scoring.TestingScorer;
+import io.lychee.rerank.scoring.Ticker;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A device that dies in the middle of the work: another engine takes over and every list is answered with scores. */
+@Timeout(180)
+class DeliveryTest {
+
+    private static final int LISTS = 400;
+    private static final AtomicInteger ENGINES = new AtomicInteger();
+
+    private final EmbeddedBroker broker = EmbeddedBroker.start();
+
+    @AfterEach
+    void stop() {
+        broker.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Delivery.class)
+    void aDeadEngineLosesNothing(Delivery delivery) throws Exception {
+        RerankConfig config = config(delivery);
+        Set<String> topics = BrokerCheck.topics(config.kafka());
+        BrokerCheck check = new BrokerCheck(config.kafka(), Duration.ofSeconds(30));
+        check.createMissing(topics, 2);
+        assertThat(check.check(topics)).isEmpty();
+        ENGINES.set(0);
+        StreamExecutionEnvironment env = RerankJob.environment(config);
+        RerankJob.build(env, config, new MortalEngines(delivery.name()));
+        send(config.kafka().requestsTopic());
+
+        JobClient job = env.executeAsync("test");
+        Map<String, Integer> answers = new HashMap<>();
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                consumer(config.kafka().resultsTopic(), delivery == Delivery.EXACTLY_ONCE)) {
+            while (answers.size() < LISTS) {
+                count(consumer, answers);
+            }
+            // what is still on its way would be doubled
+            job.stopWithSavepoint(
+                            false, broker.folder().resolve("savepoint").toUri().toString(), null)
+                    .get(60, TimeUnit.SECONDS);
+            count(consumer, answers);
+        }
+
+        assertThat(ENGINES).as("the first one died").hasValue(2);
+        assertThat(answers).hasSize(LISTS);
+        if (delivery == Delivery.EXACTLY_ONCE) {
+            assertThat(new HashSet<>(answers.values()))
+                    .as("times each was answered")
+                    .containsExactly(1);
+        }
+    }
+
+    @Test
+    void aProcessWhoseDeviceDiedEnds() throws Exception {
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Dying.class.getName())
+                .redirectErrorStream(true)
+                .redirectOutput(broker.folder().resolve("dying.log").toFile())
+                .start();
+
+        assertThat(process.waitFor()).isEqualTo(QwenEngines.DEAD_DEVICE);
+    }
+
+    /** A process with a device that fails its first pass. */
+    static final class Dying {
+        public static void main(String[] args) {
+            TestingScorer scorer = new TestingScorer();
+            scorer.failure = new ScoringException("the device is gone");
+            Engine engine = new Engine(
+                    new TestingEncoder(),
+                    scorer,
+                    Lists.settings(60),
+                    Ticker.system(),
+                    QwenEngines.onDeath(OnDeath.EXIT));
+            engine.submit(Lists.of("q", 1), Lists.realtime()).join();
+        }
+    }
+
+    private static void count(KafkaConsumer<byte[], byte[]> consumer, Map<String, Integer> answers) throws Exception {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(300))) {
+            RerankedList answer = AnswerDecoder.decode(record.value()).list();
+            assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+            answers.merge(answer.requestId(), 1, Integer::sum);
+        }
+    }
+
+    private RerankConfig config(Delivery delivery) {
+        return RerankConfig.of(Map.of(
+                "kafka.bootstrap-servers", broker.bootstrapServers(),
+                "kafka.delivery-guarantee", delivery.toString(),
+                "model.checkpoint", "none",
+                "realtime.capacity", "8",
+                "realtime.timeout", "0 s",
+                "job.checkpoint-interval", "200 ms",
+                "flink.restart-strategy.type", "fixed-delay",
+                "flink.restart-strategy.fixed-delay.attempts", "1",
+                "flink.restart-strategy.fixed-delay.delay", "100 ms"));
+    }
+
+    private void send(String topic) throws Exception {
+        Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
+        try (var producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer())) {
+            for (int i = 0; i < LISTS; i++) {
+                byte[] list = CandidateListEncoder.encode(Lists.of("q" + i, 3), OutputFormat.AVRO);
+                var unused = producer.send(new ProducerRecord<>(topic, list));
+            }
+        }
+    }
+
+    private KafkaConsumer<byte[], byte[]> consumer(String topic, boolean committed) {
+        KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(
+                Map.of(
+                        "bootstrap.servers",
+                        broker.bootstrapServers(),
+                        "isolation.level",
+                        committed ? "read_committed" : "read_uncommitted"),
+                new ByteArrayDeserializer(),
+                new ByteArrayDeserializer());
+        List<TopicPartition> partitions = List.of(new TopicPartition(topic, 0), new TopicPartition(topic, 1));
+        consumer.assign(partitions);
+        consumer.seekToBeginning(partitions);
+        return consumer;
+    }
+
+    /** The first engine takes a few milliseconds a pass and dies after 30, the second lives. */
+    private record MortalEngines(String key) implements EngineFactory {
+
+        @Override
+        public Engines.Lease lease() {
+            return Engines.lease(key, MortalEngines::open, Duration.ZERO);
+        }
+
+        private static Engine open() {
+            TestingScorer scorer = new TestingScorer();
+            scorer.passMillis = 5;
+            if (ENGINES.incrementAndGet() == 1) {
+                scorer.lifetime = 30;
+                scorer.failure = new ScoringException("the device is gone");
+            }
+            return new Engine(new TestingEncoder(), scorer, Lists.settings(60), Ticker.system());
+        }
+    }
+}
