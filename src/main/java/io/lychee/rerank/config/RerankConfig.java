@@ -76,6 +76,7 @@ public record RerankConfig(
             int maxDecodedPixels,
             int maxImageBytes,
             int maxImages,
+            Duration decodeTimeout,
             List<String> imageRoots)
             implements Serializable {
 
@@ -91,12 +92,18 @@ public record RerankConfig(
                     maxDecodedPixels,
                     maxImageBytes,
                     maxImages,
+                    decodeTimeout,
                     roots);
         }
     }
 
     public record Fetch(
-            Duration connectTimeout, Duration timeout, int tries, int maxConnections, boolean allowPrivateAddresses)
+            Duration connectTimeout,
+            Duration timeout,
+            int tries,
+            int maxRedirects,
+            int maxConnections,
+            boolean allowPrivateAddresses)
             implements Serializable {}
 
     /** Timeouts of zero mean none. */
@@ -185,11 +192,13 @@ public record RerankConfig(
                         atLeast(c, RerankOptions.MAX_DECODED_PIXELS, 784),
                         bytes(c, RerankOptions.MAX_IMAGE_BYTES, 1024),
                         atLeast(c, RerankOptions.MAX_IMAGES, 1),
+                        positive(c, RerankOptions.DECODE_TIMEOUT),
                         get(c, RerankOptions.IMAGE_ROOTS)),
                 new Fetch(
                         positive(c, RerankOptions.FETCH_CONNECT_TIMEOUT),
                         positive(c, RerankOptions.FETCH_TIMEOUT),
                         atLeast(c, RerankOptions.FETCH_TRIES, 1),
+                        atLeast(c, RerankOptions.FETCH_REDIRECTS, 0),
                         atLeast(c, RerankOptions.FETCH_CONNECTIONS, 2),
                         get(c, RerankOptions.FETCH_PRIVATE)),
                 new Lanes(

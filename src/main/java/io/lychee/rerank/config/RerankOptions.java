@@ -182,6 +182,11 @@ public final class RerankOptions {
             .defaultValue(8)
             .withDescription("A candidate (or query) with more images is rejected.");
 
+    public static final ConfigOption<Duration> DECODE_TIMEOUT = ConfigOptions.key("image.decode-timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(20))
+            .withDescription("An image that takes longer to decode is rejected.");
+
     public static final ConfigOption<List<String>> IMAGE_ROOTS = ConfigOptions.key("image.roots")
             .stringType()
             .asList()
@@ -204,6 +209,11 @@ public final class RerankOptions {
             .intType()
             .defaultValue(3)
             .withDescription("How often a fetch that failed on the way (not by a 4xx answer) is tried.");
+
+    public static final ConfigOption<Integer> FETCH_REDIRECTS = ConfigOptions.key("fetch.max-redirects")
+            .intType()
+            .defaultValue(3)
+            .withDescription("An image that is further away is rejected; each step is checked like the first.");
 
     public static final ConfigOption<Integer> FETCH_CONNECTIONS = ConfigOptions.key("fetch.max-connections")
             .intType()

@@ -40,7 +40,7 @@ final class ByteArrayImageInput extends ImageInputStreamImpl {
         checkClosed();
         bitOffset = 0;
         if (System.nanoTime() - deadline > 0) {
-            throw new IOException("decoding takes too long");
+            throw new IOException("it takes longer than image.decode-timeout");
         }
         if (length == 0) {
             return 0;

@@ -21,6 +21,7 @@ import org.apache.hc.client5.http.impl.async.CloseableHttpAsyncClient;
 import org.apache.hc.client5.http.impl.async.HttpAsyncClients;
 import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder;
 import org.apache.hc.core5.concurrent.FutureCallback;
+import org.apache.hc.core5.http.config.Http1Config;
 import org.apache.hc.core5.http.nio.support.AsyncRequestBuilder;
 import org.apache.hc.core5.http2.HttpVersionPolicy;
 import org.apache.hc.core5.io.CloseMode;
@@ -35,7 +36,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class HttpImages implements AutoCloseable {
 
-    private static final int MAX_REDIRECTS = 3;
+    private static final int MAX_HEADERS = 100;
+    private static final int MAX_HEADER_BYTES = 16 * 1024;
     private static final long FIRST_BACKOFF_MS = 100;
 
     private final RerankConfig.Fetch config;
@@ -77,6 +79,10 @@ final class HttpImages implements AutoCloseable {
                 .build();
         this.client = HttpAsyncClients.custom()
                 .setConnectionManager(connections)
+                .setHttp1Config(Http1Config.custom()
+                        .setMaxHeaderCount(MAX_HEADERS)
+                        .setMaxLineLength(MAX_HEADER_BYTES)
+                        .build())
                 .setIOReactorConfig(IOReactorConfig.custom().setIoThreadCount(2).build())
                 .setThreadFactory(Threads.daemons("image-http"))
                 .setDefaultRequestConfig(RequestConfig.custom()
@@ -191,8 +197,10 @@ final class HttpImages implements AutoCloseable {
         }
 
         private void redirect(URI from, String location) {
-            if (++redirects > MAX_REDIRECTS) {
-                reject(Reason.IMAGE_NOT_FOUND, "redirects more than " + MAX_REDIRECTS + " times");
+            if (++redirects > config.maxRedirects()) {
+                reject(
+                        Reason.IMAGE_NOT_FOUND,
+                        "redirects more than " + config.maxRedirects() + " times (fetch.max-redirects)");
                 return;
             }
             try {

@@ -28,18 +28,19 @@ final class ImageDecoder {
     private static final ImageReaderSpi BMP = ofJdk("bmp.BMPImageReaderSpi");
     private static final ImageReaderSpi WEBP = new WebPImageReaderSpi();
 
-    private static final Duration TIME = Duration.ofSeconds(20);
-
     private final int maxBytes;
     private final int maxPixels;
+    private final Duration time;
 
     /**
      * @param maxBytes of the file
      * @param maxPixels the file may declare
+     * @param time that reading it may take
      */
-    ImageDecoder(int maxBytes, int maxPixels) {
+    ImageDecoder(int maxBytes, int maxPixels, Duration time) {
         this.maxBytes = maxBytes;
         this.maxPixels = maxPixels;
+        this.time = time;
     }
 
     /** @throws RejectedException when the bytes are no picture, are cut short or pass a limit */
@@ -48,7 +49,7 @@ final class ImageDecoder {
         ImageFormat format = ImageFormat.of(data)
                 .orElseThrow(() -> unreadable("its %d bytes %s; expected a JPEG, PNG, WebP, GIF or BMP file"
                         .formatted(data.length, ImageFormat.describe(data))));
-        try (ByteArrayImageInput input = new ByteArrayImageInput(data, TIME.toNanos())) {
+        try (ByteArrayImageInput input = new ByteArrayImageInput(data, time.toNanos())) {
             RgbImage image = decode(format, data, input);
             if (input.pastEnd()) {
                 throw unreadable("the %s file of %d bytes is cut short".formatted(format, data.length));
@@ -134,6 +135,9 @@ final class ImageDecoder {
     }
 
     private static String message(Throwable e) {
+        if (e.getCause() != null) {
+            return message(e.getCause());
+        }
         String message = e.getMessage();
         return message == null || message.isBlank()
                 ? e.getClass().getSimpleName()

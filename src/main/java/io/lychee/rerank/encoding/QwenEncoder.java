@@ -38,7 +38,7 @@ public final class QwenEncoder implements Encoder {
         this.tokenizer = tokenizer;
         this.template = PromptTemplate.parse(prompt, tokenizer);
         this.sizes = SmartResize.of(limits, preprocessor);
-        this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels());
+        this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels(), limits.decodeTimeout());
         this.visionStart = tokenizer.controlToken("<|vision_start|>");
         this.visionEnd = tokenizer.controlToken("<|vision_end|>");
         this.imagePad = tokenizer.controlToken("<|image_pad|>");

@@ -254,13 +254,13 @@ final class FetchingTest {
                 SystemDefaultDnsResolver.INSTANCE);
     }
 
-    private static String one(Fetching fetching, String uri) {
+    static String one(Fetching fetching, String uri) {
         List<byte[]> bytes = fetching.fetch(new Content(null, List.of(new Image.Reference(uri))))
                 .join();
         return new String(bytes.get(0), StandardCharsets.US_ASCII);
     }
 
-    private static void assertRejected(Fetching fetching, String uri, Reason reason, String detail) {
+    static void assertRejected(Fetching fetching, String uri, Reason reason, String detail) {
         Content content = new Content(null, List.of(new Image.Reference(uri)));
         assertThatThrownBy(() -> fetching.fetch(content).join())
                 .as(uri)

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -24,9 +25,11 @@ import org.junit.jupiter.api.Test;
 /** Files of each kind, against the RGB that Pillow makes of them ({@code images/make_fixtures.py}). */
 final class ImageDecoderTest {
 
+    private static final Duration TIME = Duration.ofSeconds(20);
+
     private static final Path FOLDER = Path.of("src/test/resources/images");
 
-    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000);
+    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000, TIME);
 
     @Test
     void everyKindDecodesAsPillowDoes() throws Exception {
@@ -77,7 +80,7 @@ final class ImageDecoderTest {
     void damagedFilesDecodeOrAreRejectedAndNothingElse() throws Exception {
         long seed = 20261121;
         Random random = new Random(seed);
-        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000);
+        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000, TIME);
         for (Path file : fixtures()) {
             for (int round = 0; round < 40; round++) {
                 byte[] data = Files.readAllBytes(file);
@@ -107,17 +110,28 @@ final class ImageDecoderTest {
     }
 
     @Test
+    void decodingEndsInTime() throws IOException {
+        for (String name : List.of("rgb.png", "baseline.jpg", "lossy.webp", "still.gif", "rgb.bmp")) {
+            assertRejected(
+                    new ImageDecoder(1 << 20, 1 << 20, Duration.ofNanos(1)),
+                    Files.readAllBytes(FOLDER.resolve(name)),
+                    Reason.IMAGE_UNREADABLE,
+                    "image.decode-timeout");
+        }
+    }
+
+    @Test
     void limitsAreCheckedBeforeDecoding() throws IOException {
         byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
-        assertRejected(new ImageDecoder(100, 1 << 20), png, Reason.IMAGE_TOO_LARGE, "image.max-bytes is 100");
+        assertRejected(new ImageDecoder(100, 1 << 20, TIME), png, Reason.IMAGE_TOO_LARGE, "image.max-bytes is 100");
         assertRejected(
-                new ImageDecoder(1 << 20, 1000),
+                new ImageDecoder(1 << 20, 1000, TIME),
                 png,
                 Reason.IMAGE_TOO_LARGE,
                 "41 × 27 pixels; image.max-decoded-pixels is 1000");
         for (String name : List.of("baseline.jpg", "lossy.webp", "alpha.webp", "still.gif", "rgb.bmp")) {
             assertRejected(
-                    new ImageDecoder(1 << 20, 1000),
+                    new ImageDecoder(1 << 20, 1000, TIME),
                     Files.readAllBytes(FOLDER.resolve(name)),
                     Reason.IMAGE_TOO_LARGE,
                     "image.max-decoded-pixels is 1000");

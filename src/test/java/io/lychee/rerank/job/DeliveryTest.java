@@ -30,6 +30,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -61,17 +62,15 @@ class DeliveryTest {
     @ParameterizedTest
     @EnumSource(Delivery.class)
     void aDeadEngineLosesNothing(Delivery delivery) throws Exception {
-        RerankConfig config = config(delivery);
+        RerankConfig config = RerankConfig.of(keys(delivery));
         Set<String> topics = BrokerCheck.topics(config.kafka());
         BrokerCheck check = new BrokerCheck(config.kafka(), Duration.ofSeconds(30));
         check.createMissing(topics, 2);
         assertThat(check.check(topics)).isEmpty();
         ENGINES.set(0);
-        StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, new MortalEngines(delivery.name()));
         send(config.kafka().requestsTopic());
 
-        JobClient job = env.executeAsync("test");
+        JobClient job = start(config, delivery.name());
         Map<String, Integer> answers = new HashMap<>();
         try (KafkaConsumer<byte[], byte[]> consumer =
                 consumer(config.kafka().resultsTopic(), delivery == Delivery.EXACTLY_ONCE)) {
@@ -92,6 +91,47 @@ class DeliveryTest {
                     .as("times each was answered")
                     .containsExactly(1);
         }
+    }
+
+    @Test
+    void aSavepointGoesOnWithAnotherParallelism() throws Exception {
+        Map<String, String> keys = keys(Delivery.EXACTLY_ONCE);
+        RerankConfig config = RerankConfig.of(keys);
+        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
+        ENGINES.set(1);
+        send(config.kafka().requestsTopic());
+        Map<String, Integer> answers = new HashMap<>();
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(config.kafka().resultsTopic(), true)) {
+            JobClient first = start(config, "savepoint");
+            while (answers.isEmpty()) {
+                count(consumer, answers);
+            }
+            keys.put("flink.execution.state-recovery.path", stop(first));
+            count(consumer, answers);
+            assertThat(answers).as("answered before the stop").hasSizeLessThan(LISTS);
+
+            keys.put("job.parallelism", "3");
+            JobClient second = start(RerankConfig.of(keys), "savepoint");
+            while (answers.size() < LISTS) {
+                count(consumer, answers);
+            }
+            var unused = stop(second);
+            count(consumer, answers);
+        }
+        assertThat(new HashSet<>(answers.values()))
+                .as("times each was answered")
+                .containsExactly(1);
+    }
+
+    private static JobClient start(RerankConfig config, String engine) throws Exception {
+        StreamExecutionEnvironment env = RerankJob.environment(config);
+        RerankJob.build(env, config, new MortalEngines(engine));
+        return env.executeAsync("test");
+    }
+
+    private String stop(JobClient job) throws Exception {
+        String folder = broker.folder().resolve("savepoint").toUri().toString();
+        return job.stopWithSavepoint(false, folder, SavepointFormatType.DEFAULT).get(60, TimeUnit.SECONDS);
     }
 
     @Test
@@ -131,8 +171,8 @@ class DeliveryTest {
         }
     }
 
-    private RerankConfig config(Delivery delivery) {
-        return RerankConfig.of(Map.of(
+    private Map<String, String> keys(Delivery delivery) {
+        return new HashMap<>(Map.of(
                 "kafka.bootstrap-servers", broker.bootstrapServers(),
                 "kafka.delivery-guarantee", delivery.toString(),
                 "model.checkpoint", "none",
