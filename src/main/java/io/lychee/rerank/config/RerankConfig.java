@@ -35,6 +35,7 @@ public record RerankConfig(
         Fetch fetch,
         Lanes lanes,
         Engine engine,
+        Gateway gateway,
         List<String> rules,
         int parallelism,
         Duration checkpointInterval,
@@ -100,6 +101,9 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Engine(int passTokens, Duration passTimeout, int encodeThreads, long encodeBytes)
+            implements Serializable {}
+
+    public record Gateway(Duration timeout, int maxRequests, int maxBodyBytes, int maxConnections, Duration readTimeout)
             implements Serializable {}
 
     /**
@@ -191,6 +195,12 @@ public record RerankConfig(
                         positive(c, RerankOptions.PASS_TIMEOUT),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
                         get(c, RerankOptions.ENCODE_BYTES).getBytes()),
+                new Gateway(
+                        positive(c, RerankOptions.GATEWAY_TIMEOUT),
+                        atLeast(c, RerankOptions.GATEWAY_REQUESTS, 1),
+                        bytes(c, RerankOptions.GATEWAY_BODY_BYTES, 1024),
+                        atLeast(c, RerankOptions.GATEWAY_CONNECTIONS, 1),
+                        positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
                 get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
