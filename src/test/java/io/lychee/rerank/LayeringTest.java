@@ -10,8 +10,8 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.syntax.elements.ClassesShouldConjunction;
 
 /**
- * Imports run one way: cli → {job, evaluation} → {operator, kafka, encoding, qwen} → scoring → domain; config is a
- * leaf.
+ * Imports run one way: cli → {job, gateway, evaluation} → {operator, kafka, encoding, qwen} → scoring → domain; config
+ * is a leaf.
  */
 @AnalyzeClasses(packages = "io.lychee.rerank", importOptions = ImportOption.DoNotIncludeTests.class)
 class LayeringTest {
@@ -20,7 +20,18 @@ class LayeringTest {
 
     @ArchTest
     void domainKnowsNothing(JavaClasses classes) {
-        imports("domain", "scoring", "encoding", "qwen", "kafka", "operator", "config", "evaluation", "job", "cli")
+        imports(
+                        "domain",
+                        "scoring",
+                        "encoding",
+                        "qwen",
+                        "kafka",
+                        "operator",
+                        "config",
+                        "evaluation",
+                        "job",
+                        "gateway",
+                        "cli")
                 .check(classes);
         noClasses()
                 .that()
@@ -33,26 +44,46 @@ class LayeringTest {
 
     @ArchTest
     void scoringKnowsTheDomainOnly(JavaClasses classes) {
-        imports("scoring", "encoding", "qwen", "kafka", "operator", "config", "evaluation", "job", "cli")
+        imports("scoring", "encoding", "qwen", "kafka", "operator", "config", "evaluation", "job", "gateway", "cli")
                 .check(classes);
     }
 
     @ArchTest
     void configIsALeaf(JavaClasses classes) {
-        imports("config", "domain", "scoring", "encoding", "qwen", "kafka", "operator", "job", "cli")
+        imports("config", "domain", "scoring", "encoding", "qwen", "kafka", "operator", "job", "gateway", "cli")
                 .check(classes);
     }
 
     @ArchTest
     void theMiddleKnowsNeitherJobNorCli(JavaClasses classes) {
         for (String middle : new String[] {"encoding", "qwen", "kafka", "operator"}) {
-            imports(middle, "job", "cli").check(classes);
+            imports(middle, "job", "gateway", "cli").check(classes);
         }
         imports("encoding", "qwen", "kafka", "operator").check(classes);
         imports("qwen", "encoding", "kafka", "operator").check(classes);
         imports("kafka", "encoding", "qwen", "operator", "scoring").check(classes);
         imports("operator", "encoding", "qwen").check(classes);
-        imports("job", "cli").check(classes);
+        imports("job", "gateway", "cli").check(classes);
+    }
+
+    @ArchTest
+    void theGatewayKnowsTheWireOnly(JavaClasses classes) {
+        imports("gateway", "scoring", "encoding", "qwen", "operator", "evaluation", "job", "cli")
+                .check(classes);
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + "gateway..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.apache.flink..", "org.apache.avro..", "ai.djl..")
+                .check(classes);
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(ROOT + "gateway..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.netty..")
+                .check(classes);
     }
 
     @ArchTest

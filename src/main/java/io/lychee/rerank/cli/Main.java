@@ -23,8 +23,10 @@ import picocli.CommandLine.Spec;
         usageHelpAutoWidth = true,
         subcommands = {
             DemoCommand.class,
+            UpCommand.class,
             RerankCommand.class,
             JobCommand.class,
+            ServeCommand.class,
             ProduceCommand.class,
             ConsumeCommand.class,
             EvaluateCommand.class,

@@ -37,6 +37,7 @@ public record RerankConfig(
         Fetch fetch,
         Lanes lanes,
         Engine engine,
+        Gateway gateway,
         List<String> rules,
         int parallelism,
         Duration checkpointInterval,
@@ -116,6 +117,9 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Engine(int passTokens, Duration passTimeout, OnDeath onDeath, int encodeThreads, long encodeBytes)
+            implements Serializable {}
+
+    public record Gateway(Duration timeout, int maxRequests, int maxBodyBytes, int maxConnections, Duration readTimeout)
             implements Serializable {}
 
     /**
@@ -213,6 +217,12 @@ public record RerankConfig(
                         get(c, RerankOptions.ON_DEATH),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
                         get(c, RerankOptions.ENCODE_BYTES).getBytes()),
+                new Gateway(
+                        positive(c, RerankOptions.GATEWAY_TIMEOUT),
+                        atLeast(c, RerankOptions.GATEWAY_REQUESTS, 1),
+                        bytes(c, RerankOptions.GATEWAY_BODY_BYTES, 1024),
+                        atLeast(c, RerankOptions.GATEWAY_CONNECTIONS, 1),
+                        positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
                 get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),

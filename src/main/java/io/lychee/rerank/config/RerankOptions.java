@@ -297,6 +297,35 @@ public final class RerankOptions {
             .withDescription("How often offsets and lists in flight are stored; at most this much is done again after a"
                     + " failure.");
 
+    // ---- the gateway
+
+    public static final ConfigOption<Duration> GATEWAY_TIMEOUT = ConfigOptions.key("gateway.timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(30))
+            .withDescription("From an HTTP request to its answer, else 504. The list's own deadline is a tenth earlier,"
+                    + " so that what was scored in time is answered.");
+
+    public static final ConfigOption<Integer> GATEWAY_REQUESTS = ConfigOptions.key("gateway.max-requests")
+            .intType()
+            .defaultValue(100)
+            .withDescription("Requests that may be read or wait for their answer at once; more are told 429.");
+
+    public static final ConfigOption<MemorySize> GATEWAY_BODY_BYTES = ConfigOptions.key("gateway.max-body-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(12))
+            .withDescription("Larger request bodies are told 413. Base64 takes a third more than"
+                    + " kafka.max-record-bytes, which holds as well.");
+
+    public static final ConfigOption<Integer> GATEWAY_CONNECTIONS = ConfigOptions.key("gateway.max-connections")
+            .intType()
+            .defaultValue(1000)
+            .withDescription("Open HTTP connections; more are closed at once.");
+
+    public static final ConfigOption<Duration> GATEWAY_READ_TIMEOUT = ConfigOptions.key("gateway.read-timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(30))
+            .withDescription("How long a client may take to send its request, to take its answer, or to stay idle.");
+
     private RerankOptions() {}
 
     /** All options, in the order above. */

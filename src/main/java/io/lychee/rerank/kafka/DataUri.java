@@ -7,7 +7,7 @@ import java.util.Base64;
 import org.jspecify.annotations.Nullable;
 
 /** Pictures in JSON: {@code data:image/png;base64,…}, or percent-encoded without {@code ;base64}. */
-final class DataUri {
+public final class DataUri {
 
     private static final String SCHEME = "data:";
     private static final String BASE64 = ";base64";
@@ -15,7 +15,7 @@ final class DataUri {
     private DataUri() {}
 
     /** Its bytes; null when {@code text} is no data URI, or a malformed one. */
-    static byte @Nullable [] parse(String text) {
+    public static byte @Nullable [] parse(String text) {
         if (!text.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
             return null;
         }

@@ -119,8 +119,13 @@ public final class ListConsumer implements AutoCloseable {
         return unreadable(record, problem);
     }
 
-    /** Null where {@code value} is neither Avro of ours nor JSON. */
-    private static @Nullable String json(byte @Nullable [] value) throws IOException, UnreadableException {
+    /**
+     * A record as plain JSON, on one line; null where {@code value} is neither Avro of ours nor JSON.
+     *
+     * @throws IOException when it starts like JSON and isn't
+     * @throws UnreadableException when it starts like Avro of ours and isn't
+     */
+    public static @Nullable String json(byte @Nullable [] value) throws IOException, UnreadableException {
         if (value == null) {
             return null;
         }

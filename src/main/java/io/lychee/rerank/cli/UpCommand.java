@@ -1,0 +1,121 @@
+package io.lychee.rerank.cli;
+
+import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.gateway.Gateway;
+import io.lychee.rerank.gateway.GatewayServer;
+import io.lychee.rerank.gateway.Readiness;
+import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.scoring.Engines;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** {@code ./lychee up}: broker, job, gateway and console in this process. */
+@Command(
+        name = "up",
+        description = {
+            "Starts a broker, the job, the HTTP API and the console in this process, until it is stopped.",
+            "With the demo's checkpoint, or with any (--checkpoint)."
+        })
+final class UpCommand implements Callable<Integer> {
+
+    private static final Duration BROKER = Duration.ofSeconds(30);
+
+    @Mixin
+    private final ConfigOptions options = new ConfigOptions();
+
+    @Mixin
+    private final ServeOptions serving = new ServeOptions();
+
+    @Override
+    public Integer call() throws Exception {
+        Path demo = Main.home().resolve("demo");
+        Map<String, String> defaults = new HashMap<>();
+        if (Files.isDirectory(demo.resolve("checkpoint"))) {
+            defaults.put(
+                    RerankOptions.CHECKPOINT.key(), demo.resolve("checkpoint").toString());
+            defaults.put(RerankOptions.IMAGE_ROOTS.key(), demo.toString());
+        }
+        // a person at a page waits; a large network on a processor takes its time
+        defaults.put(RerankOptions.GATEWAY_TIMEOUT.key(), "5 min");
+        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), "5 min");
+        // before anything starts, so that what is wrong is said at once
+        CheckpointFiles.of(options.load(defaults, Map.of()).model().checkpoint())
+                .file("config.json");
+        try (Started started = new Started()) {
+            try {
+                EmbeddedBroker broker = started.add(EmbeddedBroker.start());
+                RerankConfig config = options.load(
+                        defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
+                run(config, scenes(config, demo), started);
+            } catch (Exception e) {
+                if (!started.stopping()) {
+                    throw e;
+                }
+            }
+            return 0;
+        }
+    }
+
+    /** Returns when the job has ended, which only a failure does. */
+    private void run(RerankConfig config, @Nullable Path scenes, Started started) throws Exception {
+        new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        Readiness readiness = new Readiness();
+        Gateway gateway = started.add(new Gateway(config));
+        GatewayServer server = started.add(GatewayServer.start(gateway, readiness, serving.address(), scenes));
+        CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
+        String what = checkpoint.name() + " (" + gigabytes(checkpoint.directory()) + " GB)";
+        readiness.loading(what);
+        System.out.println("console and API at " + serving.url(server) + ", broker at "
+                + config.kafka().bootstrapServers() + "; loading " + what);
+        QwenEngines engines = new QwenEngines(config);
+        long from = System.nanoTime();
+        Engines.Lease lease = started.add(engines.lease());
+        StreamExecutionEnvironment env = RerankJob.environment(config);
+        RerankJob.build(env, config, engines);
+        JobClient job = env.executeAsync("lychee-rerank");
+        started.add(() -> job.cancel().get(20, TimeUnit.SECONDS));
+        readiness.ready(lease.engine().model().name());
+        System.out.printf(
+                Locale.ROOT,
+                "%s is loaded, after %.1f s; Ctrl-C stops%n",
+                lease.engine().model().name(),
+                (System.nanoTime() - from) / 1e9);
+        job.getJobExecutionResult().get();
+    }
+
+    /** The demo's lists, where its pictures may be read. */
+    private static @Nullable Path scenes(RerankConfig config, Path demo) {
+        boolean readable = config.limits().imageRoots().stream()
+                .anyMatch(root -> Path.of(root).toAbsolutePath().equals(demo.toAbsolutePath()));
+        return readable && Files.isRegularFile(demo.resolve("lists.jsonl")) ? demo : null;
+    }
+
+    private static String gigabytes(Path checkpoint) {
+        try (var files = Files.list(checkpoint)) {
+            long bytes = 0;
+            for (Path file : files.toList()) {
+                bytes += file.toString().endsWith(".safetensors") ? Files.size(file) : 0;
+            }
+            return String.format(Locale.ROOT, "%.2f", bytes / 1e9);
+        } catch (IOException e) {
+            throw new ConfigException("model.checkpoint: " + checkpoint + " can't be listed: " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+package io.lychee.rerank.gateway;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.kafka.AnswerDecoder;
+import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.CandidateListEncoder;
+import io.lychee.rerank.kafka.DeadLetter;
+import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.UnreadableException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Lists to the requests topic, and the wait for their answers or dead letters. One thread reads both topics; whatever
+ * answers no request of this gateway is passed over by its key, undecoded. Safe for any thread; bounded by the places
+ * that {@link #enter} hands out.
+ */
+public final class Gateway implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Gateway.class);
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** What Kafka adds to a record, and a little. */
+    private static final int OVERHEAD = 1024;
+
+    private final RerankConfig config;
+    private final Set<String> answerTopics;
+    private final Semaphore places;
+    private final KafkaProducer<byte[], byte[]> producer;
+    private final Map<String, CompletableFuture<Reply>> waiting = new ConcurrentHashMap<>();
+    private final String prefix = "gw-" + UUID.randomUUID().toString().substring(0, 8) + "-";
+    private final AtomicLong asked = new AtomicLong();
+    private final Thread thread;
+    private volatile boolean closed;
+    /** Null while the broker doesn't answer. */
+    private volatile TopicReader reader;
+
+    private volatile boolean connected = true;
+
+    /** The right to one request, from its first byte to its answer. Closing twice does nothing. */
+    final class Place implements AutoCloseable {
+        private final AtomicBoolean left = new AtomicBoolean();
+
+        private Place() {}
+
+        @Override
+        public void close() {
+            if (left.compareAndSet(false, true)) {
+                places.release();
+            }
+        }
+    }
+
+    /** @throws io.lychee.rerank.config.ConfigException when no broker answers, or it lacks one of the topics */
+    public Gateway(RerankConfig config) {
+        RerankConfig.Kafka kafka = config.kafka();
+        this.config = config;
+        this.answerTopics = Set.of(kafka.resultsTopic(), kafka.deadLettersTopic());
+        this.places = new Semaphore(config.gateway().maxRequests());
+        new BrokerCheck(kafka, PATIENCE)
+                .check(Set.of(kafka.requestsTopic(), kafka.resultsTopic(), kafka.deadLettersTopic()));
+        this.producer = new KafkaProducer<>(properties(kafka), new ByteArraySerializer(), new ByteArraySerializer());
+        this.reader = new TopicReader(kafka, answerTopics);
+        this.thread = new Thread(this::read, "gateway-answers");
+        this.thread.setDaemon(true);
+        this.thread.start();
+    }
+
+    RerankConfig config() {
+        return config;
+    }
+
+    /** Null when all places are taken. */
+    @Nullable
+    Place enter() {
+        return places.tryAcquire() ? new Place() : null;
+    }
+
+    int freePlaces() {
+        return places.availablePermits();
+    }
+
+    /** False while the broker doesn't answer. */
+    boolean connected() {
+        return connected;
+    }
+
+    /** A request id that no other gateway makes. */
+    String nextId() {
+        return prefix + Long.toString(asked.incrementAndGet(), 36);
+    }
+
+    /** What a list may take, so that its answer is here before the client is told 504. */
+    long listTimeoutMs() {
+        long timeout = config.gateway().timeout().toMillis();
+        return Math.max(1, timeout - Math.min(timeout / 10, 2000));
+    }
+
+    /**
+     * Publishes a list whose id {@link #nextId} made. May block while the producer's buffer is full.
+     *
+     * @return the answer, or a {@link RefusedException}: 413, 422 for a dead letter, 503, 504; to be cancelled when
+     *     nobody waits any longer
+     */
+    CompletableFuture<Reply> ask(CandidateList list) {
+        if (!connected) {
+            throw brokerGone(null);
+        }
+        byte[] value = CandidateListEncoder.encode(list, OutputFormat.AVRO);
+        int most = config.kafka().maxRecordBytes() - OVERHEAD;
+        if (value.length > most) {
+            throw new RefusedException(
+                    413,
+                    "the list takes " + value.length + " bytes as a record; at most " + most
+                            + " are taken (kafka.max-record-bytes)");
+        }
+        String id = list.requestId();
+        CompletableFuture<Reply> reply = new CompletableFuture<>();
+        waiting.put(id, reply);
+        var unused = reply.whenComplete((answer, error) -> waiting.remove(id));
+        var record = new ProducerRecord<>(config.kafka().requestsTopic(), id.getBytes(StandardCharsets.UTF_8), value);
+        try {
+            var unusedSend = producer.send(record, (metadata, e) -> {
+                if (e != null) {
+                    reply.completeExceptionally(brokerGone(e));
+                }
+            });
+        } catch (KafkaException e) {
+            reply.completeExceptionally(brokerGone(e));
+        }
+        return reply;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        reader.stop();
+        try {
+            thread.join(PATIENCE.toMillis());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        failAll(new RefusedException(503, "the gateway is shutting down"));
+        producer.close(Duration.ofSeconds(1));
+    }
+
+    private void read() {
+        while (!closed) {
+            try {
+                for (ConsumerRecord<byte[], byte[]> record : reader.poll()) {
+                    deliver(record);
+                }
+            } catch (WakeupException e) {
+                // close() was called
+            } catch (KafkaException e) {
+                LOG.warn("the answers can't be read; trying again: {}", e.toString());
+                connected = false;
+                // what is answered meanwhile may be missed
+                failAll(brokerGone(e));
+                reopen();
+            }
+        }
+        reader.close();
+    }
+
+    private void reopen() {
+        reader.close();
+        while (!closed) {
+            try {
+                reader = new TopicReader(config.kafka(), answerTopics);
+                connected = true;
+                LOG.warn("the broker answers again");
+                return;
+            } catch (KafkaException e) {
+                LockSupport.parkNanos(RETRY_NANOS);
+            }
+        }
+    }
+
+    private void deliver(ConsumerRecord<byte[], byte[]> record) {
+        CompletableFuture<Reply> reply =
+                record.key() == null ? null : waiting.get(new String(record.key(), StandardCharsets.UTF_8));
+        if (reply == null || record.value() == null) {
+            return;
+        }
+        try {
+            if (record.topic().equals(config.kafka().deadLettersTopic())) {
+                DeadLetter letter = DeadLetterDecoder.decode(record.value());
+                reply.completeExceptionally(new RefusedException(
+                        422, "the job refused the list, " + letter.reason() + ": " + letter.message()));
+            } else {
+                reply.complete(new Reply(record.value(), AnswerDecoder.decode(record.value())));
+            }
+        } catch (UnreadableException e) {
+            reply.completeExceptionally(new RefusedException(502, "an answer that can't be read: " + e.getMessage()));
+        }
+    }
+
+    private void failAll(RefusedException e) {
+        waiting.values().forEach(reply -> reply.completeExceptionally(e));
+    }
+
+    private RefusedException brokerGone(@Nullable Exception e) {
+        return new RefusedException(
+                503,
+                "the broker at " + config.kafka().bootstrapServers() + " can't be reached"
+                        + (e == null || e.getMessage() == null ? "" : ": " + e.getMessage()));
+    }
+
+    private static Properties properties(RerankConfig.Kafka kafka) {
+        Properties properties = new Properties();
+        properties.setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(kafka.maxRecordBytes()));
+        properties.setProperty(
+                ProducerConfig.BUFFER_MEMORY_CONFIG, Long.toString(Math.max(64L << 20, 4L * kafka.maxRecordBytes())));
+        properties.setProperty(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
+        properties.setProperty(ProducerConfig.LINGER_MS_CONFIG, "0");
+        properties.setProperty(ProducerConfig.MAX_BLOCK_MS_CONFIG, "5000");
+        properties.setProperty(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
+        properties.setProperty(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, "10000");
+        properties.putAll(kafka.properties());
+        properties.setProperty(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
+        return properties;
+    }
+}

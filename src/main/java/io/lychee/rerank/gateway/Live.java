@@ -1,0 +1,203 @@
+package io.lychee.rerank.gateway;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.RerankConfig;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArraySet;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.WakeupException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The lists that pass through the topics now, for whoever listens: a consumer of its own, which exists only while
+ * somebody does. Keeps the latest lists and their answers, within bounds, so that one can be opened.
+ */
+final class Live implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Live.class);
+    private static final int MAX_LISTENERS = 16;
+    private static final int MAX_KEPT = 300;
+    private static final long MAX_KEPT_BYTES = 64L << 20;
+
+    /** Larger lists are named without their query, so that pictures aren't decoded for a line of a table. */
+    private static final int MAX_DESCRIBED_BYTES = 256 * 1024;
+
+    private static final int SHOWN = 120;
+
+    private final RerankConfig.Kafka kafka;
+    private final Set<Route.EventStream> listeners = new CopyOnWriteArraySet<>();
+    private final Map<String, Kept> kept = new LinkedHashMap<>();
+    private long keptBytes;
+    private @Nullable Thread thread;
+    private @Nullable TopicReader reader;
+
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Kept(byte @Nullable [] list, byte @Nullable [] answer) {
+        long bytes() {
+            return (list == null ? 0L : list.length) + (answer == null ? 0L : answer.length);
+        }
+    }
+
+    Live(RerankConfig.Kafka kafka) {
+        this.kafka = kafka;
+    }
+
+    synchronized void subscribe(Route.EventStream stream) {
+        if (listeners.size() >= MAX_LISTENERS) {
+            throw new RefusedException(429, MAX_LISTENERS + " pages listen already; no more are taken");
+        }
+        listeners.add(stream);
+        stream.onClose(() -> leave(stream));
+        if (thread == null) {
+            thread = new Thread(this::read, "gateway-live");
+            thread.setDaemon(true);
+            thread.start();
+        } else {
+            stream.send("hello", "{}");
+        }
+    }
+
+    private synchronized void leave(Route.EventStream stream) {
+        listeners.remove(stream);
+        if (listeners.isEmpty() && reader != null) {
+            reader.stop();
+        }
+    }
+
+    /** @throws RefusedException 404 when it is not among the latest */
+    synchronized Response open(String requestId) {
+        Kept found = kept.get(requestId);
+        if (found == null) {
+            throw new RefusedException(404, "no list " + requestId + " among the latest " + kept.size());
+        }
+        ObjectNode tree = Router.object();
+        tree.set("list", found.list == null ? null : Apis.json(found.list));
+        tree.set("answer", found.answer == null ? null : Apis.json(found.answer));
+        return Response.json(200, tree);
+    }
+
+    @Override
+    public synchronized void close() {
+        listeners.clear();
+        if (reader != null) {
+            reader.stop();
+        }
+    }
+
+    private void read() {
+        Set<String> topics = Set.of(
+                kafka.requestsTopic(),
+                kafka.backfillTopic(),
+                kafka.resultsTopic(),
+                kafka.backfillResultsTopic(),
+                kafka.deadLettersTopic());
+        while (stillWanted()) {
+            try (TopicReader opened = new TopicReader(kafka, topics)) {
+                using(opened);
+                tell("hello", Router.object());
+                while (!listeners.isEmpty()) {
+                    opened.poll().forEach(this::pass);
+                }
+            } catch (WakeupException e) {
+                // nobody listens any more
+            } catch (KafkaException e) {
+                LOG.warn("the topics can't be read for the live page: {}", e.toString());
+                pause();
+            } finally {
+                using(null);
+            }
+        }
+    }
+
+    private synchronized boolean stillWanted() {
+        if (listeners.isEmpty()) {
+            thread = null;
+            return false;
+        }
+        return true;
+    }
+
+    private synchronized void using(@Nullable TopicReader now) {
+        reader = now;
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(Duration.ofSeconds(2).toMillis());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void pass(ConsumerRecord<byte[], byte[]> record) {
+        byte[] value = record.value();
+        if (value == null) {
+            return;
+        }
+        boolean backfill =
+                record.topic().equals(kafka.backfillTopic()) || record.topic().equals(kafka.backfillResultsTopic());
+        ObjectNode event = Router.object();
+        event.put("lane", backfill ? "backfill" : "realtime");
+        event.put("timestamp", record.timestamp());
+        try {
+            boolean small = value.length <= MAX_DESCRIBED_BYTES;
+            JsonNode tree = small ? Apis.json(value) : Router.object();
+            String key = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
+            String id = tree.path("request_id").asText(key);
+            event.put("request_id", id);
+            if (record.topic().equals(kafka.deadLettersTopic())) {
+                event.put("reason", tree.path("reason").asText());
+                event.put("message", tree.path("message").asText());
+                tell("dead", event);
+            } else if (record.topic().equals(kafka.requestsTopic())
+                    || record.topic().equals(kafka.backfillTopic())) {
+                String text = tree.path("query").path("text").asText("");
+                event.put("query", text.length() <= SHOWN ? text : text.substring(0, SHOWN));
+                event.put("pictures", tree.path("query").path("images").size());
+                event.put("candidates", tree.path("candidates").size());
+                keep(id, value, null);
+                tell("asked", event);
+            } else {
+                event.put("status", tree.path("status").asText());
+                event.put(
+                        "candidates",
+                        tree.path("results").size() + tree.path("left_out").size());
+                event.set("latency", tree.path("latency"));
+                event.set("usage", tree.path("usage"));
+                keep(id, null, value);
+                tell("answered", event);
+            }
+        } catch (IllegalArgumentException e) {
+            // no list; the job makes a dead letter of it
+        }
+    }
+
+    private synchronized void keep(String id, byte @Nullable [] list, byte @Nullable [] answer) {
+        Kept before = kept.remove(id);
+        keptBytes -= before == null ? 0 : before.bytes();
+        Kept now = new Kept(
+                list == null && before != null ? before.list : list,
+                answer == null && before != null ? before.answer : answer);
+        kept.put(id, now);
+        keptBytes += now.bytes();
+        Iterator<Kept> oldest = kept.values().iterator();
+        while (kept.size() > MAX_KEPT || keptBytes > MAX_KEPT_BYTES) {
+            keptBytes -= oldest.next().bytes();
+            oldest.remove();
+        }
+    }
+
+    private void tell(String event, JsonNode tree) {
+        String json = tree.toString();
+        listeners.forEach(listener -> listener.send(event, json));
+    }
+}

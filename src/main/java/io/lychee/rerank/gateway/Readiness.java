@@ -1,0 +1,47 @@
+package io.lychee.rerank.gateway;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.jspecify.annotations.Nullable;
+
+/** How far the start has come; whoever starts things says so here. Safe for any thread. */
+public final class Readiness {
+
+    /**
+     * @param phase a word: starting, loading, ready
+     * @param detail a sentence for people
+     * @param model the name of the loaded checkpoint, where this process knows
+     */
+    record State(
+            String phase, @Nullable String detail, @Nullable String model) {
+
+        boolean ready() {
+            return phase.equals("ready");
+        }
+    }
+
+    private volatile State state = new State("starting", null, null);
+
+    State state() {
+        return state;
+    }
+
+    public void loading(String detail) {
+        state = new State("loading", detail, null);
+    }
+
+    /** @param model null where a job elsewhere has loaded it */
+    public void ready(@Nullable String model) {
+        state = new State("ready", null, model);
+    }
+
+    Response respond(boolean connected) {
+        State now = state;
+        boolean ready = now.ready() && connected;
+        ObjectNode tree = Router.object();
+        tree.put("status", ready ? "ready" : "not ready");
+        tree.put("phase", now.ready() && !connected ? "broker unreachable" : now.phase());
+        tree.put("detail", now.detail());
+        tree.put("model", now.model());
+        return Response.json(ready ? 200 : 503, tree);
+    }
+}

@@ -1,0 +1,61 @@
+import {chinese, say, switchLanguage} from '/words.js';
+import {el, info, usePresets} from '/parts.js';
+import {single} from '/single.js';
+import {batch, presetOptions} from '/batch.js';
+import {live} from '/live.js';
+
+const pages = {single, batch, live};
+const main = document.getElementById('main');
+let leave = null;
+let showing = 0;
+
+usePresets(presetOptions);
+
+const dark = () => (localStorage.getItem('theme') ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+
+function frame(page) {
+  document.documentElement.lang = chinese() ? 'zh-CN' : 'en';
+  document.documentElement.dataset.theme = dark() ? 'dark' : 'light';
+  document.title = `${say(page)} · lychee-rerank`;
+  document.getElementById('skip').textContent = say('skip');
+  document.getElementById('foot').textContent = say('foot');
+  const nav = document.getElementById('nav');
+  nav.setAttribute('aria-label', say('pages'));
+  nav.replaceChildren(...Object.keys(pages).map(name => el('a', {href: `#${name}`, 'aria-current': name === page ? 'page' : null}, say(name))));
+  document.getElementById('tools').replaceChildren(el('span', {id: 'health', class: 'health'}),
+    el('button', {class: 'tool', lang: chinese() ? 'en' : 'zh-CN', onclick: () => { switchLanguage(); render(); }}, say('language')),
+    el('button', {class: 'tool', 'aria-label': say('theme'), title: say('theme'), onclick: () => {
+      localStorage.setItem('theme', dark() ? 'light' : 'dark');
+      frame(page);
+      health();
+    }}, dark() ? '☀' : '☾'));
+}
+
+async function render() {
+  const page = location.hash.slice(1) in pages ? location.hash.slice(1) : 'batch';
+  const mine = ++showing;
+  leave?.();
+  leave = null;
+  frame(page);
+  health();
+  const root = el('div', {class: `page ${page}`});
+  main.replaceChildren(root);
+  const left = await pages[page](root, name => { location.hash = name; });
+  if (mine === showing) leave = left ?? null;
+  else left?.();
+}
+
+/** Shows the loaded model, or how far the start has come. */
+async function health() {
+  const place = document.getElementById('health');
+  const state = await fetch('/health/ready').then(r => r.json()).catch(() => ({status: 'lost', phase: say('lost')}));
+  const ready = state.status === 'ready';
+  if (state.model) info.model = state.model;
+  place.className = `health ${ready ? 'fine' : 'wait'}`;
+  place.textContent = ready ? state.model ?? say('ready') : `${say('notReady', {phase: state.phase})} ${state.detail ?? ''}`;
+  if (!ready) setTimeout(health, 1000);
+}
+
+Object.assign(info, await fetch('/api/info').then(r => r.json()).catch(() => ({})));
+addEventListener('hashchange', render);
+await render();

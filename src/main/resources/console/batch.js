@@ -1,0 +1,261 @@
+import {chinese, presets, say} from '/words.js';
+import {band, bandChip, busy, csvCell, el, info, instructionField, latencyBar, markdownCell, problem, requestId, rerank, save,
+  scoreBar, tell} from '/parts.js';
+import {contentField, plain, fileButton, readPicture, takesFiles, thumbnail} from '/content.js';
+
+const PASTED = 50;
+const LONG = 512;
+const state = {
+  query: {text: '', images: []}, documents: [], pasted: '', instruction: null, second: null, topN: null,
+  lists: [], fileName: '', scenes: null, scene: null, answer: null, other: null, sort: ['rank', 1], note: '',
+};
+
+export async function batch(root) {
+  state.instruction ??= info.instruction;
+  state.scenes ??= await fetch('/api/scenes').then(r => r.json()).catch(() => []);
+  const result = el('div', {class: 'results'});
+  const again = () => {
+    root.replaceChildren();
+    return batch(root);
+  };
+  const go = el('button', {class: 'button', onclick: () => run(go, result)}, say('rerank'));
+  root.append(el('h1', {}, say('batch')), el('p', {class: 'lead'}, say('batchLead')), scenes(again),
+    el('section', {class: 'card'}, state.note && el('p', {class: 'hint', role: 'status'}, state.note),
+      el('div', {class: 'two'}, contentField(say('query'), say('queryHint'), state.query, 3), documents(again, result)),
+      instructionField(say('instruction'), state.instruction, value => { state.instruction = value; }),
+      second(again), el('div', {class: 'row actions'}, go, el('label', {class: 'row'}, say('topN'), topN()))),
+    result);
+  paint(result);
+  if (state.run) {
+    state.run = false;
+    await run(go, result);
+  }
+}
+
+function topN() {
+  const input = el('input', {type: 'number', min: 1, max: info.max_candidates, placeholder: say('all'), value: state.topN ?? '',
+    oninput: () => { state.topN = input.value ? Number(input.value) : null; }});
+  return input;
+}
+
+function second(again) {
+  const check = el('input', {type: 'checkbox', checked: state.second !== null, onchange: () => {
+    state.second = check.checked ? presets[2][0] : null;
+    state.other = null;
+    again();
+  }});
+  return el('div', {}, el('label', {class: 'row check'}, check, say('compare')),
+    state.second !== null && instructionField(say('second'), state.second, value => { state.second = value; }));
+}
+
+function documents(again, result) {
+  const area = el('textarea', {rows: 7, placeholder: say('documentsHint'), 'aria-label': say('documents'), value: state.pasted,
+    oninput: () => {
+      state.pasted = area.value;
+      state.documents = area.value.split('\n').filter(line => line.trim()).map((line, i) => ({id: String(i + 1), text: line.trim(), images: []}));
+      state.scene = null;
+    }});
+  const take = async files => {
+    try {
+      await open(files);
+      again();
+    } catch (error) {
+      result.replaceChildren(problem(error));
+    }
+  };
+  const choose = state.lists.length > 1 && el('label', {class: 'row'}, say('chooseList'), el('select', {onchange: event => {
+    fill(state.lists[event.target.value]);
+    again();
+  }}, state.lists.map((list, i) => el('option', {value: i, selected: list === state.scene}, list.request_id))));
+  const pictured = state.documents.filter(one => one.images?.length);
+  return takesFiles(el('div', {class: 'field drop'}, el('span', {class: 'label'}, say('documents'),
+    state.documents.length ? ` · ${state.documents.length}` : ''), area,
+  pictured.length > 0 && el('div', {class: 'thumbs'}, pictured.slice(0, 24).map(one => thumbnail(one.images[0], one.id))),
+  el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint'))), choose), take);
+}
+
+async function open(files) {
+  const pictures = files.filter(file => file.type.startsWith('image/'));
+  if (pictures.length) {
+    const read = await Promise.all(pictures.map(async file => ({id: file.name, text: null, images: [await readPicture(file)]})));
+    state.documents = [...state.documents.filter(one => one.images?.length || one.text), ...read];
+    state.pasted = state.documents.map(one => one.text ?? '').join('\n').trim();
+    return;
+  }
+  const file = files[0];
+  const lines = (await file.text()).split('\n').filter(line => line.trim());
+  const parsed = lines.map(line => {
+    try {
+      const value = JSON.parse(line);
+      return typeof value === 'string' ? {text: value} : value;
+    } catch {
+      return {text: line.trim()};
+    }
+  });
+  const lists = parsed.filter(one => Array.isArray(one?.candidates) && one.query);
+  if (lists.length) {
+    state.lists = lists;
+    state.note = say('loadedLists', {count: lists.length, name: file.name});
+    fill(lists[0]);
+    return;
+  }
+  const found = parsed.filter(one => one && (typeof one.text === 'string' || Array.isArray(one.images)));
+  if (!found.length) throw new Error(say('badFile', {name: file.name}));
+  state.documents = found.map((one, i) => ({id: String(one.id ?? i + 1), text: one.text ?? null, images: one.images ?? [],
+    attributes: one.attributes, retrieval_score: one.retrieval_score}));
+  state.pasted = found.map(one => one.text ?? '').join('\n');
+  state.scene = null;
+}
+
+/** Takes over a list of the contract. */
+export function fill(list, answer = null) {
+  state.scene = list;
+  state.query = {text: list.query.text ?? '', images: [...list.query.images ?? []]};
+  state.documents = list.candidates.map(one => ({...one, images: one.images ?? []}));
+  state.pasted = list.candidates.map(one => title(one)).join('\n');
+  state.instruction = list.instruction ?? info.instruction;
+  state.topN = list.top_n ?? null;
+  state.answer = answer;
+  state.other = null;
+  state.asked = state.documents;
+}
+
+export function show(list, answer) {
+  fill(list, answer && {...answer, stages: Object.fromEntries(Object.entries(answer.latency).map(([k, v]) => [k, v / 1000]))});
+  state.note = say('opened', {id: list.request_id});
+}
+
+const title = one => one.attributes?.title || one.text || one.id;
+
+/** A few scenes of each group in view, pictures among them; the others in a list. */
+function scenes(again) {
+  const try_ = list => {
+    fill(list);
+    state.lists = [];
+    state.note = '';
+    state.run = true;
+    again();
+  };
+  const groups = Map.groupBy ? Map.groupBy(state.scenes, list => list.attributes?.group ?? '') : new Map([['', state.scenes]]);
+  const chip = list => el('button', {class: `scene ${list === state.scene ? 'on' : ''}`, onclick: () => try_(list)},
+    list.query.images?.length ? thumbnail(list.query.images[0], list.request_id) : null, list.query.text && el('span', {}, list.query.text));
+  const few = lists => [...lists.filter(list => list.query.text).slice(0, 3),
+    ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
+  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h3', {}, group), el('div', {class: 'chips'}, few(lists).map(chip))));
+  const every = state.scenes.length > 0 && el('select', {'aria-label': say('scenes'), onchange: event => try_(state.scenes[event.target.value])},
+    el('option', {value: ''}, say('moreScenes', {count: state.scenes.length})),
+    state.scenes.map((list, i) => el('option', {value: i}, `${list.request_id} ${list.query.text ?? say('picture')}`)));
+  const own = [['sceneFigures', 4], ['sceneExercise', 5], ['sceneBoard', 6], ['sceneOutfit', 1]].map(([key, preset]) =>
+    el('button', {class: 'scene', onclick: () => {
+      state.instruction = presets[preset][0];
+      state.note = say('sceneGo');
+      again();
+    }}, say(key)));
+  const honest = state.scenes.length ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
+  return el('details', {class: 'card scenes', open: !state.answer && !state.run}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, honest),
+    el('div', {class: 'groups'}, shop), every, el('h3', {}, say('scenesOwn')), el('div', {class: 'chips'}, own));
+}
+
+async function run(button, result) {
+  if (!(state.query.text.trim() || state.query.images.length) || !state.documents.length) {
+    result.replaceChildren(problem(new Error(say('needBoth'))));
+    return;
+  }
+  const fromFile = state.documents.some(one => one.images?.length) || state.scene || state.lists.length;
+  const most = fromFile ? info.max_candidates : PASTED;
+  try {
+    if (state.documents.length > most) throw new Error(say('tooMany', {count: state.documents.length, max: most}));
+    const list = instruction => ({request_id: requestId(), instruction: instruction || null, query: plain(state.query), top_n: state.topN,
+      candidates: state.documents.map(({id, text, images, attributes, retrieval_score: retrieved, relevance}) =>
+        ({id, text, images, attributes: attributes ?? {}, retrieval_score: retrieved ?? null, relevance: relevance ?? null}))});
+    await busy(button, async () => {
+      state.answer = await rerank(list(state.instruction));
+      state.other = state.second ? await rerank(list(state.second)) : null;
+      state.asked = state.documents;
+    });
+    tell(say('done', {count: state.documents.length, ms: Math.round(state.answer.stages.total)}));
+    paint(result);
+  } catch (error) {
+    result.replaceChildren(problem(error));
+  }
+}
+
+/** One row a candidate: what came in, what became of it, and what the second instruction makes of it. */
+function rows() {
+  const second = new Map((state.other ? [...state.other.results, ...state.other.left_out] : []).map(one => [one.retrieval_rank, one]));
+  return [...state.answer.results, ...state.answer.left_out].map(one => {
+    const candidate = state.asked[one.retrieval_rank - 1] ?? {id: one.id, images: []};
+    return {one, candidate, rank: one.rank, was: one.retrieval_rank, score: one.score, text: title(candidate), note: note(one, candidate),
+      moved: one.rank == null ? null : one.retrieval_rank - one.rank, second: second.get(one.retrieval_rank)?.score ?? null,
+      secondRank: second.get(one.retrieval_rank)?.rank ?? null};
+  });
+}
+
+function note(one, candidate) {
+  const notes = one.rules.map(rule => `${say('rule')} ${rule}`);
+  if ((candidate.text ?? '').length > LONG) notes.push(say('longText'));
+  if (one.truncated) notes.push(say('truncated'));
+  if (one.status !== 'SCORED') notes.push(`${say(one.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${one.reason}${one.detail ? `, ${one.detail}` : ''}`);
+  else if (one.rank == null) notes.push(`${say('leftOut')}: ${one.reason}`);
+  else if (one.detail) notes.push(one.detail);
+  return notes.join('; ');
+}
+
+function movement(moved) {
+  if (moved == null) return el('span', {class: 'move'}, '–');
+  return el('span', {class: `move ${moved > 0 ? 'up' : moved < 0 ? 'down' : ''}`}, moved > 0 ? `▲ ${moved}` : moved < 0 ? `▼ ${-moved}` : '=');
+}
+
+const mark = relevance => relevance == null ? '' : relevance >= 2 ? '● ' : relevance === 1 ? '◐ ' : '· ';
+
+function paint(result) {
+  if (!state.answer) return;
+  const all = rows();
+  const noted = all.some(row => row.note);
+  const judged = all.some(row => row.one.relevance != null);
+  const [key, direction] = state.sort;
+  const sorted = [...all].sort((a, b) => {
+    const [x, y] = [a[key] ?? Infinity, b[key] ?? Infinity];
+    return (typeof x === 'string' ? x.localeCompare(String(y)) : x - y) * (x === Infinity || y === Infinity ? 1 : direction);
+  });
+  const light = row => ({onmouseenter: () => point(row.was, true), onmouseleave: () => point(row.was, false), 'data-was': row.was});
+  const point = (was, on) => result.querySelectorAll(`[data-was="${was}"]`).forEach(node => node.classList.toggle('pointed', on));
+  const head = (name, label, first = 1, kind = '') => el('th', {scope: 'col', class: kind, 'aria-sort': key === name ? (direction > 0 ? 'ascending' : 'descending') : 'none'},
+    el('button', {class: 'sort', onclick: () => {
+      state.sort = key === name ? [name, -direction] : [name, first];
+      paint(result);
+    }}, label, el('span', {'aria-hidden': 'true'}, key === name ? (direction > 0 ? ' ↑' : ' ↓') : '')));
+  const before = el('ol', {class: 'before'}, [...all].sort((a, b) => a.was - b.was).map(row => el('li', light(row),
+    row.candidate.images?.length ? thumbnail(row.candidate.images[0], row.text) : null, el('span', {class: 'clip'}, mark(row.one.relevance), row.text))));
+  const after = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('after')}, el('table', {class: 'after'},
+    el('thead', {}, el('tr', {}, head('rank', '#'), head('moved', say('moved'), -1), head('text', say('document')), head('score', say('scoreColumn'), -1),
+      state.other && head('second', say('scoreB'), -1), el('th', {scope: 'col', class: 'wide'}, say('band')), noted && head('note', say('note'), -1))),
+    el('tbody', {}, sorted.map(row => el('tr', {...light(row), class: row.rank == null ? 'out' : ''},
+      el('td', {class: 'number'}, row.rank ?? '–'), el('td', {}, movement(row.moved)),
+      el('td', {class: 'doc'}, el('div', {class: 'row'}, row.candidate.images?.length ? thumbnail(row.candidate.images[0], row.text) : null,
+        el('span', {}, mark(row.one.relevance), row.text))),
+      el('td', {}, scoreBar(row.score, say(band(row.score)))),
+      state.other && el('td', {}, scoreBar(row.second, ''), el('small', {}, row.secondRank ? ` #${row.secondRank}` : '')),
+      el('td', {class: 'wide'}, bandChip(row.score)), noted && el('td', {class: 'note'}, row.note))))));
+  result.replaceChildren(
+    state.answer.status !== 'COMPLETE' ? el('div', {class: 'problem', role: 'alert'}, el('b', {}, state.answer.status), ` ${state.answer.detail ?? state.answer.reason ?? ''}`) : '',
+    el('div', {class: 'sides'}, el('section', {class: 'card'}, el('h2', {}, say('before')), before),
+      el('section', {class: 'card'}, el('div', {class: 'row'}, el('h2', {class: 'grow'}, say('after')), exports(sorted)), after, judged && el('p', {class: 'hint'}, say('known')))),
+    latencyBar(state.answer.stages));
+}
+
+function exports(sorted) {
+  const columns = ['rank', 'was', 'score', 'band', 'document', 'note'];
+  const cells = row => [row.rank ?? '', row.was, row.score?.toFixed(3) ?? '', say(band(row.score)), row.text, row.note];
+  const forms = {
+    JSON: () => save('reranked.json', 'application/json', JSON.stringify({...state.answer, stages: undefined}, null, 2)),
+    // spreadsheets read it as UTF-8 only with a byte-order mark
+    CSV: () => save('reranked.csv', 'text/csv', `\ufeff${[columns, ...sorted.map(cells)].map(row => row.map(csvCell).join(',')).join('\r\n')}\r\n`),
+    Markdown: () => save('reranked.md', 'text/markdown', [columns, ['---:', '---:', '---:', '---', '---', '---']].map(row => `| ${row.join(' | ')} |`)
+      .concat(sorted.map(row => `| ${cells(row).map(markdownCell).join(' | ')} |`)).join('\n')),
+  };
+  return el('div', {class: 'row small', role: 'group', 'aria-label': say('export')},
+    Object.entries(forms).map(([name, action]) => el('button', {class: 'button tiny quiet', onclick: action}, name)));
+}
+
+export const presetOptions = () => presets.map(([text, en, zh]) => el('option', {value: text}, chinese() ? zh : en));

@@ -1,0 +1,112 @@
+import {say} from '/words.js';
+import {el, info} from '/parts.js';
+
+const MAGIC = [[0xff, 0xd8, 0xff], [0x89, 0x50, 0x4e, 0x47], [0x47, 0x49, 0x46, 0x38], [0x52, 0x49, 0x46, 0x46]];
+const KEPT_BYTES = 700 * 1024;
+
+/** Where a browser finds a picture of a list; null for those elsewhere, which this page may not load. */
+export function shown(reference) {
+  if (reference.startsWith('data:image/') && !reference.startsWith('data:image/svg')) return reference;
+  return reference.startsWith('file:') ? `/scenes/${encodeURI(reference.slice(5))}` : null;
+}
+
+export function thumbnail(reference, name = '') {
+  const source = shown(reference);
+  return source
+    ? el('img', {class: 'thumb', src: source, alt: name || say('picture'), loading: 'lazy'})
+    : el('span', {class: 'thumb', title: reference}, say('elsewhere'));
+}
+
+/** A file as a data URI, no larger than the network will look at. Markup is no picture. */
+export async function readPicture(file) {
+  const head = new Uint8Array(await file.slice(0, 8).arrayBuffer());
+  if (!MAGIC.some(magic => magic.every((byte, i) => head[i] === byte))) {
+    throw new Error(say('refusedFile', {name: file.name || file.type}));
+  }
+  if (file.size <= KEPT_BYTES) return dataUri(file);
+  const canvas = draw(await createImageBitmap(file), info.max_pixels);
+  return canvas.toDataURL('image/jpeg', 0.92);
+}
+
+function dataUri(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+export function draw(bitmap, pixels) {
+  const scale = Math.min(1, Math.sqrt(pixels / (bitmap.width * bitmap.height)));
+  const canvas = el('canvas', {width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale)});
+  canvas.getContext('2d').drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/** Loaded as a picture, which the page's policy allows from more places than a request. */
+export async function bitmap(reference) {
+  const image = new Image();
+  image.src = shown(reference);
+  await image.decode();
+  return createImageBitmap(image);
+}
+
+/** Makes a place where files can be dropped or pasted. */
+export function takesFiles(node, take) {
+  node.addEventListener('dragover', event => {
+    event.preventDefault();
+    node.classList.add('over');
+  });
+  node.addEventListener('dragleave', () => node.classList.remove('over'));
+  node.addEventListener('drop', event => {
+    event.preventDefault();
+    node.classList.remove('over');
+    take([...event.dataTransfer.files]);
+  });
+  node.addEventListener('paste', event => {
+    if (event.clipboardData.files.length) {
+      event.preventDefault();
+      take([...event.clipboardData.files]);
+    }
+  });
+  return node;
+}
+
+export function fileButton(label, accept, take) {
+  const input = el('input', {type: 'file', accept, multiple: true, class: 'hidden-text', 'aria-label': label, onchange: () => {
+    take([...input.files]);
+    input.value = '';
+  }});
+  return el('label', {class: 'button quiet file'}, label, input);
+}
+
+/** Text and pictures of a query or a document; changes {text, images} in place. */
+export function contentField(label, hint, content, rows = 3) {
+  const pictures = el('div', {class: 'thumbs'});
+  const trouble = el('p', {class: 'trouble', role: 'alert'});
+  const area = el('textarea', {rows, placeholder: hint, 'aria-label': `${label}: ${say('text')}`, value: content.text ?? '',
+    oninput: () => { content.text = area.value; }});
+  const paint = () => pictures.replaceChildren(...content.images.map((image, i) => el('span', {class: 'held'},
+    thumbnail(image), el('button', {class: 'x', 'aria-label': `${say('remove')} ${i + 1}`, onclick: () => {
+      content.images.splice(i, 1);
+      paint();
+    }}, '×'))));
+  const take = async files => {
+    trouble.textContent = '';
+    for (const file of files) {
+      try {
+        content.images.push(await readPicture(file));
+      } catch (error) {
+        trouble.textContent = error.message;
+      }
+    }
+    paint();
+  };
+  paint();
+  return takesFiles(el('div', {class: 'field drop'}, el('span', {class: 'label'}, label), area, pictures,
+    el('div', {class: 'row'}, fileButton(say('addPictures'), 'image/jpeg,image/png,image/webp,image/gif', take),
+      el('span', {class: 'hint'}, say('dropHere'))), trouble), take);
+}
+
+export const plain = content => ({text: content.text || null, images: content.images});

@@ -1,0 +1,106 @@
+import {say} from '/words.js';
+import {el, problem, requestId, rerank, tell} from '/parts.js';
+import {show} from '/batch.js';
+
+const KEPT = 200;
+const SHOWN = 40;
+const MINUTE = 60;
+const WIDE = new Set(['when', 'lane', 'candidates']);
+let source = null;
+
+/** @param go to another page */
+export async function live(root, go) {
+  const state = {lists: new Map(), latencies: [], statuses: {}, hits: 0, dead: 0, answers: [], asked: 0, answered: 0, dirty: true};
+  const figures = el('div', {class: 'figures'});
+  const spark = el('div', {class: 'spark', role: 'img', 'aria-label': `${say('rate')}, ${say('lastMinute')}`});
+  const note = el('p', {class: 'hint', role: 'status'}, say('waitingLive'));
+  const body = el('tbody');
+  const trouble = el('div');
+  const scenes = await fetch('/api/scenes').then(r => r.json()).catch(() => []);
+  const send = scenes.length > 0 && el('button', {class: 'button quiet', onclick: () => {
+    send.disabled = true;
+    scenes.reduce((before, list) => before.then(() => rerank({...list, request_id: requestId()})), Promise.resolve())
+      .catch(error => trouble.replaceChildren(problem(error))).finally(() => { send.disabled = false; });
+  }}, say('sendScenes'));
+  root.append(el('h1', {}, say('live')), el('p', {class: 'lead'}, say('liveLead')), el('div', {class: 'row actions'}, send), trouble, figures,
+    el('section', {class: 'card'}, el('h2', {}, `${say('rate')} · ${say('lastMinute')}`), spark),
+    el('section', {class: 'card'}, note, el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('live')},
+      el('table', {class: 'lists'}, el('thead', {}, el('tr', {}, ['when', 'query', 'lane', 'candidates', 'status', 'latencyColumn'].map(key => el('th', {scope: 'col', class: WIDE.has(key) ? 'wide' : ''}, say(key))))), body))));
+
+  const entry = event => {
+    const id = event.request_id;
+    const before = state.lists.get(id) ?? {};
+    state.lists.delete(id);
+    state.lists.set(id, {...before, ...event});
+    if (state.lists.size > KEPT) state.lists.delete(state.lists.keys().next().value);
+    state.dirty = true;
+  };
+  const open = async id => {
+    const response = await fetch(`/api/live/${encodeURIComponent(id)}`);
+    const found = await response.json();
+    if (!response.ok || !found.list) {
+      trouble.replaceChildren(problem(new Error(found.error?.message ?? id)));
+      return;
+    }
+    show(found.list, found.answer);
+    go('batch');
+  };
+  source = new EventSource('/api/live');
+  source.onerror = () => { note.textContent = say('lost'); };
+  source.addEventListener('hello', () => {
+    note.textContent = say('waitingLive');
+    tell(say('waitingLive'));
+  });
+  source.addEventListener('asked', event => {
+    state.asked++;
+    entry({...JSON.parse(event.data), status: '…'});
+  });
+  source.addEventListener('answered', event => {
+    const told = JSON.parse(event.data);
+    if (state.lists.get(told.request_id)?.status === '…') state.answered++;
+    state.answers.push(Date.now());
+    state.latencies.push(told.latency?.total ?? 0);
+    if (state.latencies.length > KEPT) state.latencies.shift();
+    state.statuses[told.status] = (state.statuses[told.status] ?? 0) + 1;
+    state.hits += told.usage?.cache_hits ?? 0;
+    entry(told);
+  });
+  source.addEventListener('dead', event => {
+    state.dead++;
+    state.answered++;
+    const told = JSON.parse(event.data);
+    entry({...told, status: `${told.reason}: ${told.message}`});
+  });
+
+  const paint = () => {
+    const now = Date.now();
+    state.answers = state.answers.filter(at => now - at < MINUTE * 1000);
+    const recent = state.answers.filter(at => now - at < 10_000).length / 10;
+    const sorted = [...state.latencies].sort((a, b) => a - b);
+    const at = share => sorted.length ? `${Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] / 1000)} ms` : '–';
+    const shown = [['rate', recent.toFixed(1)], ['inFlight', Math.max(0, state.asked - state.answered)], ['p50', at(0.5)], ['p95', at(0.95)],
+      ['cacheHits', state.hits], ['dead', state.dead], ['status', Object.entries(state.statuses).map(([name, n]) => `${name} ${n}`).join(' · ') || '–']];
+    figures.replaceChildren(...shown.map(([key, value]) => el('div', {class: 'figure'}, el('span', {}, say(key)), el('b', {}, String(value)))));
+    const counts = Array.from({length: MINUTE}, () => 0);
+    state.answers.forEach(when => counts[MINUTE - 1 - Math.min(MINUTE - 1, Math.floor((now - when) / 1000))]++);
+    const most = Math.max(1, ...counts);
+    spark.replaceChildren(...counts.map(count => {
+      const bar = el('span', {title: String(count)});
+      bar.style.height = `${count / most * 100}%`;
+      return bar;
+    }));
+    if (!state.dirty) return;
+    state.dirty = false;
+    body.replaceChildren(...[...state.lists.values()].reverse().slice(0, SHOWN).map(one => el('tr', {},
+      el('td', {class: 'number wide'}, new Date(one.timestamp).toLocaleTimeString()),
+      el('td', {}, el('button', {class: 'link', onclick: () => open(one.request_id)}, one.query || (one.pictures ? say('picture') : one.request_id))),
+      el('td', {class: 'wide'}, one.lane), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: one.status === 'COMPLETE' ? 'fine' : ''}, one.status),
+      el('td', {class: 'number'}, one.latency ? `${Math.round(one.latency.total / 1000)} ms` : '–'))));
+  };
+  paint();
+  const timer = setInterval(paint, 1000);
+  return () => {
+    clearInterval(timer);
+    source.close();
+  };
+}

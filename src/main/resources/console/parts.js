@@ -1,0 +1,115 @@
+import {say} from '/words.js';
+
+/** An element; what users gave goes in as text, never as markup. */
+export function el(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name === 'class') node.className = value;
+    else if (name === 'value') node.value = value;
+    else if (name in node && typeof value === 'boolean') node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter(child => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+export const info = {model: null, instruction: '', max_candidates: 1000, max_body_bytes: 12 << 20, max_pixels: 1003520};
+
+export function tell(text) {
+  document.getElementById('said').textContent = text;
+}
+
+/** A list in, its answer and the stages of its latency in milliseconds out. */
+export async function rerank(list) {
+  const response = await fetch('/api/lists', {
+    method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(list),
+  });
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new Error(body?.error?.message ?? `${response.status} ${response.statusText}`);
+  const stages = {};
+  for (const [, name, ms] of (response.headers.get('Server-Timing') ?? '').matchAll(/(\w+);dur=([\d.]+)/g)) {
+    stages[name] = Number(ms);
+  }
+  if (body.model?.name) info.model = body.model.name;
+  return {...body, stages};
+}
+
+export const requestId = () => `console-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+
+export const band = score => score == null ? 'none' : score >= 0.75 ? 'strong' : score >= 0.55 ? 'medium' : 'weak';
+
+export const bandChip = score => el('span', {class: `chip ${band(score)}`}, say(band(score)));
+
+export function scoreBar(score, label) {
+  const fill = el('span', {class: `fill ${band(score)}`});
+  fill.style.width = `${(score ?? 0) * 100}%`;
+  return el('span', {class: 'score'}, el('b', {class: band(score)}, score == null ? '–' : score.toFixed(3)),
+    el('span', {class: 'bar', 'aria-hidden': 'true', title: label}, fill));
+}
+
+/** Stages of a latency as one bar with a legend. */
+export function latencyBar(stages) {
+  const names = ['source', 'encode', 'queue', 'score', 'gateway'].filter(name => stages[name] > 0);
+  const total = names.reduce((sum, name) => sum + stages[name], 0);
+  const bar = el('div', {class: 'stages', 'aria-hidden': 'true'}, names.map(name => {
+    const part = el('span', {class: `stage ${name}`, title: `${name} ${stages[name].toFixed(1)} ms`});
+    part.style.flexGrow = stages[name] / total;
+    return part;
+  }));
+  const legend = el('ul', {class: 'legend'}, names.map(name => el('li', {},
+    el('span', {class: `dot ${name}`, 'aria-hidden': 'true'}), `${say(name === 'score' ? 'scoring' : name)} `,
+    el('b', {}, `${stages[name].toFixed(1)} ms`))),
+  el('li', {}, `${say('total')} `, el('b', {}, `${total.toFixed(1)} ms`)));
+  return el('section', {class: 'card latency'}, el('h2', {}, say('latency')), bar, legend);
+}
+
+export const problem = error => el('div', {class: 'problem', role: 'alert'}, el('b', {}, say('failed')), ` ${error.message}`);
+
+/** Text area with the instruction and the presets behind a select. */
+export function instructionField(label, value, change) {
+  const area = el('textarea', {rows: 2, 'aria-label': label, value, oninput: () => change(area.value)});
+  const select = el('select', {'aria-label': `${label}: ${say('presets')}`, onchange: () => {
+    if (select.value) {
+      area.value = select.value;
+      change(area.value);
+    }
+  }}, el('option', {value: ''}, `${say('presets')}…`), presetOptions());
+  return el('div', {class: 'field'}, el('div', {class: 'row'}, el('span', {class: 'label'}, label), select), area);
+}
+
+let presetOptions = () => [];
+export const usePresets = options => {
+  presetOptions = options;
+};
+
+/** Runs an action with its button out of order meanwhile. */
+export async function busy(button, action) {
+  const label = button.textContent;
+  button.disabled = true;
+  button.textContent = say('working');
+  try {
+    return await action();
+  } finally {
+    button.disabled = false;
+    button.textContent = label;
+  }
+}
+
+export function save(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], {type}));
+  el('a', {href: url, download: name}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+/** A cell of a spreadsheet: quoted, and no formula. */
+export function csvCell(value) {
+  const text = String(value ?? '');
+  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+  return `"${safe.replaceAll('"', '""')}"`;
+}
+
+export const markdownCell = value => String(value ?? '')
+  .replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  .replace(/[\\|`*_[\]~!#]/g, '\\$&').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
