@@ -36,16 +36,11 @@ public final class Engine implements AutoCloseable {
     /** How long {@link #close()} waits for a thread to end. */
     private static final long CLOSE_MILLIS = 10_000;
 
-    /** So many passes in a row without one score, and then not even the canary's, mean a broken device. */
-    private static final int FRUITLESS_PASSES = 3;
-
-    private static final Segment TOKEN = new Segment(new int[] {0}, List.of(), 0, false);
-    private static final Pass CANARY = new Pass(List.of(new Pass.Group(TOKEN, List.of(TOKEN))));
-
     private final Encoder encoder;
     private final Scorer scorer;
     private final EngineSettings settings;
     private final Ticker ticker;
+    private final Device device;
     private final Runnable onDeath;
     private final ScheduledThreadPoolExecutor timer;
     private final List<Thread> threads = new ArrayList<>();
@@ -83,6 +78,7 @@ public final class Engine implements AutoCloseable {
         this.scheduler = new Scheduler(settings, scorer.model());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
+        this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
         for (int i = 0; i < settings.encodeThreads(); i++) {
             threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
         }
@@ -256,28 +252,20 @@ public final class Engine implements AutoCloseable {
 
     private void deviceLoop() {
         try {
-            int fruitless = 0;
             while (true) {
                 Scheduler.PlannedPass planned = takePass();
                 if (planned == null) {
                     return;
                 }
                 long start = ticker.nanos();
-                float[] scores = new float[planned.pass().candidates()];
-                int scored = score(planned.pass(), scores, 0);
+                float[] scores = device.score(planned.pass());
                 long nanos = ticker.nanos() - start;
-                fruitless = scored == 0 ? fruitless + 1 : 0;
-                if (fruitless == FRUITLESS_PASSES) {
-                    // not the device's fault where only these pairs were too large
-                    if (score(CANARY, new float[1], 0) == 0) {
-                        throw new ScoringException(fruitless + " passes in a row gave no score");
-                    }
-                    fruitless = 0;
-                }
                 settle(() -> {
                     scheduler.scored(planned, scores, nanos, start + nanos);
                     passes++;
-                    pairs += scored;
+                    for (float score : scores) {
+                        pairs += Float.isNaN(score) ? 0 : 1;
+                    }
                     tokens += planned.pass().tokens();
                     busyNanos += nanos;
                 });
@@ -291,39 +279,13 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /**
-     * Scores a pass, in halves where the device's memory asks for it; what doesn't fit even alone becomes NaN.
-     *
-     * @return how many were scored
-     */
-    private int score(Pass pass, float[] scores, int from) {
-        ScheduledFuture<?> watchdog = timer.schedule(
-                () -> fail(new ScoringException(
-                        "a pass took longer than pass.timeout " + settings.passTimeout() + ": the device hangs")),
-                settings.passTimeout().toMillis(),
-                TimeUnit.MILLISECONDS);
-        try {
-            float[] part = scorer.score(pass);
-            if (part.length != pass.candidates()) {
-                throw new ScoringException(
-                        part.length + " scores for " + pass.candidates() + " candidates; this is a bug");
+    private void tooLarge(Pass pass) {
+        settle(() -> {
+            memoryFailures++;
+            if (pass.candidates() > 1) {
+                scheduler.shrink(pass);
             }
-            System.arraycopy(part, 0, scores, from, part.length);
-            return part.length;
-        } catch (DeviceMemoryException e) {
-            LOG.warn("a pass of {} tokens doesn't fit the device's memory: {}", pass.tokens(), e.getMessage());
-            settle(() -> memoryFailures++);
-        } finally {
-            watchdog.cancel(false);
-        }
-        if (pass.candidates() == 1) {
-            scores[from] = Float.NaN;
-            return 0;
-        }
-        settle(() -> scheduler.shrink(pass));
-        List<Pass> halves = pass.halves();
-        return score(halves.get(0), scores, from)
-                + score(halves.get(1), scores, from + halves.get(0).candidates());
+        });
     }
 
     private Scheduler.@Nullable PlannedPass takePass() throws InterruptedException {
