@@ -1,13 +1,20 @@
 package io.lychee.rerank.job;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.operator.EngineFactory;
 import io.lychee.rerank.operator.RerankFunction;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.configuration.CheckpointingOptions;
@@ -17,6 +24,8 @@ import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The graph over Kafka: each lane has its own source and its own rerank operator, because in one stream a backlog of
@@ -24,7 +33,44 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  */
 public final class RerankJob {
 
+    private static final Logger LOG = LoggerFactory.getLogger(RerankJob.class);
+
+    private static final Duration BROKER = Duration.ofSeconds(10);
+
     private RerankJob() {}
+
+    /**
+     * On a cluster: {@code flink run … --conf FILE -D KEY=VALUE}.
+     *
+     * @throws ConfigException when the configuration, the broker or a topic is not what the job needs
+     */
+    public static void main(String[] args) throws Exception {
+        RerankConfig config = read(args);
+        BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
+        broker.check(BrokerCheck.topics(config.kafka())).forEach(LOG::warn);
+        StreamExecutionEnvironment env = environment(config);
+        build(env, config, new QwenEngines(config));
+        // nothing may be asked of the result: in application mode there is none
+        var unused = env.execute("lychee-rerank");
+    }
+
+    private static RerankConfig read(String[] args) {
+        Path file = null;
+        Map<String, String> keys = new HashMap<>();
+        for (int i = 0; i < args.length; i += 2) {
+            String value = i + 1 < args.length ? args[i + 1] : "";
+            int equals = value.indexOf('=');
+            if (args[i].equals("--conf") && !value.isEmpty()) {
+                file = Path.of(value);
+            } else if (args[i].equals("-D") && equals > 0) {
+                keys.put(value.substring(0, equals), value.substring(equals + 1));
+            } else {
+                throw new ConfigException(args[i] + " " + value + "; expected --conf FILE and -D KEY=VALUE");
+            }
+        }
+        // where there are other task managers, a process with a dead device is in their way
+        return RerankConfig.load(file, Map.of(RerankOptions.ON_DEATH.key(), "exit"), keys);
+    }
 
     /** The environment a job runs in: the cluster's when submitted to one, else embedded in this process. */
     public static StreamExecutionEnvironment environment(RerankConfig config) {
