@@ -36,6 +36,9 @@ import picocli.CommandLine.Option;
         })
 final class DemoCommand implements Callable<Integer> {
 
+    /** Both here and in {@code up}, so that the second finds the network of the first loaded. */
+    static final String PATIENCE = "10 min";
+
     private static final Duration BROKER = Duration.ofSeconds(30);
 
     @Mixin
@@ -47,8 +50,19 @@ final class DemoCommand implements Callable<Integer> {
     @Option(names = "--json", description = "The summary as JSON on standard output, and nothing else there.")
     private boolean json;
 
+    @Option(names = "--keep-running", description = "Afterwards serves the API and the console, as ./lychee up does.")
+    private boolean keepRunning;
+
+    @Mixin
+    private final ServeOptions serving = new ServeOptions();
+
     @Override
     public Integer call() throws Exception {
+        int exitCode = publishAndPrint();
+        return keepRunning && exitCode == 0 ? UpCommand.run(options, serving) : exitCode;
+    }
+
+    private int publishAndPrint() throws Exception {
         DemoShop shop = DemoShop.load();
         PrintStream people =
                 json ? new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8) : System.out;
@@ -90,7 +104,7 @@ final class DemoCommand implements Callable<Integer> {
     /** On a slow machine the last lists of the burst wait for the first; the demo shall show scores, not deadlines. */
     private static Map<String, String> defaults(DemoShop shop) {
         Map<String, String> defaults = new HashMap<>(shop.defaults());
-        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), "10 min");
+        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), PATIENCE);
         return defaults;
     }
 

@@ -1,7 +1,6 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.CheckpointFiles;
-import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.gateway.Gateway;
@@ -11,7 +10,6 @@ import io.lychee.rerank.job.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engines;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,6 +43,11 @@ final class UpCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        return run(options, serving);
+    }
+
+    /** Returns when the process is asked to end. */
+    static int run(ConfigOptions options, ServeOptions serving) throws Exception {
         Path demo = Main.home().resolve("demo");
         Map<String, String> defaults = new HashMap<>();
         if (Files.isDirectory(demo.resolve("checkpoint"))) {
@@ -54,7 +57,7 @@ final class UpCommand implements Callable<Integer> {
         }
         // a person at a page waits; a large network on a processor takes its time
         defaults.put(RerankOptions.GATEWAY_TIMEOUT.key(), "5 min");
-        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), "5 min");
+        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), DemoCommand.PATIENCE);
         // before anything starts, so that what is wrong is said at once
         CheckpointFiles.of(options.load(defaults, Map.of()).model().checkpoint())
                 .file("config.json");
@@ -63,7 +66,7 @@ final class UpCommand implements Callable<Integer> {
                 EmbeddedBroker broker = started.add(EmbeddedBroker.start());
                 RerankConfig config = options.load(
                         defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
-                run(config, scenes(config, demo), started);
+                run(config, serving, scenes(config, demo), started);
             } catch (Exception e) {
                 if (!started.stopping()) {
                     throw e;
@@ -74,13 +77,14 @@ final class UpCommand implements Callable<Integer> {
     }
 
     /** Returns when the job has ended, which only a failure does. */
-    private void run(RerankConfig config, @Nullable Path scenes, Started started) throws Exception {
+    private static void run(RerankConfig config, ServeOptions serving, @Nullable Path scenes, Started started)
+            throws Exception {
         new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
         Readiness readiness = new Readiness();
         Gateway gateway = started.add(new Gateway(config));
         GatewayServer server = started.add(GatewayServer.start(gateway, readiness, serving.address(), scenes));
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
-        String what = checkpoint.name() + " (" + gigabytes(checkpoint.directory()) + " GB)";
+        String what = checkpoint.name() + " (" + MemoryCheck.gigabytes(MemoryCheck.weights(checkpoint)) + " GB)";
         readiness.loading(what);
         System.out.println("console and API at " + serving.url(server) + ", broker at "
                 + config.kafka().bootstrapServers() + "; loading " + what);
@@ -105,17 +109,5 @@ final class UpCommand implements Callable<Integer> {
         boolean readable = config.limits().imageRoots().stream()
                 .anyMatch(root -> Path.of(root).toAbsolutePath().equals(demo.toAbsolutePath()));
         return readable && Files.isRegularFile(demo.resolve("lists.jsonl")) ? demo : null;
-    }
-
-    private static String gigabytes(Path checkpoint) {
-        try (var files = Files.list(checkpoint)) {
-            long bytes = 0;
-            for (Path file : files.toList()) {
-                bytes += file.toString().endsWith(".safetensors") ? Files.size(file) : 0;
-            }
-            return String.format(Locale.ROOT, "%.2f", bytes / 1e9);
-        } catch (IOException e) {
-            throw new ConfigException("model.checkpoint: " + checkpoint + " can't be listed: " + e.getMessage(), e);
-        }
     }
 }

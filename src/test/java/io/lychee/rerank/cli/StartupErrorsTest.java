@@ -125,7 +125,8 @@ class StartupErrorsTest {
 
     @Test
     void helpEverywhere() {
-        for (String command : new String[] {"", "demo", "rerank", "job", "produce", "consume", "evaluate", "bench"}) {
+        for (String command :
+                new String[] {"", "demo", "up", "rerank", "job", "serve", "produce", "consume", "evaluate", "bench"}) {
             Cli run = command.isEmpty() ? Cli.run("--help") : Cli.run(command, "--help");
             assertThat(run.exitCode()).as(command).isZero();
             assertThat(run.out()).as(command).contains("Usage: lychee");

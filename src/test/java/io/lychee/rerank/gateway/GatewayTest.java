@@ -388,6 +388,44 @@ class GatewayTest {
         assertThat(gateway.freePlaces()).isEqualTo(gateway.config().gateway().maxRequests());
     }
 
+    @Test
+    void theLivePageSeesListsPassAndOpensThem() throws Exception {
+        HttpResponse<java.io.InputStream> live = java.net.http.HttpClient.newHttpClient()
+                .send(http.to("/api/live").build(), HttpResponse.BodyHandlers.ofInputStream());
+        assertThat(live.headers().firstValue("Content-Type")).contains("text/event-stream");
+        try (var events = new java.io.BufferedReader(
+                new java.io.InputStreamReader(live.body(), java.nio.charset.StandardCharsets.UTF_8))) {
+            assertThat(events.readLine()).isEqualTo("event: hello");
+            post("/api/rerank", "{\"query\":\"live or not\",\"documents\":[\"red\"]}");
+
+            JsonNode asked = event(events, "asked", "live or not");
+            String id = asked.get("request_id").asText();
+            assertThat(asked.get("candidates").asInt()).isEqualTo(1);
+            assertThat(asked.get("lane").asText()).isEqualTo("realtime");
+            JsonNode answered = event(events, "answered", id);
+            assertThat(answered.get("status").asText()).isEqualTo("COMPLETE");
+            assertThat(answered.at("/latency/total").asLong()).isPositive();
+
+            Http.Told opened = http.get("/api/live/" + id);
+            openApi.describes("/api/live/{request_id}", "get", opened);
+            assertThat(opened.json().at("/list/query/text").asText()).isEqualTo("live or not");
+            assertThat(opened.json().at("/answer/results")).hasSize(1);
+        }
+        assertThat(http.get("/api/live/unknown").status()).isEqualTo(404);
+    }
+
+    /** The next one of this name that says this; the test's timeout ends a wait in vain. */
+    private static JsonNode event(java.io.BufferedReader events, String name, String says) throws Exception {
+        boolean named = false;
+        for (String line = events.readLine(); line != null; line = events.readLine()) {
+            if (line.startsWith("data: ") && named && line.contains(says)) {
+                return Http.parse(line.substring(6));
+            }
+            named = line.equals("event: " + name) || (named && !line.isEmpty());
+        }
+        throw new AssertionError("the stream ended");
+    }
+
     private static Http.Told post(String path, String json) {
         Http.Told told = http.post(path, json);
         if (openApi.paths().contains(path)) {
