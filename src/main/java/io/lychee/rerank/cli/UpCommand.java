@@ -59,8 +59,8 @@ final class UpCommand implements Callable<Integer> {
         defaults.put(RerankOptions.GATEWAY_TIMEOUT.key(), "5 min");
         defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), DemoCommand.PATIENCE);
         // before anything starts, so that what is wrong is said at once
-        CheckpointFiles.of(options.load(defaults, Map.of()).model().checkpoint())
-                .file("config.json");
+        RerankConfig.Model model = options.load(defaults, Map.of()).model();
+        MemoryCheck.require(CheckpointFiles.of(model.checkpoint()), model.device());
         try (Started started = new Started()) {
             try {
                 EmbeddedBroker broker = started.add(EmbeddedBroker.start());

@@ -344,10 +344,14 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         events.subscribe(new Route.EventStream() {
             @Override
             public void send(String event, String json) {
-                if (channel.isWritable()) {
-                    byte[] line = ("event: " + event + "\ndata: " + json + "\n\n").getBytes(StandardCharsets.UTF_8);
-                    channel.writeAndFlush(new DefaultHttpContent(Unpooled.wrappedBuffer(line)), channel.voidPromise());
-                }
+                byte[] line = ("event: " + event + "\ndata: " + json + "\n\n").getBytes(StandardCharsets.UTF_8);
+                // after the head, whoever calls
+                context.executor().execute(() -> {
+                    if (channel.isWritable()) {
+                        channel.writeAndFlush(
+                                new DefaultHttpContent(Unpooled.wrappedBuffer(line)), channel.voidPromise());
+                    }
+                });
             }
 
             @Override

@@ -176,7 +176,8 @@ public final class Gateway implements AutoCloseable {
                 }
             } catch (WakeupException e) {
                 // close() was called
-            } catch (KafkaException e) {
+            } catch (RuntimeException e) {
+                // a mistake of ours must not leave every later request without its answer
                 LOG.warn("the answers can't be read; trying again: {}", e.toString());
                 connected = false;
                 // what is answered meanwhile may be missed

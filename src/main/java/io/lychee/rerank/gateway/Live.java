@@ -4,14 +4,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.RerankConfig;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArraySet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -24,6 +24,7 @@ import org.slf4j.LoggerFactory;
 final class Live implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Live.class);
+    private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(2);
     private static final int MAX_LISTENERS = 16;
     private static final int MAX_KEPT = 300;
     private static final long MAX_KEPT_BYTES = 64L << 20;
@@ -109,9 +110,9 @@ final class Live implements AutoCloseable {
                 }
             } catch (WakeupException e) {
                 // nobody listens any more
-            } catch (KafkaException e) {
-                LOG.warn("the topics can't be read for the live page: {}", e.toString());
-                pause();
+            } catch (RuntimeException e) {
+                LOG.warn("the topics can't be read for the live page; trying again: {}", e.toString());
+                LockSupport.parkNanos(RETRY_NANOS);
             } finally {
                 using(null);
             }
@@ -128,14 +129,6 @@ final class Live implements AutoCloseable {
 
     private synchronized void using(@Nullable TopicReader now) {
         reader = now;
-    }
-
-    private static void pause() {
-        try {
-            Thread.sleep(Duration.ofSeconds(2).toMillis());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     private void pass(ConsumerRecord<byte[], byte[]> record) {
