@@ -7,9 +7,13 @@ import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Properties;
@@ -77,9 +81,12 @@ public final class EmbeddedBroker implements AutoCloseable {
         KafkaConfig config = KafkaConfig.fromProps(properties(folder, port, freePort(0)), false);
         try {
             Files.createDirectories(folder);
+            requireUnlocked(folder);
             if (!Files.exists(folder.resolve("meta.properties"))) {
                 format(folder);
             }
+        } catch (ConfigException e) {
+            throw e;
         } catch (Exception e) { // Formatter.run declares it
             throw new ConfigException("the broker's folder " + folder + " can't be prepared: " + e, e);
         }
@@ -94,6 +101,23 @@ public final class EmbeddedBroker implements AutoCloseable {
             }
             throw new ConfigException("the embedded broker can't start in " + folder + ": " + e.getMessage(), e);
         }
+    }
+
+    /** Kafka ends the whole process when another broker holds its folder; this asks before it does. */
+    private static void requireUnlocked(Path folder) throws IOException {
+        try (FileChannel file =
+                        FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock lock = file.tryLock()) {
+            if (lock == null) {
+                throw inUse(folder);
+            }
+        } catch (OverlappingFileLockException e) {
+            throw inUse(folder); // by this very process
+        }
+    }
+
+    private static ConfigException inUse(Path folder) {
+        return new ConfigException("the embedded broker can't start in " + folder + ": another one runs there");
     }
 
     /** host:port of this broker. */
