@@ -1,7 +1,6 @@
 package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
@@ -10,11 +9,8 @@ import io.lychee.rerank.job.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engines;
-import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
@@ -66,7 +62,7 @@ final class DemoCommand implements Callable<Integer> {
         DemoShop shop = DemoShop.load();
         PrintStream people =
                 json ? new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8) : System.out;
-        try (EmbeddedBroker broker = startBroker()) {
+        try (EmbeddedBroker broker = EmbeddedBroker.start(brokerPort)) {
             RerankConfig config = options.load(
                     defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
             new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
@@ -85,20 +81,6 @@ final class DemoCommand implements Callable<Integer> {
                 return summary.lists() == shop.lists().size() ? 0 : 1;
             }
         }
-    }
-
-    private EmbeddedBroker startBroker() {
-        if (brokerPort != 0) {
-            try {
-                new ServerSocket(brokerPort, 1, InetAddress.getLoopbackAddress()).close();
-            } catch (IOException e) {
-                throw new ConfigException(
-                        "port " + brokerPort + " can't be used: " + e.getMessage()
-                                + "; name another one, or none to take a free one (--broker-port)",
-                        e);
-            }
-        }
-        return EmbeddedBroker.start(brokerPort);
     }
 
     /** On a slow machine the last lists of the burst wait for the first; the demo shall show scores, not deadlines. */

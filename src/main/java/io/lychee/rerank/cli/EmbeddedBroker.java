@@ -203,7 +203,9 @@ public final class EmbeddedBroker implements AutoCloseable {
             return socket.getLocalPort();
         } catch (IOException e) {
             throw new ConfigException(
-                    "port " + wanted + " of " + HOST + " can't be used for the embedded broker: " + e.getMessage(), e);
+                    "port " + wanted + " of " + HOST + " can't be used for the embedded broker: " + e.getMessage()
+                            + "; name another one, or none to take a free one (--broker-port)",
+                    e);
         }
     }
 

@@ -15,10 +15,7 @@ import picocli.CommandLine.Mixin;
 /** {@code ./lychee job}: topics to topics, embedded. */
 @Command(
         name = "job",
-        description = {
-            "Runs the job in this process against any broker, until it is stopped.",
-            "On a cluster: flink run with the same configuration file."
-        })
+        description = {"Runs the job in this process against any broker, until it is stopped."})
 final class JobCommand implements Callable<Integer> {
 
     private static final Duration BROKER = Duration.ofSeconds(10);

@@ -3,13 +3,11 @@ package io.lychee.rerank.gateway;
 import io.lychee.rerank.config.RerankConfig;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
-import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -26,7 +24,6 @@ import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.concurrent.Future;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
@@ -340,25 +337,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     }
 
     private void stream(ChannelHandlerContext context, Exchange exchange, Route.Events events) {
-        Channel channel = context.channel();
-        events.subscribe(new Route.EventStream() {
-            @Override
-            public void send(String event, String json) {
-                byte[] line = ("event: " + event + "\ndata: " + json + "\n\n").getBytes(StandardCharsets.UTF_8);
-                // after the head, whoever calls
-                context.executor().execute(() -> {
-                    if (channel.isWritable()) {
-                        channel.writeAndFlush(
-                                new DefaultHttpContent(Unpooled.wrappedBuffer(line)), channel.voidPromise());
-                    }
-                });
-            }
-
-            @Override
-            public void onClose(Runnable action) {
-                var unused = channel.closeFuture().addListener(closed -> action.run());
-            }
-        });
+        events.subscribe(new ServerSentEvents(context.channel()));
         exchange.written = true;
         HttpResponse message = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
         Router.headers(message, "text/event-stream");

@@ -19,6 +19,8 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.zip.GZIPOutputStream;
 import org.apache.hc.client5.http.DnsResolver;
 import org.apache.hc.client5.http.SystemDefaultDnsResolver;
@@ -40,6 +42,7 @@ final class HostileServerTest {
     }
 
     private volatile Answer answer;
+    private final CountDownLatch over = new CountDownLatch(1);
 
     @BeforeEach
     void start() throws IOException {
@@ -52,6 +55,7 @@ final class HostileServerTest {
 
     @AfterEach
     void stop() throws IOException {
+        over.countDown();
         server.close();
     }
 
@@ -80,10 +84,9 @@ final class HostileServerTest {
     void drippingBytesEndWithTheTimeForAll() {
         answer = out -> {
             out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"));
-            while (true) {
+            while (!over.await(5, TimeUnit.MILLISECONDS)) {
                 out.write('x');
                 out.flush();
-                Thread.sleep(5);
             }
         };
         try (Fetching fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.timeout", "400 ms")) {
