@@ -1,27 +1,51 @@
 # Attention over packed sequences: rows of all sequences lie one behind the other, without padding.
-# The layers call attend_blocks and attend_segments and know no kernel; a device's faster kernel goes in here.
+# Two ways to compute each: kernels for sequences of any length (module flash), and PyTorch's own for any device.
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing import List
 
+from flash import flash_attention
+from weights import to_device
 
-# Rotates each head by its row's angles, in float32 whatever the dtype of x.
-# x (rows, heads, head_dim), cos and sin (rows, head_dim / 2) → (rows, heads, head_dim)
+
+# Rotates each head by its row's angles, in float32 whatever the dtype of x. Written so that it fuses into one kernel.
+# x (rows, heads, head_dim), cos and sin (rows, 1, head_dim / 2) → (rows, heads, head_dim)
 def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.float().chunk(2, dim=-1)
-    cos, sin = cos[:, None], sin[:, None]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    first, second = first.float(), second.float()
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).type_as(x)
 
 
-# Every row attends to all rows of its block. The blocks come in runs: counts[i] blocks of sizes[i] rows each.
-# q, k, v (rows, heads, head_dim) → (rows, heads · head_dim)
-def attend_blocks(q: Tensor, k: Tensor, v: Tensor, counts: List[int], sizes: List[int]) -> Tensor:
+# Where each sequence of these lengths starts, and where the last one ends: (sequences + 1), int32
+def starts_of(lengths: List[int], device: torch.device) -> Tensor:
+    starts = torch.cumsum(torch.tensor([0] + lengths), 0).to(torch.int32)
+    return to_device(starts, device)
+
+
+# Equal blocks come in runs: counts[i] blocks of sizes[i] rows each.
+class Blocks:
+    def __init__(self, counts: List[int], sizes: List[int], device: torch.device, flash: bool):
+        self.counts = counts
+        self.sizes = sizes
+        self.flash = flash
+        self.longest = max(sizes)
+        lengths: List[int] = []
+        for i in range(len(counts)):
+            for _ in range(counts[i]):
+                lengths.append(sizes[i])
+        self.starts = starts_of(lengths, device)
+
+
+# Every row attends to all rows of its block. q, k, v (rows, heads, head_dim) → (rows, heads · head_dim)
+def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks) -> Tensor:
+    if blocks.flash:
+        return flash_attention(q, k, v, blocks.starts, blocks.starts, blocks.longest, blocks.longest, False)[0].flatten(1)
     outputs: List[Tensor] = []
     start = 0
-    for i in range(len(counts)):
-        end = start + counts[i] * sizes[i]
-        shape = [counts[i], sizes[i], q.shape[1], q.shape[2]]
+    for i in range(len(blocks.counts)):
+        end = start + blocks.counts[i] * blocks.sizes[i]
+        shape = [blocks.counts[i], blocks.sizes[i], q.shape[1], q.shape[2]]
         output = F.scaled_dot_product_attention(
             q[start:end].reshape(shape).transpose(1, 2),  # (blocks, heads, size, head_dim)
             k[start:end].reshape(shape).transpose(1, 2),
@@ -32,51 +56,122 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, counts: List[int], sizes: Lis
     return torch.cat(outputs)
 
 
-# How the language model's rows are packed: for each list its prefix once, then its candidates.
+# How the language model's rows are packed: the prefixes of all lists, then the candidates of all lists.
 # prefixes[g]: tokens of list g's prefix; counts[g]: its candidates; candidates: tokens of each candidate of all lists.
 class Segments:
-    def __init__(self, prefixes: List[int], counts: List[int], candidates: List[int], x: Tensor):
-        self.prefixes = prefixes
-        self.counts = counts
-        self.candidates = candidates
-        # One causal mask for all: row i of a candidate sees columns up to widest_prefix + i; a shorter prefix or
-        # candidate takes a part of it. 0 or -inf, as x in device and dtype: (longest, widest_prefix + longest)
-        longest = max(candidates)
-        self.widest_prefix = max(prefixes)
-        allowed = torch.ones([longest, self.widest_prefix + longest], device=x.device, dtype=torch.bool)
-        allowed = torch.tril(allowed, diagonal=self.widest_prefix)
-        mask = torch.zeros([longest, self.widest_prefix + longest], device=x.device, dtype=x.dtype)
-        self.mask = mask.masked_fill(torch.logical_not(allowed), float("-inf"))
+    def __init__(self, prefixes: List[int], counts: List[int], candidates: List[int], x: Tensor, flash: bool):
+        self.flash = flash
+        self.prefix_rows = sum(prefixes)
+        self.queries = prefixes + candidates  # rows of each segment
+        keys: List[Tensor] = []  # for each segment the rows it sees: a candidate first sees its list's prefix
+        key_counts: List[int] = []
+        lists: List[int] = []  # candidate rows of each list
+        prefix_start = 0
+        for prefix in prefixes:
+            keys.append(torch.arange(prefix_start, prefix_start + prefix))
+            key_counts.append(prefix)
+            prefix_start += prefix
+        start, candidate, prefix_start = prefix_start, 0, 0
+        for g in range(len(prefixes)):
+            list_start = start
+            for _ in range(counts[g]):
+                rows = candidates[candidate]
+                keys.append(torch.arange(prefix_start, prefix_start + prefixes[g]))
+                keys.append(torch.arange(start, start + rows))
+                key_counts.append(prefixes[g] + rows)
+                start += rows
+                candidate += 1
+            prefix_start += prefixes[g]
+            lists.append(start - list_start)
+        self.key_counts = key_counts
+        self.longest_query = max(self.queries)
+        self.longest_key = max(key_counts)
+        self.longest_prefix = max(prefixes)
+        self.longest_list = max(lists)
+        self.query_starts = starts_of(self.queries, x.device)
+        self.key_starts = starts_of(key_counts, x.device)
+        self.prefix_starts = starts_of(prefixes, x.device)
+        self.list_starts = starts_of(lists, x.device)  # counted from the first candidate's first row
+        # With long prefixes and many short candidates the rows seen would take more memory than everything else.
+        self.merged = flash and sum(key_counts) > 4 * x.shape[0]
+        self.keys = x[:0] if self.merged else to_device(torch.cat(keys), x.device)
+        self.masks: List[Tensor] = []  # for each segment (rows, keys), 0 or -inf
+        if not flash:
+            # Row i of a candidate sees the keys up to prefix + i. Copies of a part each: kernels want masks aligned.
+            shape = [self.longest_query, self.longest_prefix + self.longest_query]
+            hidden = torch.ones(shape, device=x.device, dtype=torch.bool).triu(self.longest_prefix + 1)
+            mask = torch.zeros(shape, device=x.device, dtype=x.dtype).masked_fill(hidden, float("-inf"))
+            for i in range(len(key_counts)):
+                rows = self.queries[i]
+                first = self.longest_prefix - (key_counts[i] - rows)
+                self.masks.append(mask[:rows, first : first + key_counts[i]].contiguous())
+
+
+# The log-sum-exp of packed rows in one layout, (rows, heads). PyTorch's kernel gives (heads, rows); older ones
+# (sequences, heads, longest), where sequence s has its rows at [s, :, : its length] and anything behind them.
+def by_row(lse: Tensor, starts: Tensor) -> Tensor:
+    if lse.dim() == 2:
+        return lse.t()
+    place = torch.arange(lse.shape[2], device=lse.device)
+    used = place < (starts[1:] - starts[:-1])[:, None]  # (sequences, longest)
+    return lse.transpose(1, 2)[used]
+
+
+# Two attentions of the same rows over disjoint keys as the one over all of them.
+# each output (rows, heads, head_dim), each log-sum-exp (rows, heads) → (rows, heads, head_dim)
+def merge_attention(first: Tensor, first_lse: Tensor, second: Tensor, second_lse: Tensor) -> Tensor:
+    share = torch.sigmoid(second_lse - first_lse)[:, :, None]  # of the second, float32
+    return (first.float() + (second.float() - first.float()) * share).type_as(first)
+
+
+# Each segment over itself, then the candidates over their prefixes, which are read where they lie.
+def attend_merged(q: Tensor, k: Tensor, v: Tensor, segments: Segments) -> Tensor:
+    prefix_rows = segments.prefix_rows
+    starts, longest = segments.query_starts, segments.longest_query
+    own, own_lse = flash_attention(q, k, v, starts, starts, longest, longest, True)
+    shared, shared_lse = flash_attention(
+        q[prefix_rows:],
+        k[:prefix_rows],
+        v[:prefix_rows],
+        segments.list_starts,
+        segments.prefix_starts,
+        segments.longest_list,
+        segments.longest_prefix,
+        False,
+    )
+    own_lse = by_row(own_lse, starts)[prefix_rows:]
+    shared_lse = by_row(shared_lse, segments.list_starts)
+    merged = merge_attention(own[prefix_rows:], own_lse, shared, shared_lse)
+    return torch.cat([own[:prefix_rows], merged]).flatten(1)
 
 
 # A prefix attends causally to itself; a candidate to the whole prefix of its list and causally to itself.
 # q (rows, heads, head_dim), k and v (rows, kv_heads, head_dim) → (rows, heads · head_dim)
 def attend_segments(q: Tensor, k: Tensor, v: Tensor, segments: Segments) -> Tensor:
+    if segments.merged:
+        return attend_merged(q, k, v, segments)
+    k, v = k[segments.keys], v[segments.keys]
+    if segments.flash:
+        query_starts, key_starts = segments.query_starts, segments.key_starts
+        longest_query, longest_key = segments.longest_query, segments.longest_key
+        return flash_attention(q, k, v, query_starts, key_starts, longest_query, longest_key, True)[0].flatten(1)
     repeat = q.shape[1] // k.shape[1]
     q = q.transpose(0, 1)[None]  # (1, heads, rows, head_dim)
     k = k.repeat_interleave(repeat, dim=1).transpose(0, 1)[None]
     v = v.repeat_interleave(repeat, dim=1).transpose(0, 1)[None]
     outputs: List[Tensor] = []
-    start = 0
-    candidate = 0
-    for g in range(len(segments.prefixes)):
-        prefix = segments.prefixes[g]
-        end = start + prefix
-        prefix_k, prefix_v = k[:, :, start:end], v[:, :, start:end]
-        outputs.append(F.scaled_dot_product_attention(q[:, :, start:end], prefix_k, prefix_v, is_causal=True))
-        for c in range(segments.counts[g]):
-            length = segments.candidates[candidate]
-            start, end = end, end + length
-            outputs.append(
-                F.scaled_dot_product_attention(
-                    q[:, :, start:end],
-                    torch.cat([prefix_k, k[:, :, start:end]], dim=2),
-                    torch.cat([prefix_v, v[:, :, start:end]], dim=2),
-                    attn_mask=segments.mask[
-                        :length, segments.widest_prefix - prefix : segments.widest_prefix + length
-                    ],
-                )
+    end = 0
+    key_end = 0
+    for i in range(len(segments.queries)):
+        rows, keys = segments.queries[i], segments.key_counts[i]
+        start, end = end, end + rows
+        key_start, key_end = key_end, key_end + keys
+        outputs.append(
+            F.scaled_dot_product_attention(
+                q[:, :, start:end],
+                k[:, :, key_start:key_end],
+                v[:, :, key_start:key_end],
+                attn_mask=segments.masks[i],
             )
-            candidate += 1
-        start = end
-    return torch.cat(outputs, dim=2)[0].transpose(0, 1).flatten(1)  # (rows, heads · head_dim)
+        )
+    return torch.cat(outputs, dim=2)[0].transpose(0, 1).flatten(1)

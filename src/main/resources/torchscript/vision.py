@@ -3,72 +3,85 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from typing import Dict, List
+from typing import List
 
-from attention import apply_rotary, attend_blocks
+from attention import Blocks, apply_rotary, attend_blocks
+from weights import Weights
 
 
 class VisionBlock:
-    def __init__(self, weights: Dict[str, Tensor], prefix: str, heads: int):
+    # mlp_multiple: the MLP is padded to a multiple of this width, with zeros, which changes nothing but its speed
+    def __init__(self, weights: Weights, prefix: str, heads: int, mlp_multiple: int):
         self.heads = heads
-        self.norm1 = weights.pop(prefix + "norm1.weight")
-        self.norm2 = weights.pop(prefix + "norm2.weight")
-        self.qkv_weight = weights.pop(prefix + "attn.qkv.weight")
-        self.qkv_bias = weights.pop(prefix + "attn.qkv.bias")
-        self.proj_weight = weights.pop(prefix + "attn.proj.weight")
-        self.proj_bias = weights.pop(prefix + "attn.proj.bias")
-        self.gate_up_weight = torch.cat(
-            [weights.pop(prefix + "mlp.gate_proj.weight"), weights.pop(prefix + "mlp.up_proj.weight")]
-        )
-        self.gate_up_bias = torch.cat(
-            [weights.pop(prefix + "mlp.gate_proj.bias"), weights.pop(prefix + "mlp.up_proj.bias")]
-        )
-        self.down_weight = weights.pop(prefix + "mlp.down_proj.weight")
-        self.down_bias = weights.pop(prefix + "mlp.down_proj.bias")
+        self.norm1 = weights.one(prefix + "norm1.weight")
+        self.norm2 = weights.one(prefix + "norm2.weight")
+        self.qkv_weight = weights.one(prefix + "attn.qkv.weight")
+        self.qkv_bias = weights.one(prefix + "attn.qkv.bias")
+        self.proj_weight = weights.one(prefix + "attn.proj.weight")
+        self.proj_bias = weights.one(prefix + "attn.proj.bias")
+        gate, up = prefix + "mlp.gate_proj.", prefix + "mlp.up_proj."
+        self.gate_weight = weights.stacked([gate + "weight"], mlp_multiple, 1)
+        self.gate_bias = weights.stacked([gate + "bias"], mlp_multiple, 1)
+        self.up_weight = weights.stacked([up + "weight"], mlp_multiple, 1)
+        self.up_bias = weights.stacked([up + "bias"], mlp_multiple, 1)
+        self.down_weight = weights.stacked([prefix + "mlp.down_proj.weight"], 1, mlp_multiple)
+        self.down_bias = weights.one(prefix + "mlp.down_proj.bias")
 
-    # (patches, hidden) → (patches, hidden); patches attend within their block
-    def __call__(self, x: Tensor, cos: Tensor, sin: Tensor, counts: List[int], sizes: List[int]) -> Tensor:
+    # (patches, hidden) → (patches, hidden); patches attend within their block; cos and sin (patches, 1, head_dim / 2)
+    def __call__(self, x: Tensor, cos: Tensor, sin: Tensor, blocks: Blocks) -> Tensor:
         hidden = x.shape[1]
         y = torch.rms_norm(x, [hidden], self.norm1, 1e-6)
-        qkv = F.linear(y, self.qkv_weight, self.qkv_bias).view(-1, 3, self.heads, hidden // self.heads)
-        q, k, v = qkv.unbind(1)  # each (patches, heads, head_dim)
-        y = attend_blocks(apply_rotary(q, cos, sin), apply_rotary(k, cos, sin), v, counts, sizes)
+        qkv = F.linear(y, self.qkv_weight, self.qkv_bias).view(-1, 3 * self.heads, hidden // self.heads)
+        qk, v = qkv.split([2 * self.heads, self.heads], dim=1)
+        q, k = apply_rotary(qk, cos, sin).chunk(2, dim=1)  # each (patches, heads, head_dim)
+        y = attend_blocks(q, k, v, blocks)
         x = x + F.linear(y, self.proj_weight, self.proj_bias)
         y = torch.rms_norm(x, [hidden], self.norm2, 1e-6)
-        gate, up = F.linear(y, self.gate_up_weight, self.gate_up_bias).chunk(2, dim=-1)
-        return x + F.linear(F.silu(gate) * up, self.down_weight, self.down_bias)
+        gate = torch.silu_(F.linear(y, self.gate_weight, self.gate_bias))
+        gate.mul_(F.linear(y, self.up_weight, self.up_bias))
+        return x + F.linear(gate, self.down_weight, self.down_bias)
 
 
 class VisionTower:
     def __init__(
         self,
-        weights: Dict[str, Tensor],
+        weights: Weights,
         depth: int,
         heads: int,
         patch: int,
         merge: int,
+        mlp_multiple: int,
         full_attention: List[int],
         theta: float,
         mean: List[float],
         std: List[float],
     ):
-        embed = weights.pop("visual.patch_embed.proj.weight")  # (hidden, channels, temporal, patch, patch)
-        # a still image is its frame repeated, so the temporal slices meet the same pixels: sum them once
-        self.patch_embed = embed.float().sum(2).flatten(1).to(embed.dtype)  # (hidden, pixels)
+        # (hidden, channels, temporal, patch, patch)
+        self.patch_embed_frames = weights.one("visual.patch_embed.proj.weight")
+        self.patch_embed = self.patch_embed_frames[:0]
         self.patch = patch
         self.merge = merge
         self.full_attention = full_attention
-        self.blocks = [VisionBlock(weights, "visual.blocks.{}.".format(i), heads) for i in range(depth)]
-        self.ln_q = weights.pop("visual.merger.ln_q.weight")
-        self.merger_in_weight = weights.pop("visual.merger.mlp.0.weight")
-        self.merger_in_bias = weights.pop("visual.merger.mlp.0.bias")
-        self.merger_out_weight = weights.pop("visual.merger.mlp.2.weight")
-        self.merger_out_bias = weights.pop("visual.merger.mlp.2.bias")
-        per_axis = embed.shape[0] // heads // 2
-        steps = torch.arange(0, per_axis, 2, device=embed.device).float() / per_axis
+        self.blocks = [
+            VisionBlock(weights, "visual.blocks.{}.".format(i), heads, mlp_multiple) for i in range(depth)
+        ]
+        self.ln_q = weights.one("visual.merger.ln_q.weight")
+        self.merger_in_weight = weights.one("visual.merger.mlp.0.weight")
+        self.merger_in_bias = weights.one("visual.merger.mlp.0.bias")
+        self.merger_out_weight = weights.one("visual.merger.mlp.2.weight")
+        self.merger_out_bias = weights.one("visual.merger.mlp.2.bias")
+        device = self.ln_q.device
+        per_axis = self.ln_q.shape[0] // heads // 2
+        steps = torch.arange(0, per_axis, 2, device=device).float() / per_axis
         self.inv_freq = 1.0 / (theta**steps)  # (head_dim / 4)
-        self.mean = torch.tensor(mean, device=embed.device)
-        self.std = torch.tensor(std, device=embed.device)
+        self.mean = torch.tensor(mean, device=device)
+        self.std = torch.tensor(std, device=device)
+
+    # To be called once the weights are filled.
+    def finish(self):
+        # a still image is its frame repeated, so the temporal slices meet the same pixels: sum them once
+        frames = self.patch_embed_frames
+        self.patch_embed = frames.float().sum(2).flatten(1).to(frames.dtype)  # (hidden, pixels)
 
     # 8-bit RGB of all images, one behind the other, to rows of one patch each. The merge × merge patches of a cell
     # are neighbours, the cells of an image lie row by row: (bytes) → (patches, pixels), columns by channel, y, x
@@ -105,6 +118,7 @@ class VisionTower:
         window_sizes: List[int],
         image_counts: List[int],
         image_sizes: List[int],
+        flash: bool,
     ) -> Tensor:
         patches = self.to_patches(rgb, heights, widths)
         pixels = patches.shape[1]
@@ -112,12 +126,11 @@ class VisionTower:
         x = F.linear(self.normalise(patches).to(self.patch_embed.dtype), self.patch_embed)  # (patches, hidden)
         hidden = x.shape[1]
         angles = torch.cat([rows[:, None] * self.inv_freq, columns[:, None] * self.inv_freq], dim=-1)
-        cos, sin = angles.cos(), angles.sin()  # (patches, head_dim / 2), float32
+        cos, sin = angles.cos()[:, None], angles.sin()[:, None]  # (patches, 1, head_dim / 2), float32
+        windows = Blocks(window_counts, window_sizes, x.device, flash)
+        images = Blocks(image_counts, image_sizes, x.device, flash)
         for i, block in enumerate(self.blocks):
-            if i in self.full_attention:
-                x = block(x, cos, sin, image_counts, image_sizes)
-            else:
-                x = block(x, cos, sin, window_counts, window_sizes)
+            x = block(x, cos, sin, images if i in self.full_attention else windows)
         x = torch.rms_norm(x, [hidden], self.ln_q, 1e-6).view(order.shape[0], -1)  # (cells, merge² · hidden)
         x = F.gelu(F.linear(x, self.merger_in_weight, self.merger_in_bias))
         x = F.linear(x, self.merger_out_weight, self.merger_out_bias)  # (cells, out_hidden)

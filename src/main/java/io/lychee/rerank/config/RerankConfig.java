@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
 public record RerankConfig(
         Kafka kafka,
         Model model,
+        Caches caches,
         Prompt prompt,
         Limits limits,
         Fetch fetch,
@@ -63,6 +64,9 @@ public record RerankConfig(
 
     /** @param device cpu, cuda, cuda:N or auto */
     public record Model(String checkpoint, String device) implements Serializable {}
+
+    /** @param visionBytes on the device */
+    public record Caches(long visionBytes, int imageBytes, int scores, Duration scoresExpire) implements Serializable {}
 
     public record Prompt(String instruction, String system, String template) implements Serializable {}
 
@@ -181,6 +185,11 @@ public record RerankConfig(
                         positive(c, RerankOptions.TRANSACTION_TIMEOUT),
                         kafka),
                 new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
+                new Caches(
+                        get(c, RerankOptions.CACHE_VISION).getBytes(),
+                        bytes(c, RerankOptions.CACHE_IMAGES, 0),
+                        atLeast(c, RerankOptions.CACHE_SCORES, 0),
+                        positive(c, RerankOptions.CACHE_SCORES_EXPIRE)),
                 new Prompt(
                         text(c, RerankOptions.INSTRUCTION),
                         text(c, RerankOptions.SYSTEM),

@@ -256,6 +256,27 @@ public final class RerankOptions {
             .defaultValue(32)
             .withDescription("The same for the backfill lane.");
 
+    public static final ConfigOption<MemorySize> CACHE_VISION = ConfigOptions.key("cache.vision.max-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(1024))
+            .withDescription("Device memory that keeps what the vision tower made of images; an image seen again costs"
+                    + " nothing there. 0 keeps none.");
+
+    public static final ConfigOption<MemorySize> CACHE_IMAGES = ConfigOptions.key("cache.images.max-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(256))
+            .withDescription("Memory that keeps decoded and resized images, by their bytes. 0 keeps none.");
+
+    public static final ConfigOption<Integer> CACHE_SCORES = ConfigOptions.key("cache.scores.max-entries")
+            .intType()
+            .defaultValue(100_000)
+            .withDescription("Pairs whose score is kept, about 200 bytes each. 0 keeps none.");
+
+    public static final ConfigOption<Duration> CACHE_SCORES_EXPIRE = ConfigOptions.key("cache.scores.expire-after")
+            .durationType()
+            .defaultValue(Duration.ofMinutes(10))
+            .withDescription("How long a score is kept.");
+
     public static final ConfigOption<Integer> PASS_TOKENS = ConfigOptions.key("pass.max-tokens")
             .intType()
             .defaultValue(8192)

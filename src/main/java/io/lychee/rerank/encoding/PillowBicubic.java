@@ -18,9 +18,9 @@ final class PillowBicubic {
 
     private PillowBicubic() {}
 
-    /** @return direct buffer of {@code height × width × 3} bytes, position 0 */
+    /** @return buffer of {@code height × width × 3} bytes, position 0 */
     static ByteBuffer resize(RgbImage image, int height, int width) {
-        ByteBuffer out = ByteBuffer.allocateDirect(height * width * 3);
+        ByteBuffer out = ByteBuffer.allocate(height * width * 3);
         if (image.height() == height && image.width() == width) {
             return out.put(image.data()).flip();
         }

@@ -10,8 +10,10 @@ import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineSettings;
 import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.scoring.Rules;
+import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.Ticker;
 import java.time.Duration;
+import java.util.function.Function;
 
 /** Puts the engine together: encoder and scorer of one checkpoint behind one schedule. */
 public record QwenEngines(RerankConfig config) implements EngineFactory {
@@ -32,6 +34,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
         return String.join(
                 "|",
                 config.model().toString(),
+                config.caches().toString(),
                 config.prompt().toString(),
                 config.limits().toString(),
                 config.fetch().toString(),
@@ -42,13 +45,17 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     /** @throws io.lychee.rerank.config.ConfigException when the checkpoint or a setting is not usable */
     public Engine open() {
+        return open(encoder -> QwenScorer.open(config.model(), bounds(), encoder.yesId(), encoder.noId()));
+    }
+
+    /** With another scorer: for benchmarks. */
+    public Engine open(Function<QwenEncoder, Scorer> scorers) {
         EngineSettings settings = settings();
         QwenEncoder encoder = QwenEncoder.open(config);
         try {
-            QwenScorer scorer = QwenScorer.open(config.model(), encoder.yesId(), encoder.noId());
             return new Engine(
                     encoder,
-                    scorer,
+                    scorers.apply(encoder),
                     settings,
                     Ticker.system(),
                     onDeath(config.engine().onDeath()));
@@ -61,6 +68,14 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
     /** Halts: shutdown hooks could wait for the device that hangs. */
     static Runnable onDeath(OnDeath choice) {
         return choice == OnDeath.EXIT ? () -> Runtime.getRuntime().halt(DEAD_DEVICE) : () -> {};
+    }
+
+    /** What the device is to hold. */
+    public QwenScorer.Bounds bounds() {
+        return new QwenScorer.Bounds(
+                config.caches().visionBytes(),
+                config.engine().passTokens(),
+                config.limits().maxPairTokens());
     }
 
     private EngineSettings settings() {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +55,11 @@ record CheckpointTensors(Map<String, Safetensors.Tensor> byName, boolean tied) {
                                     found.size() == 1 ? "" : "; " + (found.size() - 1) + " more like it"));
         }
         return new CheckpointTensors(byName, tied);
+    }
+
+    /** The matrix that makes logits. */
+    Safetensors.Tensor head() {
+        return Objects.requireNonNull(byName.get(tied ? EMBEDDING : HEAD));
     }
 
     private static void check(

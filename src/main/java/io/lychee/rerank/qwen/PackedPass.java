@@ -3,13 +3,12 @@ package io.lychee.rerank.qwen;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Segment;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A pass as the network takes it: the tokens of all segments one behind the other, for each list its prefix and then
- * its candidates. Made on the CPU, knows no tensors.
+ * A pass as the network takes it: the tokens of all segments one behind the other, the prefixes of all lists and then
+ * the candidates of all lists. Made on the CPU, knows no tensors.
  */
 final class PackedPass {
 
@@ -21,13 +20,18 @@ final class PackedPass {
     private final long[] candidates;
     private final long[] imageRows;
     private final List<EncodedImage> images = new ArrayList<>();
+    private final List<Integer> owners = new ArrayList<>(); // the list of each image
     private int rows;
     private int cells;
 
     private PackedPass(Pass pass, int cell) {
-        for (Pass.Group group : pass.groups()) {
-            images.addAll(group.prefix().images());
-            group.candidates().forEach(candidate -> images.addAll(candidate.images()));
+        for (int g = 0; g < pass.groups().size(); g++) {
+            add(g, pass.groups().get(g).prefix());
+        }
+        for (int g = 0; g < pass.groups().size(); g++) {
+            for (Segment candidate : pass.groups().get(g).candidates()) {
+                add(g, candidate);
+            }
         }
         tokens = new long[pass.tokens()];
         positions = new long[3][tokens.length];
@@ -41,20 +45,30 @@ final class PackedPass {
                         .sum()];
     }
 
+    private void add(int list, Segment segment) {
+        for (EncodedImage image : segment.images()) {
+            images.add(image);
+            owners.add(list);
+        }
+    }
+
     /** @throws IllegalArgumentException when a token is outside the vocabulary or images don't match their tokens */
     static PackedPass of(Pass pass, QwenConfig config) {
         MropePositions mrope =
                 new MropePositions(config.imageToken(), config.vision().cell());
         PackedPass packed = new PackedPass(pass, config.vision().cell());
-        int candidate = 0;
-        for (int g = 0; g < packed.prefixes.length; g++) {
+        int[] next = new int[packed.prefixes.length]; // position behind each prefix
+        for (int g = 0; g < next.length; g++) {
             Pass.Group group = pass.groups().get(g);
             packed.prefixes[g] = group.prefix().tokens().length;
             packed.counts[g] = group.candidates().size();
-            int next = mrope.write(group.prefix(), 0, packed.positions, packed.rows);
+            next[g] = mrope.write(group.prefix(), 0, packed.positions, packed.rows);
             packed.append(group.prefix(), config);
-            for (Segment segment : group.candidates()) {
-                mrope.write(segment, next, packed.positions, packed.rows);
+        }
+        int candidate = 0;
+        for (int g = 0; g < next.length; g++) {
+            for (Segment segment : pass.groups().get(g).candidates()) {
+                mrope.write(segment, next[g], packed.positions, packed.rows);
                 packed.append(segment, config);
                 packed.candidates[candidate] = segment.tokens().length;
                 packed.last[candidate++] = packed.rows - 1L;
@@ -113,15 +127,16 @@ final class PackedPass {
         return imageRows;
     }
 
-    List<EncodedImage> images() {
-        return images;
+    /** For each list how many of its images these say yes to. */
+    int[] hits(boolean[] ofImages) {
+        int[] hits = new int[prefixes.length];
+        for (int i = 0; i < ofImages.length; i++) {
+            hits[owners.get(i)] += ofImages[i] ? 1 : 0;
+        }
+        return hits;
     }
 
-    /** The pixels of all images, one image behind the other, in a direct buffer: 8-bit RGB, row by row. */
-    static ByteBuffer pixels(List<EncodedImage> images) {
-        ByteBuffer pixels = ByteBuffer.allocateDirect(
-                Math.toIntExact(images.stream().mapToLong(EncodedImage::bytes).sum()));
-        images.forEach(image -> pixels.put(image.rgb()));
-        return pixels.flip();
+    List<EncodedImage> images() {
+        return images;
     }
 }

@@ -37,6 +37,12 @@ record QwenConfig(
             return hidden / heads;
         }
 
+        /** Multiplications and additions for one token in all matrices but the head. */
+        double operations() {
+            double attention = (2.0 * heads + 2.0 * kvHeads) * headDim() * hidden;
+            return 2.0 * layers * (attention + 3.0 * hidden * intermediate);
+        }
+
         /** For each rotary frequency of a head which position it follows: 0 time, 1 height, 2 width. */
         long[] mropeAxes() {
             long[] axes = new long[headDim() / 2];
@@ -65,6 +71,13 @@ record QwenConfig(
             List<Integer> fullAttention,
             double theta) {
 
+        /** Multiplications and additions for one merged cell in all matrices. */
+        double operations() {
+            double cellHidden = (double) merge * merge * hidden;
+            double block = 4.0 * hidden * hidden + 3.0 * hidden * intermediate;
+            return 2.0 * (merge * merge * depth * block + cellHidden * cellHidden + cellHidden * outHidden);
+        }
+
         /** Side of an attention window in merged cells. */
         int windowCells() {
             return window / patch / merge;
@@ -79,6 +92,28 @@ record QwenConfig(
     /** @throws ConfigException when the file is missing, is of another network or contradicts itself */
     static QwenConfig read(CheckpointFiles checkpoint) {
         return new Reader(checkpoint, checkpoint.json(FILE)).config();
+    }
+
+    /**
+     * The network of a published shape with this one's special tokens, for benchmarks.
+     *
+     * @param shape 7b, 3b, or tiny for this one's own
+     */
+    QwenConfig shaped(String shape) {
+        return switch (shape) {
+            case "7b" -> shaped(3584, 18944, 28, 28, 4, 152064);
+            case "3b" -> shaped(2048, 11008, 36, 16, 2, 151936);
+            case "tiny" -> this;
+            default -> throw new ConfigException("--shape is %s; expected 7b, 3b or tiny".formatted(shape));
+        };
+    }
+
+    private QwenConfig shaped(int hidden, int intermediate, int layers, int heads, int kvHeads, int vocabulary) {
+        return new QwenConfig(
+                new Text(hidden, intermediate, layers, heads, kvHeads, vocabulary, 1e-6, 1e6, List.of(16, 24, 24)),
+                new Vision(32, 1280, 3420, 16, hidden, 3, 14, 2, 2, 112, List.of(7, 15, 23, 31), 10_000),
+                imageToken,
+                false);
     }
 
     private record Reader(CheckpointFiles checkpoint, JsonNode root) {

@@ -9,7 +9,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,92 +25,150 @@ import java.util.stream.LongStream;
  */
 final class QwenNetwork implements AutoCloseable {
 
-    private static final List<String> MODULES = List.of("attention", "vision", "language", "reranker");
+    private static final List<String> MODULES =
+            List.of("weights", "flash", "attention", "vision", "language", "reranker");
+
+    /** GEMMs of other widths are three times slower on a GPU. */
+    private static final int GEMM_MULTIPLE = 128;
 
     private final QwenConfig config;
+    private final boolean cpu;
     private final TorchModule module;
+    private int slot;
 
-    private QwenNetwork(QwenConfig config, TorchModule module) {
+    private QwenNetwork(QwenConfig config, boolean cpu, TorchModule module) {
         this.config = config;
+        this.cpu = cpu;
         this.module = module;
     }
 
-    /** What the score compares: the ids of the tokens "yes" and "no". */
-    record Answers(int yes, int no) {}
-
-    /** Copies every tensor to the device. */
-    static QwenNetwork load(
+    /**
+     * Makes the network, its weights all zero: {@link #load} them, then {@link #finish}.
+     *
+     * @param sources what each module holds, see {@link #sources}
+     * @param seenCells how many cells of images the device keeps the vision tower's output of
+     */
+    static QwenNetwork create(
             QwenConfig config,
             Preprocessor preprocessor,
-            CheckpointTensors tensors,
             TorchDevice device,
-            Answers answers) {
+            Map<String, String> sources,
+            int seenCells) {
         byte[] archive = TorchScriptArchive.write(
-                TorchScriptSource.translate(sources()),
-                "reranker.Reranker",
-                attributes(config, preprocessor, tensors, device, answers));
+                TorchScriptSource.translate(sources), "reranker.Reranker", attributes(config, preprocessor, device));
         TorchModule module = TorchModule.load(archive, !device.isCpu());
-        try {
-            tensors.byName().forEach((name, tensor) -> loadTensor(module, name, tensor));
-            try (TorchModule.Call call = module.call()) {
-                long left = call.run("build").toLong();
-                if (left != 0) {
-                    throw new IllegalStateException(left + " tensors that the network has no use for");
-                }
-            }
+        try (TorchModule.Call call = module.call()) {
+            call.run("build", call.value(seenCells));
         } catch (RuntimeException e) {
             module.close();
             throw e;
         }
-        return new QwenNetwork(config, module);
+        return new QwenNetwork(config, device.isCpu(), module);
     }
 
-    private static void loadTensor(TorchModule module, String name, Safetensors.Tensor tensor) {
-        boolean bfloat16 = tensor.type() == Safetensors.Type.BF16;
-        // bf16 goes in as the bits of an f16: DJL's own bf16 arrays end the JVM
-        DataType type = tensor.type() == Safetensors.Type.F32 ? DataType.FLOAT32 : DataType.FLOAT16;
-        Shape shape = new Shape(tensor.shape().stream().mapToLong(size -> size).toArray());
+    /** Fills rows of a tensor. From several threads at once. */
+    void load(String name, Safetensors.Rows rows) {
         try (TorchModule.Call call = module.call()) {
-            call.run("load", call.value(name), call.tensor(tensor.map(), shape, type), call.value(bfloat16));
+            call.run(
+                    "load",
+                    call.value(name),
+                    call.value(rows.start()),
+                    rows(call, rows),
+                    call.value(rows.isBfloat16()));
         }
     }
 
-    private static Map<String, String> sources() {
-        Map<String, String> sources = new LinkedHashMap<>();
-        for (String name : MODULES) {
-            String path = "/torchscript/" + name + ".py";
-            try (InputStream in = QwenNetwork.class.getResourceAsStream(path)) {
-                if (in == null) {
-                    throw new IllegalStateException("no resource " + path);
-                }
-                sources.put(name, new String(in.readAllBytes(), StandardCharsets.UTF_8));
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+    /** Completes the network: its weights are loaded, and these rows of the output matrix make the score. */
+    void finish(Safetensors.Rows yes, Safetensors.Rows no) {
+        try (TorchModule.Call call = module.call()) {
+            call.run("finish", rows(call, yes), rows(call, no), call.value(yes.isBfloat16()));
         }
+    }
+
+    private static IValue rows(TorchModule.Call call, Safetensors.Rows rows) {
+        // bf16 goes in as the bits of an f16: DJL's own bf16 arrays end the JVM
+        DataType type = rows.tensor().type() == Safetensors.Type.F32 ? DataType.FLOAT32 : DataType.FLOAT16;
+        return call.tensor(rows.map(), new Shape(rows.shape()), type);
+    }
+
+    /** Completes the network with weights that mean nothing. */
+    void randomise() {
+        try (TorchModule.Call call = module.call()) {
+            call.run("randomise");
+            float[] row = new float[config.text().hidden()];
+            IValue no = call.tensor(FloatBuffer.wrap(row.clone()), new Shape(row.length), DataType.FLOAT32);
+            Arrays.fill(row, 0.01f);
+            IValue yes = call.tensor(FloatBuffer.wrap(row), new Shape(row.length), DataType.FLOAT32);
+            call.run("finish", yes, no, call.value(false));
+        }
+    }
+
+    /** Whether attention runs on FlashAttention's kernels from now on. */
+    void useFlash(boolean flash) {
+        try (TorchModule.Call call = module.call()) {
+            call.run("use_flash", call.value(flash));
+        }
+    }
+
+    /** How far FlashAttention on this device is from float32, at worst, on a few random sequences. */
+    double flashError() {
+        try (TorchModule.Call call = module.call()) {
+            double error = call.run("flash_error", call.value(false)).toDouble();
+            return Math.max(error, call.run("flash_error", call.value(true)).toDouble());
+        }
+    }
+
+    /** The network's source by module. */
+    static Map<String, String> sources(TorchDevice device) {
+        Map<String, String> sources = new LinkedHashMap<>();
+        MODULES.forEach(name -> sources.put(name, source(name)));
+        sources.put("results", source(device.isCpu() ? "results_cpu" : "results_cuda"));
         return sources;
     }
 
+    private static String source(String name) {
+        String path = "/torchscript/" + name + ".py";
+        try (InputStream in = QwenNetwork.class.getResourceAsStream(path)) {
+            if (in == null) {
+                throw new IllegalStateException("no resource " + path);
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Operations a second of large matrix products. */
+    double gemmRate() {
+        int size = cpu ? 1024 : 8192; // large enough to reach the device's rate
+        int times = cpu ? 10 : 200;
+        try (TorchModule.Call call = module.call()) {
+            call.run("multiply", call.value(size), call.value(3));
+            long start = System.nanoTime();
+            call.run("multiply", call.value(size), call.value(times));
+            return 2.0 * size * size * size * times / ((System.nanoTime() - start) / 1e9);
+        }
+    }
+
     /** Everything that class Reranker declares. */
-    private static Map<String, ?> attributes(
-            QwenConfig config,
-            Preprocessor preprocessor,
-            CheckpointTensors tensors,
-            TorchDevice device,
-            Answers answers) {
+    private static Map<String, ?> attributes(QwenConfig config, Preprocessor preprocessor, TorchDevice device) {
         QwenConfig.Text text = config.text();
         QwenConfig.Vision vision = config.vision();
+        Map<String, Object> shapes = new HashMap<>();
+        CheckpointTensors.shapes(config)
+                .forEach((name, shape) -> shapes.put(name, new TorchScriptArchive.Typed("List[int]", shape)));
+        shapes.remove(CheckpointTensors.HEAD); // see finish
         Map<String, Object> attributes = new HashMap<>();
         attributes.put("training", false);
         attributes.put("device", device.name());
         attributes.put("dtype", TorchScriptSource.scalarType(device.dtype()));
-        attributes.put("head_name", tensors.tied() ? CheckpointTensors.EMBEDDING : CheckpointTensors.HEAD);
-        attributes.put("yes_id", answers.yes());
-        attributes.put("no_id", answers.no());
+        attributes.put("flash", false);
+        attributes.put("shapes", new TorchScriptArchive.Typed("Dict[str, List[int]]", shapes));
         attributes.put("vision_depth", vision.depth());
         attributes.put("vision_heads", vision.heads());
         attributes.put("patch", vision.patch());
         attributes.put("merge", vision.merge());
+        attributes.put("mlp_multiple", device.isCpu() ? 1 : GEMM_MULTIPLE);
         attributes.put("full_attention", new TorchScriptArchive.Typed("List[int]", vision.fullAttention()));
         attributes.put("vision_theta", vision.theta());
         attributes.put("image_mean", new TorchScriptArchive.Typed("List[float]", preprocessor.mean()));
@@ -121,31 +181,64 @@ final class QwenNetwork implements AutoCloseable {
         attributes.put("theta", text.theta());
         List<Long> axes = LongStream.of(text.mropeAxes()).boxed().toList();
         attributes.put("mrope_axes", new TorchScriptArchive.Typed("List[int]", axes));
-        attributes.put("weights", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
+        attributes.put("views", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
         attributes.put("head", null);
+        attributes.put("seen", null);
+        attributes.put("results", new TorchScriptArchive.Typed("List[__torch__.results.Results]", List.of()));
         attributes.put("visual", null);
         attributes.put("language", null);
         return attributes;
     }
 
-    /** Probability of yes for each candidate. */
-    float[] score(PackedPass pass) {
-        try (TorchModule.Call call = module.call()) {
-            return call.floats(call.run("judge", read(call, pass)));
+    /**
+     * Hands a pass to the device. On a GPU this returns before the scores are there, in its {@link Started#await()}; at
+     * most two may be under way.
+     */
+    Started start(PackedPass pass, SeenImages.Plan images) {
+        slot = 1 - slot;
+        TorchModule.Call call = module.call();
+        try {
+            return new Started(call, call.run("judge", read(call, pass, images), call.value(slot)), slot);
+        } catch (RuntimeException e) {
+            call.close();
+            throw e;
+        }
+    }
+
+    /** A pass under way; await it once. */
+    final class Started {
+
+        private final TorchModule.Call call;
+        private final IValue scores;
+        private final int slot;
+
+        private Started(TorchModule.Call call, IValue scores, int slot) {
+            this.call = call;
+            this.scores = scores;
+            this.slot = slot;
+        }
+
+        /** Probability of yes for each candidate. */
+        float[] await() {
+            try (call) {
+                call.run("wait", call.value(slot));
+                return call.floats(scores);
+            }
         }
     }
 
     /** What the language model makes of each candidate's last token: (candidates, hidden), row by row. CPU only. */
-    float[] lastHidden(PackedPass pass) {
+    float[] lastHidden(PackedPass pass, SeenImages.Plan images) {
         try (TorchModule.Call call = module.call()) {
-            return call.floats(read(call, pass));
+            return call.floats(read(call, pass, images));
         }
     }
 
-    /** What the language model sees of each image: (cells, hidden), row by row. CPU only. */
-    float[] vision(List<EncodedImage> images) {
+    /** What the language model sees of each image: (cells, hidden), row by row. */
+    float[] vision(SeenImages.Plan images) {
         try (TorchModule.Call call = module.call()) {
-            return call.floats(see(call, images));
+            see(call, images);
+            return call.floats(call.run("recall", call.tensor(images.places)));
         }
     }
 
@@ -160,43 +253,50 @@ final class QwenNetwork implements AutoCloseable {
         }
     }
 
-    private IValue read(TorchModule.Call call, PackedPass pass) {
-        IValue tokens = call.tensor(pass.tokens());
-        IValue positions = call.tensor(pass.positions());
-        IValue last = call.tensor(pass.last());
-        IValue prefixes = call.list(pass.prefixes());
-        IValue counts = call.list(pass.counts());
-        IValue candidates = call.list(pass.candidates());
-        IValue imageRows = call.tensor(pass.imageRows());
-        if (pass.images().isEmpty()) {
-            return call.run("read", tokens, positions, last, prefixes, counts, candidates, imageRows);
-        }
-        IValue images = see(call, pass.images());
-        return call.run("read", tokens, positions, last, prefixes, counts, candidates, imageRows, images);
+    private IValue read(TorchModule.Call call, PackedPass pass, SeenImages.Plan images) {
+        see(call, images);
+        return call.run(
+                "read",
+                call.tensor(pass.tokens()),
+                call.tensor(pass.positions()),
+                call.tensor(pass.last()),
+                call.list(pass.prefixes()),
+                call.list(pass.counts()),
+                call.list(pass.candidates()),
+                call.tensor(pass.imageRows()),
+                call.tensor(images.places));
     }
 
-    private IValue see(TorchModule.Call call, List<EncodedImage> images) {
+    private void see(TorchModule.Call call, SeenImages.Plan images) {
+        List<EncodedImage> unseen = images.unseen;
+        if (unseen.isEmpty()) {
+            return;
+        }
         VisionWindows windows =
                 new VisionWindows(config.vision().windowCells(), config.vision().merge());
         int cell = config.vision().cell();
-        images.forEach(image -> windows.add(image.height() / cell, image.width() / cell));
-        return call.run(
+        unseen.forEach(image -> windows.add(image.height() / cell, image.width() / cell));
+        call.run(
                 "see",
-                pixels(call, images),
-                call.list(sizes(images, EncodedImage::height)),
-                call.list(sizes(images, EncodedImage::width)),
+                pixels(call, unseen),
+                call.list(sizes(unseen, EncodedImage::height)),
+                call.list(sizes(unseen, EncodedImage::width)),
                 call.tensor(windows.order()),
                 call.tensor(windows.rows()),
                 call.tensor(windows.columns()),
                 call.list(windows.windows().counts()),
                 call.list(windows.windows().sizes()),
                 call.list(windows.images().counts()),
-                call.list(windows.images().sizes()));
+                call.list(windows.images().sizes()),
+                call.tensor(images.unseenPlaces));
     }
 
+    /** All images, one behind the other: (bytes) */
     private static IValue pixels(TorchModule.Call call, List<EncodedImage> images) {
-        ByteBuffer pixels = PackedPass.pixels(images);
-        return call.tensor(pixels, new Shape(pixels.remaining()), DataType.UINT8);
+        ByteBuffer pixels = call.staging(
+                Math.toIntExact(images.stream().mapToLong(EncodedImage::bytes).sum()));
+        images.forEach(image -> pixels.put(image.rgb()));
+        return call.tensor(pixels.flip(), new Shape(pixels.remaining()), DataType.UINT8);
     }
 
     private static long[] sizes(List<EncodedImage> images, ToIntFunction<EncodedImage> size) {

@@ -14,9 +14,14 @@ import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.Segment;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,14 +30,43 @@ public final class QwenScorer implements Scorer {
 
     private static final Logger LOG = LoggerFactory.getLogger(QwenScorer.class);
 
-    private final QwenConfig config;
-    private final QwenNetwork network;
-    private final ModelInfo model;
+    /** What FlashAttention in bfloat16 may differ by from float32; its outputs are up to about 3. */
+    private static final double FLASH_TOLERANCE = 0.05;
 
-    private QwenScorer(QwenConfig config, QwenNetwork network, ModelInfo model) {
+    private static final int GPU_WARM_UPS = 8;
+
+    private static final int MIN_PASS_TOKENS = 512;
+
+    private static final long PROGRESS_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+    private final QwenConfig config;
+    private final TorchDevice device;
+    private final QwenNetwork network;
+    private final SeenImages seen;
+    private final ModelInfo model;
+    private int passTokens;
+
+    private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, SeenImages seen, ModelInfo model) {
         this.config = config;
+        this.device = device;
         this.network = network;
+        this.seen = seen;
         this.model = model;
+    }
+
+    /**
+     * How much is kept on the device.
+     *
+     * @param visionBytes of the vision tower's output ({@code cache.vision.max-bytes}); 0 keeps none from pass to pass
+     * @param passTokens of a pass ({@code pass.max-tokens})
+     * @param pairTokens of a pair, which is a pass of its own where it is longer ({@code pair.max-tokens})
+     */
+    public record Bounds(long visionBytes, int passTokens, int pairTokens) {
+
+        private int seenCells(QwenConfig config, TorchDevice device) {
+            long cells = visionBytes / ((long) config.text().hidden() * device.bytesPerNumber());
+            return (int) Math.min(Integer.MAX_VALUE, Math.max(Math.max(passTokens, pairTokens), cells));
+        }
     }
 
     /**
@@ -42,7 +76,18 @@ public final class QwenScorer implements Scorer {
      * @param noId token id of "no" in the checkpoint's tokenizer
      * @throws ConfigException when checkpoint, device or engine are not what this network needs
      */
-    public static QwenScorer open(RerankConfig.Model settings, int yesId, int noId) {
+    public static QwenScorer open(RerankConfig.Model settings, Bounds bounds, int yesId, int noId) {
+        TorchDevice device = TorchDevice.of(settings.device(), engine());
+        return open(settings, bounds, yesId, noId, device, QwenNetwork.sources(device));
+    }
+
+    static QwenScorer open(
+            RerankConfig.Model settings,
+            Bounds bounds,
+            int yesId,
+            int noId,
+            TorchDevice device,
+            Map<String, String> sources) {
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
         QwenConfig config = QwenConfig.read(checkpoint);
         Preprocessor preprocessor = Preprocessor.read(checkpoint);
@@ -50,34 +95,98 @@ public final class QwenScorer implements Scorer {
         Safetensors files = Safetensors.open(checkpoint);
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
         ModelInfo model = new ModelInfo(checkpoint.name(), ModelFingerprint.of(checkpoint, files.files()));
-        long started = System.nanoTime();
+        return open(config, preprocessor, device, sources, bounds, model, network -> {
+            WeightLoading.load(tensors, network, device.isCpu(), logged());
+            network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
+        });
+    }
+
+    /**
+     * A network of a published shape whose weights mean nothing, made on the device: for benchmarks.
+     *
+     * @param shape 7b, 3b, or tiny: that of the checkpoint in the settings
+     */
+    public static QwenScorer random(RerankConfig.Model settings, Bounds bounds, String shape) {
+        CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
+        QwenConfig config = QwenConfig.read(checkpoint).shaped(shape);
         TorchDevice device = TorchDevice.of(settings.device(), engine());
-        QwenNetwork network;
+        ModelInfo model = new ModelInfo("random-" + shape, "random");
+        return open(
+                config,
+                Preprocessor.read(checkpoint),
+                device,
+                QwenNetwork.sources(device),
+                bounds,
+                model,
+                QwenNetwork::randomise);
+    }
+
+    private static QwenScorer open(
+            QwenConfig config,
+            Preprocessor preprocessor,
+            TorchDevice device,
+            Map<String, String> sources,
+            Bounds bounds,
+            ModelInfo model,
+            Consumer<QwenNetwork> weights) {
+        long started = System.nanoTime();
+        int cells = bounds.seenCells(config, device);
+        QwenScorer scorer = null;
         try {
-            network = QwenNetwork.load(config, preprocessor, tensors, device, new QwenNetwork.Answers(yesId, noId));
-        } catch (ConfigException e) {
-            throw e;
+            QwenNetwork network = QwenNetwork.create(config, preprocessor, device, sources, cells);
+            scorer = new QwenScorer(config, device, network, new SeenImages(cells, bounds.visionBytes() > 0), model);
+            weights.accept(network);
+            String kernels = device.isCpu() ? "scaled_dot_product_attention" : chooseKernels(network, device);
+            scorer.passTokens = scorer.warmUp(bounds);
+            LOG.info(
+                    "{} ({}) is ready on {} in {} with {} after {} ms",
+                    model.name(),
+                    model.fingerprint(),
+                    device.name(),
+                    device.dtype(),
+                    kernels,
+                    (System.nanoTime() - started) / 1_000_000);
+            return scorer;
         } catch (RuntimeException e) {
-            throw new ConfigException(
-                    "%s (model.checkpoint) can't be loaded onto %s (model.device): %s"
-                            .formatted(checkpoint.directory(), device.name(), lastLine(e)),
-                    e);
+            if (scorer != null) {
+                scorer.close();
+            }
+            throw e instanceof ConfigException || e instanceof ScoringException
+                    ? e
+                    : new ConfigException(
+                            "%s (model.checkpoint) can't be loaded onto %s (model.device): %s"
+                                    .formatted(model.name(), device.name(), lastLine(e)),
+                            e);
         }
-        QwenScorer scorer = new QwenScorer(config, network, model);
+    }
+
+    /** The fastest that gives on this very device what the plain ones give. */
+    private static String chooseKernels(QwenNetwork network, TorchDevice device) {
         try {
-            scorer.score(warmUp(config));
-        } catch (ScoringException e) {
-            scorer.close();
-            throw e;
+            double error = network.flashError();
+            if (error < FLASH_TOLERANCE) {
+                network.useFlash(true);
+                return "FlashAttention";
+            }
+            LOG.warn(
+                    "FlashAttention on {} is {} away from float32 where {} is allowed",
+                    device.name(),
+                    error,
+                    FLASH_TOLERANCE);
+        } catch (RuntimeException e) {
+            LOG.warn("{} has no FlashAttention: {}", device.name(), lastLine(e));
         }
-        LOG.info(
-                "{} ({}) is ready on {} in {} after {} ms",
-                model.name(),
-                model.fingerprint(),
-                device.name(),
-                device.dtype(),
-                (System.nanoTime() - started) / 1_000_000);
-        return scorer;
+        return "scaled_dot_product_attention";
+    }
+
+    private static Consumer<LoadProgress> logged() {
+        AtomicLong next = new AtomicLong(System.nanoTime() + PROGRESS_NANOS);
+        return progress -> {
+            if (System.nanoTime() >= next.get()) {
+                LOG.info("{}", progress);
+                next.set(System.nanoTime() + PROGRESS_NANOS);
+            }
+        };
     }
 
     /** PyTorch puts what happened last, behind where it happened. */
@@ -121,36 +230,117 @@ public final class QwenScorer implements Scorer {
         }
     }
 
-    /** Text and one image of 2 × 2 tokens, so that a first real pass meets nothing new. */
-    private static Pass warmUp(QwenConfig config) {
-        int side = 2 * config.vision().cell();
-        EncodedImage image = new EncodedImage(side, side, ByteBuffer.allocateDirect(side * side * 3));
-        int[] tokens = new int[6];
-        Arrays.fill(tokens, 1, 5, config.imageToken());
-        Segment text = new Segment(new int[] {0, 0}, List.of(), 0, false);
-        Segment picture = new Segment(tokens, List.of(image), 4, false);
-        return new Pass(List.of(new Pass.Group(text, List.of(text, picture))));
+    /**
+     * Passes with text and images, so that real ones meet nothing new. On a GPU some at full size: the first shapes are
+     * compiled, later ones take what is there; and what doesn't fit the memory shows now.
+     *
+     * @return tokens of the largest pass that fits
+     */
+    private int warmUp(Bounds bounds) {
+        if (device.isCpu()) {
+            score(warmUp(2, 1));
+            return bounds.passTokens();
+        }
+        int tokens = bounds.passTokens();
+        for (int i = 0; i < GPU_WARM_UPS; i++) {
+            int side = 16 - i % 3; // 16: as a picture of 448 × 448
+            try {
+                score(warmUp(side, Math.max(1, tokens / (side * side + 4) - i % 4)));
+            } catch (DeviceMemoryException e) {
+                tokens /= 2;
+                LOG.warn("passes of pass.max-tokens {} don't fit {}: trying {}", tokens * 2, device.name(), tokens);
+                if (tokens < MIN_PASS_TOKENS) {
+                    throw new ConfigException(
+                            "%s (model.device) has too little memory left for passes of %d tokens beside %s: %s"
+                                    .formatted(device.name(), tokens * 2, model.name(), lastLine(e)),
+                            e);
+                }
+            }
+        }
+        return tokens;
+    }
+
+    /** So many candidates, of text and an image of side × side tokens each, no two images alike. */
+    private Pass warmUp(int side, int candidates) {
+        int pixels = side * config.vision().cell();
+        List<Segment> segments = new ArrayList<>();
+        for (int i = 0; i < candidates; i++) {
+            ByteBuffer rgb = ByteBuffer.allocate(pixels * pixels * 3);
+            rgb.putInt(0, i);
+            int[] tokens = new int[side * side + 2 + i % 5];
+            Arrays.fill(tokens, 1, side * side + 1, config.imageToken());
+            segments.add(new Segment(tokens, List.of(new EncodedImage(pixels, pixels, rgb)), side * side, false));
+        }
+        Segment prefix = new Segment(new int[] {0, 0}, List.of(), 0, false);
+        return new Pass(List.of(new Pass.Group(prefix, segments)));
     }
 
     @Override
     public float[] score(Pass pass) {
-        float[] scores;
+        return start(pass).await();
+    }
+
+    @Override
+    public Started start(Pass pass) {
+        SeenImages.Plan images = null;
         try {
-            scores = network.score(PackedPass.of(pass, config));
+            PackedPass packed = PackedPass.of(pass, config);
+            images = seen.plan(packed.images(), config.vision().cell());
+            return new Running(pass, network.start(packed, images), packed.hits(images.hits));
         } catch (RuntimeException e) {
-            String message = "a pass of %d tokens, %d candidates failed: %s"
-                    .formatted(pass.tokens(), pass.candidates(), e.getMessage());
-            throw isOutOfMemory(e) ? new DeviceMemoryException(message, e) : new ScoringException(message, e);
+            if (images != null) {
+                seen.forget(images.unseen);
+            }
+            throw failure(pass, e);
         }
-        int broken = 0;
-        for (float score : scores) {
-            broken += Float.isFinite(score) ? 0 : 1;
+    }
+
+    private final class Running implements Started {
+
+        private final Pass pass;
+        private final QwenNetwork.Started started;
+        private final int[] imageHits;
+
+        private Running(Pass pass, QwenNetwork.Started started, int[] imageHits) {
+            this.pass = pass;
+            this.started = started;
+            this.imageHits = imageHits;
         }
-        if (scores.length != pass.candidates() || broken > 0) {
-            throw new ScoringException("a pass of %d candidates gave %d scores, %d of them not finite"
-                    .formatted(pass.candidates(), scores.length, broken));
+
+        @Override
+        public boolean isRunning() {
+            return !device.isCpu();
         }
-        return scores;
+
+        @Override
+        public float[] await() {
+            float[] scores;
+            try {
+                scores = started.await();
+            } catch (RuntimeException e) {
+                throw failure(pass, e);
+            }
+            int broken = 0;
+            for (float score : scores) {
+                broken += Float.isFinite(score) ? 0 : 1;
+            }
+            if (scores.length != pass.candidates() || broken > 0) {
+                throw new ScoringException("a pass of %d candidates gave %d scores, %d of them not finite"
+                        .formatted(pass.candidates(), scores.length, broken));
+            }
+            return scores;
+        }
+
+        @Override
+        public int[] imageHits() {
+            return imageHits.clone();
+        }
+    }
+
+    private static RuntimeException failure(Pass pass, RuntimeException e) {
+        String message = "a pass of %d tokens, %d candidates failed: %s"
+                .formatted(pass.tokens(), pass.candidates(), e.getMessage());
+        return isOutOfMemory(e) ? new DeviceMemoryException(message, e) : new ScoringException(message, e);
     }
 
     /** PyTorch says so only in words: of CUDA's allocator, of the CPU's, of cuBLAS. */
@@ -168,6 +358,30 @@ public final class QwenScorer implements Scorer {
 
     QwenConfig config() {
         return config;
+    }
+
+    SeenImages.Plan plan(List<EncodedImage> images) {
+        return seen.plan(images, config.vision().cell());
+    }
+
+    @Override
+    public int passTokens() {
+        return passTokens;
+    }
+
+    /** Operations a second of large matrix products in the network's numbers, measured now. For benchmarks. */
+    public double gemmRate() {
+        return network.gemmRate();
+    }
+
+    /** Operations that one text token takes in the language model's matrices. */
+    public double textOperations() {
+        return config.text().operations();
+    }
+
+    /** Operations that one image token takes in the vision tower's matrices, its merger included. */
+    public double visionOperations() {
+        return config.vision().operations();
     }
 
     @Override

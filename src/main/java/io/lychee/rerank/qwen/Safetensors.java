@@ -47,13 +47,52 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
     /** @param offset of the first byte in the file */
     record Tensor(String name, Path file, Type type, List<Long> shape, long offset, int bytes) {
 
+        Rows rows(int start, int count) {
+            return new Rows(this, start, count);
+        }
+
+        /** All of it, in parts of at most so many bytes, or one row. */
+        List<Rows> parts(int maxBytes) {
+            int rows = rowCount();
+            int step = Math.max(1, (int) ((long) maxBytes * rows / Math.max(1, bytes)));
+            List<Rows> parts = new ArrayList<>();
+            for (int start = 0; start < rows; start += step) {
+                parts.add(new Rows(this, start, Math.min(step, rows - start)));
+            }
+            return parts;
+        }
+
+        private int rowCount() {
+            return Math.toIntExact(shape.get(0));
+        }
+    }
+
+    /** Consecutive rows of a tensor. */
+    record Rows(Tensor tensor, int start, int count) {
+
+        boolean isBfloat16() {
+            return tensor.type == Type.BF16;
+        }
+
+        long[] shape() {
+            long[] shape = tensor.shape.stream().mapToLong(size -> size).toArray();
+            shape[0] = count;
+            return shape;
+        }
+
+        int bytes() {
+            return (int) ((long) tensor.bytes * count / tensor.shape.get(0));
+        }
+
         /** Maps the data, little-endian; unmapped when no longer reachable. */
         ByteBuffer map() {
-            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-                return channel.map(FileChannel.MapMode.READ_ONLY, offset, bytes).order(ByteOrder.LITTLE_ENDIAN);
+            long offset = tensor.offset + (long) tensor.bytes / tensor.shape.get(0) * start;
+            try (FileChannel channel = FileChannel.open(tensor.file, StandardOpenOption.READ)) {
+                return channel.map(FileChannel.MapMode.READ_ONLY, offset, bytes())
+                        .order(ByteOrder.LITTLE_ENDIAN);
             } catch (IOException e) {
                 throw new ConfigException(
-                        "%s (model.checkpoint): tensor %s can't be read: %s".formatted(file, name, e), e);
+                        "%s (model.checkpoint): tensor %s can't be read: %s".formatted(tensor.file, tensor.name, e), e);
             }
         }
     }

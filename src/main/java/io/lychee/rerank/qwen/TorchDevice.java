@@ -26,6 +26,10 @@ record TorchDevice(String name, String dtype) {
         return name.equals("cpu");
     }
 
+    int bytesPerNumber() {
+        return dtype.equals("float32") ? 4 : 2;
+    }
+
     /**
      * @param setting cpu, cuda, cuda:N, or auto: the first GPU where the engine sees one
      * @throws ConfigException when it is none of these

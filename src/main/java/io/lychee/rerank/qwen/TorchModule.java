@@ -5,7 +5,6 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
@@ -16,6 +15,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.LongBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,9 +25,12 @@ import java.util.Map;
 /** A TorchScript module in DJL's PyTorch engine, and calls of its methods. Native memory: close it and every call. */
 final class TorchModule implements AutoCloseable {
 
+    private static final int ALIGNMENT = 64;
+
     private final Model model;
     private final PtSymbolBlock block;
     private final boolean optimize;
+    private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 20); // grows to what a pass needs, and stays
 
     private TorchModule(Model model, boolean optimize) {
         this.model = model;
@@ -65,6 +69,7 @@ final class TorchModule implements AutoCloseable {
         private final PtNDManager manager;
         private final List<IValue> values = new ArrayList<>(); // not managed: each must be closed
         private final List<Buffer> buffers = new ArrayList<>(); // tensors point into them
+        private int staged; // bytes of the module's staging memory that this call has
 
         private Call(NDManager manager) {
             this.manager = (PtNDManager) manager;
@@ -78,17 +83,35 @@ final class TorchModule implements AutoCloseable {
 
         /** (values) */
         IValue tensor(long[] values) {
-            return own(IValue.from((PtNDArray) manager.create(values)));
+            ByteBuffer data = staging(values.length * Long.BYTES);
+            data.asLongBuffer().put(values);
+            return tensor(data, new Shape(values.length), DataType.INT64);
         }
 
         /** (rows, columns) */
         IValue tensor(long[][] values) {
-            LongBuffer flat = LongBuffer.allocate(values.length * values[0].length);
+            ByteBuffer data = staging(values.length * values[0].length * Long.BYTES);
+            LongBuffer flat = data.asLongBuffer();
             for (long[] row : values) {
                 flat.put(row);
             }
-            return own(IValue.from(
-                    (PtNDArray) manager.create(flat.array(), new Shape(values.length, values[0].length))));
+            return tensor(data, new Shape(values.length, values[0].length), DataType.INT64);
+        }
+
+        /**
+         * Direct memory for a tensor of this call; the next call gets the same, so that none is left to the garbage
+         * collector. For one thread at a time, and for methods that are done with it, or have copied it, when they
+         * return.
+         */
+        ByteBuffer staging(int bytes) {
+            if (staged + bytes > staging.capacity()) {
+                // what other tensors of this call point into stays reachable through them
+                staging = ByteBuffer.allocateDirect(2 * Math.max(staging.capacity(), bytes));
+                staged = 0;
+            }
+            ByteBuffer slice = staging.slice(staged, bytes).order(ByteOrder.nativeOrder());
+            staged += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            return slice;
         }
 
         /** List[int] */
@@ -97,6 +120,10 @@ final class TorchModule implements AutoCloseable {
         }
 
         IValue value(String value) {
+            return own(IValue.from(value));
+        }
+
+        IValue value(long value) {
             return own(IValue.from(value));
         }
 

@@ -17,6 +17,7 @@ final class TorchScriptSource {
     private static final Pattern FUNCTIONAL = Pattern.compile("\\bF\\.(?=\\w)");
     private static final Pattern DTYPE =
             Pattern.compile("\\btorch\\.(uint8|int32|int64|float16|float32|float64|bool|bfloat16)\\b");
+    private static final Pattern DEVICE_TYPE = Pattern.compile("\\btorch\\.device\\b(?!\\()");
     private static final Pattern DEFINITION = Pattern.compile("(?m)^(?:class|def) (\\w+)");
     /** c10::ScalarType; the importer knows no dtype names. */
     private static final Map<String, Integer> SCALAR_TYPES = Map.of(
@@ -49,6 +50,9 @@ final class TorchScriptSource {
             String text = IMPORT.matcher(source).replaceAll("");
             text = FUNCTIONAL.matcher(text).replaceAll("torch.");
             text = DTYPE.matcher(text).replaceAll(found -> String.valueOf(scalarType(found.group(1))));
+            text = DEVICE_TYPE.matcher(text).replaceAll("Device");
+            text = text.replace("torch.cuda.Event", "__torch__.torch.classes.cuda.Event");
+            text = text.replace("torch.cuda.current_stream", "ops.cuda.current_stream");
             if (!fullNames.isEmpty()) {
                 text = ownName.matcher(text)
                         .replaceAll(found ->

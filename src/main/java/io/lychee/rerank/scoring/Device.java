@@ -1,12 +1,12 @@
 package io.lychee.rerank.scoring;
 
-import io.lychee.rerank.domain.ModelInfo;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,50 +48,97 @@ final class Device {
         this.onTooLarge = onTooLarge;
     }
 
-    ModelInfo model() {
-        return scorer.model();
-    }
+    /** A pass that the device has, or that it had no memory for. */
+    final class Running {
 
-    /**
-     * Scores a pass, in halves where the device's memory asks for it.
-     *
-     * @return one score for each candidate; NaN for what doesn't fit even alone
-     * @throws ScoringException when the device failed
-     */
-    float[] score(Pass pass) {
-        float[] scores = new float[pass.candidates()];
-        boolean any = score(pass, scores, 0) > 0;
-        fruitless = any ? 0 : fruitless + 1;
-        if (fruitless == FRUITLESS_PASSES) {
-            // not the device's fault where only these pairs were too large
-            if (score(CANARY, new float[1], 0) == 0) {
-                throw new ScoringException(fruitless + " passes in a row gave no score");
-            }
-            fruitless = 0;
+        private final Pass pass;
+        private final Scorer.@Nullable Started started;
+
+        private Running(Pass pass, Scorer.@Nullable Started started) {
+            this.pass = pass;
+            this.started = started;
         }
-        return scores;
+
+        /** Whether the device works on it beside the caller. */
+        boolean isRunning() {
+            return started != null && started.isRunning();
+        }
+
+        /** For each group of the pass how many of its images needed no vision tower. */
+        int[] imageHits() {
+            return started == null ? new int[0] : started.imageHits();
+        }
+
+        /**
+         * Waits for the scores; where the device's memory asks for it, scores the pass in halves instead, for which no
+         * other pass may be running.
+         *
+         * @return one score for each candidate; NaN for what doesn't fit even alone
+         * @throws ScoringException when the device failed
+         */
+        float[] await() {
+            float[] scores = new float[pass.candidates()];
+            int scored = started == null ? scoreHalves(pass, scores, 0) : waitFor(started, pass, scores, 0);
+            fruitless = scored > 0 ? 0 : fruitless + 1;
+            if (fruitless == FRUITLESS_PASSES) {
+                // not the device's fault where only these pairs were too large
+                if (score(CANARY, new float[1], 0) == 0) {
+                    throw new ScoringException(fruitless + " passes in a row gave no score");
+                }
+                fruitless = 0;
+            }
+            return scores;
+        }
     }
 
-    /** @return how many were scored */
-    private int score(Pass pass, float[] scores, int from) {
-        ScheduledFuture<?> watchdog = timer.schedule(
+    /** @throws ScoringException when the device failed */
+    Running start(Pass pass) {
+        return new Running(pass, tryStart(pass));
+    }
+
+    /** @return null when it doesn't fit the memory */
+    private Scorer.@Nullable Started tryStart(Pass pass) {
+        ScheduledFuture<?> watchdog = watch();
+        try {
+            return scorer.start(pass);
+        } catch (DeviceMemoryException e) {
+            LOG.warn("a pass of {} tokens doesn't fit the device's memory: {}", pass.tokens(), e.getMessage());
+            return null;
+        } finally {
+            watchdog.cancel(false);
+        }
+    }
+
+    private ScheduledFuture<?> watch() {
+        return timer.schedule(
                 () -> onHang.accept(new ScoringException(
                         "a pass took longer than pass.timeout " + passTimeout + ": the device hangs")),
                 passTimeout.toMillis(),
                 TimeUnit.MILLISECONDS);
+    }
+
+    /** @return how many were scored */
+    private int score(Pass pass, float[] scores, int from) {
+        Scorer.Started started = tryStart(pass);
+        return started == null ? scoreHalves(pass, scores, from) : waitFor(started, pass, scores, from);
+    }
+
+    private int waitFor(Scorer.Started started, Pass pass, float[] scores, int from) {
+        ScheduledFuture<?> watchdog = watch();
         try {
-            float[] part = scorer.score(pass);
+            float[] part = started.await();
             if (part.length != pass.candidates()) {
                 throw new ScoringException(
                         part.length + " scores for " + pass.candidates() + " candidates; this is a bug");
             }
             System.arraycopy(part, 0, scores, from, part.length);
             return part.length;
-        } catch (DeviceMemoryException e) {
-            LOG.warn("a pass of {} tokens doesn't fit the device's memory: {}", pass.tokens(), e.getMessage());
         } finally {
             watchdog.cancel(false);
         }
+    }
+
+    private int scoreHalves(Pass pass, float[] scores, int from) {
         onTooLarge.accept(pass);
         if (pass.candidates() == 1) {
             scores[from] = Float.NaN;

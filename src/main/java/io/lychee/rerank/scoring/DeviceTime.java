@@ -37,10 +37,15 @@ final class DeviceTime {
         }
     }
 
-    /** Nanoseconds that a pass of so many tokens will take; 0 when nothing is known, so that finding out is tried. */
+    /** Nanoseconds that a pass of so many tokens will hardly exceed; 0 when nothing is known, so that it is tried. */
     long estimate(int passTokens, long now) {
+        return (long) (MARGIN * expected(passTokens, now));
+    }
+
+    /** Nanoseconds that a pass of so many tokens takes on average; 0 when nothing is known. */
+    long expected(int passTokens, long now) {
         forget(now);
-        return tokens == 0 ? 0 : (long) (MARGIN * nanos / tokens * passTokens);
+        return tokens == 0 ? 0 : (long) ((double) nanos / tokens * passTokens);
     }
 
     /** Whether backfill goes first although realtime waits: below its share, and never twice in a row. */

@@ -8,8 +8,9 @@ public final class EncodedImage {
     private final int height;
     private final int width;
     private final ByteBuffer rgb;
+    private final Sha256 key;
 
-    /** @param rgb direct buffer of {@code height × width × 3} bytes, row by row, red green blue */
+    /** @param rgb {@code height × width × 3} bytes, row by row, red green blue */
     public EncodedImage(int height, int width, ByteBuffer rgb) {
         if (rgb.remaining() != height * width * 3) {
             throw new IllegalArgumentException(
@@ -18,6 +19,14 @@ public final class EncodedImage {
         this.height = height;
         this.width = width;
         this.rgb = rgb.asReadOnlyBuffer();
+        ByteBuffer shape = ByteBuffer.allocate(40).putInt(height).putInt(width);
+        Sha256.of(rgb).writeTo(shape);
+        this.key = Sha256.of(shape.flip());
+    }
+
+    /** Equal for images of equal size and pixels only. */
+    public Sha256 key() {
+        return key;
     }
 
     /** Pixels; a multiple of patch size × merge size (28). */

@@ -9,6 +9,8 @@ import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.RerankedList;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -25,9 +27,9 @@ import org.slf4j.LoggerFactory;
  * Everything that stands in front of one device and on it: lists of all subtasks of this JVM go in, answers come out.
  *
  * <p>Encoding threads take the most urgent stretch of work, one device thread takes what is ready as the next pass, one
- * timer thread answers lists whose deadline comes. They share the {@link Scheduler} under one lock that is never held
- * while work is done. What is wrong with a list is part of its answer; what is wrong with the device fails every list
- * in flight and leaves the engine dead.
+ * more waits for the scores of passes that run beside their host, one timer thread answers lists whose deadline comes.
+ * They share the {@link Scheduler} under one lock that is never held while work is done. What is wrong with a list is
+ * part of its answer; what is wrong with the device fails every list in flight and leaves the engine dead.
  */
 public final class Engine implements AutoCloseable {
 
@@ -35,6 +37,12 @@ public final class Engine implements AutoCloseable {
 
     /** How long {@link #close()} waits for a thread to end. */
     private static final long CLOSE_MILLIS = 10_000;
+
+    /** What it takes to hand a pass to a GPU: packing it, copying its images, queueing some thousand kernels. */
+    private static final long LEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(25);
+
+    /** Passes on the device: one that runs, one that waits for it. */
+    private static final int MAX_IN_FLIGHT = 2;
 
     private final Encoder encoder;
     private final Scorer scorer;
@@ -44,6 +52,8 @@ public final class Engine implements AutoCloseable {
     private final Runnable onDeath;
     private final ScheduledThreadPoolExecutor timer;
     private final List<Thread> threads = new ArrayList<>();
+    private final BlockingQueue<Running> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
+    private long idleSince; // of whoever finishes passes
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition encodable = lock.newCondition();
@@ -53,6 +63,12 @@ public final class Engine implements AutoCloseable {
     private final Scheduler scheduler;
 
     private long submitted;
+
+    /** Passes planned and not finished. */
+    private int inFlight;
+
+    /** When the last of them is likely to end, in ticker nanoseconds. */
+    private long expectedEnd;
 
     private @Nullable RuntimeException dead;
 
@@ -75,14 +91,16 @@ public final class Engine implements AutoCloseable {
         this.settings = settings;
         this.ticker = ticker;
         this.onDeath = onDeath;
-        this.scheduler = new Scheduler(settings, scorer.model());
+        this.scheduler = new Scheduler(settings, scorer.model(), scorer.passTokens());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
+        this.idleSince = ticker.nanos();
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
         for (int i = 0; i < settings.encodeThreads(); i++) {
             threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
         }
         threads.add(daemon("lychee-device", this::deviceLoop));
+        threads.add(daemon("lychee-scores", this::scoresLoop));
         threads.forEach(Thread::start);
     }
 
@@ -250,6 +268,10 @@ public final class Engine implements AutoCloseable {
 
     // ---- the device thread
 
+    /** A planned pass on the device. */
+    private record Running(Scheduler.PlannedPass planned, Device.Running pass, long start) {}
+
+    /** Plans passes and hands them to the device: at most two, of which the second waits for the first. */
     private void deviceLoop() {
         try {
             while (true) {
@@ -258,17 +280,13 @@ public final class Engine implements AutoCloseable {
                     return;
                 }
                 long start = ticker.nanos();
-                float[] scores = device.score(planned.pass());
-                long nanos = ticker.nanos() - start;
-                settle(() -> {
-                    scheduler.scored(planned, scores, nanos, start + nanos);
-                    passes++;
-                    for (float score : scores) {
-                        pairs += Float.isNaN(score) ? 0 : 1;
-                    }
-                    tokens += planned.pass().tokens();
-                    busyNanos += nanos;
-                });
+                Running running = new Running(planned, device.start(planned.pass()), start);
+                if (running.pass.isRunning()) {
+                    this.running.put(running);
+                } else {
+                    awaitIdle();
+                    finish(running);
+                }
             }
         } catch (InterruptedException e) {
             // closed
@@ -277,6 +295,39 @@ public final class Engine implements AutoCloseable {
         } catch (Throwable e) {
             fail(new ScoringException("the device failed: " + e, e));
         }
+    }
+
+    /** Takes the scores of passes that run beside their host as soon as they are there. */
+    private void scoresLoop() {
+        try {
+            while (true) {
+                finish(running.take());
+            }
+        } catch (InterruptedException e) {
+            // closed
+        } catch (ScoringException e) {
+            fail(e);
+        } catch (Throwable e) {
+            fail(new ScoringException("the device failed: " + e, e));
+        }
+    }
+
+    private void finish(Running running) {
+        float[] scores = running.pass.await();
+        long end = ticker.nanos();
+        long nanos = end - Math.max(running.start, idleSince);
+        idleSince = end;
+        Pass pass = running.planned.pass();
+        settle(() -> {
+            scheduler.scored(running.planned, scores, running.pass.imageHits(), nanos, end);
+            inFlight--;
+            passes++;
+            for (float score : scores) {
+                pairs += Float.isNaN(score) ? 0 : 1;
+            }
+            tokens += pass.tokens();
+            busyNanos += nanos;
+        });
     }
 
     private void tooLarge(Pass pass) {
@@ -288,17 +339,45 @@ public final class Engine implements AutoCloseable {
         });
     }
 
+    /**
+     * Blocks for the next pass; null when the engine is dead. While one runs, the next is planned shortly before that
+     * ends: early enough that the device finds it waiting, and no earlier, so that what comes in until then can be part
+     * of it.
+     */
     private Scheduler.@Nullable PlannedPass takePass() throws InterruptedException {
         lock.lockInterruptibly();
         try {
             while (dead == null) {
-                Scheduler.PlannedPass planned = scheduler.nextPass(ticker.nanos());
-                if (planned != null) {
-                    return planned;
+                long now = ticker.nanos();
+                long early = inFlight == 0 ? 0 : expectedEnd - LEAD_NANOS - now;
+                if (inFlight == MAX_IN_FLIGHT) {
+                    scorable.await();
+                } else if (early > 0) {
+                    long unused = scorable.awaitNanos(early);
+                } else {
+                    long start = inFlight == 0 ? now : Math.max(now, expectedEnd);
+                    Scheduler.PlannedPass planned = scheduler.nextPass(start);
+                    if (planned != null) {
+                        inFlight++;
+                        expectedEnd = start + scheduler.expectedNanos(planned.pass(), now);
+                        return planned;
+                    }
+                    scorable.await();
                 }
-                scorable.await();
             }
             return null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Until only the pass that was just taken is in flight. */
+    private void awaitIdle() throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            while (inFlight > 1) {
+                scorable.await();
+            }
         } finally {
             lock.unlock();
         }

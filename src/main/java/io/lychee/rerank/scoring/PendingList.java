@@ -44,6 +44,7 @@ final class PendingList {
     private long textTokens;
     private long visionTokens;
     private long prefixTokens;
+    private long cacheHits;
 
     /** @param sequence order of arrival at the engine */
     PendingList(CandidateList list, Arrival arrival, long timeoutMs, long sequence, Ticker ticker) {
@@ -82,7 +83,8 @@ final class PendingList {
     }
 
     /** A pass with some of its candidates is done. */
-    void charge(long passNanos, Pass.Group group) {
+    void charge(long passNanos, Pass.Group group, int imageHits) {
+        cacheHits += imageHits;
         scoreNanos += passNanos;
         prefixTokens += group.prefix().tokens().length;
         for (Segment candidate : group.candidates()) {
@@ -118,7 +120,7 @@ final class PendingList {
                 ranking.results(),
                 ranking.leftOut(),
                 latency(),
-                new Usage(textTokens, visionTokens, prefixTokens, 0),
+                new Usage(textTokens, visionTokens, prefixTokens, cacheHits),
                 model,
                 list.attributes());
     }

@@ -58,9 +58,14 @@ final class Scheduler {
     private int fetchingBackfill;
 
     Scheduler(EngineSettings settings, ModelInfo model) {
+        this(settings, model, settings.passTokens());
+    }
+
+    /** @param mostPassTokens what the device holds, whatever the settings say */
+    Scheduler(EngineSettings settings, ModelInfo model, int mostPassTokens) {
         this.settings = settings;
         this.model = model;
-        this.passTokens = settings.passTokens();
+        this.passTokens = Math.min(settings.passTokens(), mostPassTokens);
     }
 
     void add(PendingList pending, long nowNanos) {
@@ -261,8 +266,16 @@ final class Scheduler {
         return passTokens;
     }
 
-    /** @param scores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone */
-    void scored(PlannedPass planned, float[] scores, long passNanos, long now) {
+    /** Nanoseconds that a pass takes on average; 0 when nothing is known. */
+    long expectedNanos(Pass pass, long now) {
+        return device.expected(pass.tokens(), now);
+    }
+
+    /**
+     * @param scores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone
+     * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
+     */
+    void scored(PlannedPass planned, float[] scores, int[] imageHits, long passNanos, long now) {
         device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
         for (int g = 0; g < planned.owners().size(); g++) {
@@ -270,7 +283,7 @@ final class Scheduler {
             Pass.Group group = planned.pass().groups().get(g);
             List<Integer> indices = planned.indices().get(g);
             if (!pending.answered) {
-                pending.charge(passNanos, group);
+                pending.charge(passNanos, group, g < imageHits.length ? imageHits[g] : 0);
             }
             for (int i = 0; i < indices.size(); i++) {
                 float score = scores[next++];

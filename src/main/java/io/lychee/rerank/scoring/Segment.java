@@ -1,5 +1,6 @@
 package io.lychee.rerank.scoring;
 
+import java.nio.ByteBuffer;
 import java.util.List;
 
 /**
@@ -13,6 +14,7 @@ public final class Segment {
     private final List<EncodedImage> images;
     private final int visionTokens;
     private final boolean truncated;
+    private final Sha256 key;
 
     /** @param truncated the text was cut to its limit */
     public Segment(int[] tokens, List<EncodedImage> images, int visionTokens, boolean truncated) {
@@ -23,6 +25,16 @@ public final class Segment {
         this.images = List.copyOf(images);
         this.visionTokens = visionTokens;
         this.truncated = truncated;
+        ByteBuffer content = ByteBuffer.allocate(tokens.length * 4 + images.size() * 32);
+        content.asIntBuffer().put(tokens);
+        content.position(tokens.length * 4);
+        images.forEach(image -> image.key().writeTo(content));
+        this.key = Sha256.of(content.flip());
+    }
+
+    /** Equal for equal tokens and images only. */
+    public Sha256 key() {
+        return key;
     }
 
     /** Token ids; not to be changed. */

@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.scoring.Pass;
 import java.io.IOException;
@@ -64,17 +62,11 @@ class CheckpointLoadingTest {
     /** What a GPU computes in; here on the CPU. The random network magnifies the rounding. */
     @Test
     void computing_in_bf16() {
-        CheckpointFiles checkpoint = CheckpointFiles.of(Golden.CHECKPOINT.toString());
-        QwenConfig config = QwenConfig.read(checkpoint);
         List<Golden.Case> cases = Golden.all();
-        try (QwenNetwork network = QwenNetwork.load(
-                config,
-                Preprocessor.read(checkpoint),
-                CheckpointTensors.match(config, Safetensors.open(checkpoint)),
-                new TorchDevice("cpu", "bfloat16"),
-                new QwenNetwork.Answers(Golden.yes(), Golden.no()))) {
-            Pass pass = new Pass(cases.stream().map(Golden.Case::group).toList());
-            float[] scores = network.score(PackedPass.of(pass, config));
+        try (QwenScorer scorer =
+                Golden.open(new TorchDevice("cpu", "bfloat16"), QwenNetwork.sources(TorchDevice.CPU))) {
+            float[] scores =
+                    scorer.score(new Pass(cases.stream().map(Golden.Case::group).toList()));
             for (int i = 0; i < scores.length; i++) {
                 assertThat((double) scores[i])
                         .as(cases.get(i).name())
@@ -164,11 +156,13 @@ class CheckpointLoadingTest {
     @Test
     void another_device_than_there_is() {
         String golden = Golden.CHECKPOINT.toString();
-        assertThatThrownBy(() -> QwenScorer.open(new RerankConfig.Model(golden, "tpu"), Golden.yes(), Golden.no()))
+        assertThatThrownBy(() -> QwenScorer.open(
+                        new RerankConfig.Model(golden, "tpu"), Golden.BOUNDS, Golden.yes(), Golden.no()))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
         // the tests' PyTorch is built for the CPU alone
-        assertThatThrownBy(() -> QwenScorer.open(new RerankConfig.Model(golden, "cuda:3"), Golden.yes(), Golden.no()))
+        assertThatThrownBy(() -> QwenScorer.open(
+                        new RerankConfig.Model(golden, "cuda:3"), Golden.BOUNDS, Golden.yes(), Golden.no()))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("can't be loaded onto cuda:3 (model.device): ")
                 .hasMessageNotContainingAny("\n");

@@ -35,7 +35,7 @@ final class CheckpointVariants {
                 .tensors()
                 .forEach((name, tensor) -> {
                     float[] values = new float[tensor.bytes() / 4];
-                    tensor.map().asFloatBuffer().get(values);
+                    Golden.all(tensor).asFloatBuffer().get(values);
                     tensors.put(name, new Raw(tensor.shape(), values));
                 });
     }

@@ -13,6 +13,7 @@ import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Segment;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.file.Files;
@@ -80,12 +81,22 @@ final class Golden {
         }
     }
 
+    static final QwenScorer.Bounds BOUNDS = new QwenScorer.Bounds(1 << 20, 8192, 8192);
+
+    static ByteBuffer all(Safetensors.Tensor tensor) {
+        return tensor.rows(0, Math.toIntExact(tensor.shape().get(0))).map();
+    }
+
     static RerankConfig.Model model(Path checkpoint) {
         return new RerankConfig.Model(checkpoint.toString(), "cpu");
     }
 
     static QwenScorer open(Path checkpoint) {
-        return QwenScorer.open(model(checkpoint), yes(), no());
+        return QwenScorer.open(model(checkpoint), BOUNDS, yes(), no());
+    }
+
+    static QwenScorer open(TorchDevice device, Map<String, String> sources) {
+        return QwenScorer.open(model(CHECKPOINT), BOUNDS, yes(), no(), device, sources);
     }
 
     static int yes() {
@@ -129,14 +140,14 @@ final class Golden {
     }
 
     static float[] floats(String tensor) {
-        FloatBuffer buffer = tensor(tensor).map().asFloatBuffer();
+        FloatBuffer buffer = all(tensor(tensor)).asFloatBuffer();
         float[] values = new float[buffer.remaining()];
         buffer.get(values);
         return values;
     }
 
     static int[] ints(String tensor) {
-        IntBuffer buffer = tensor(tensor).map().asIntBuffer();
+        IntBuffer buffer = all(tensor(tensor)).asIntBuffer();
         int[] values = new int[buffer.remaining()];
         buffer.get(values);
         return values;

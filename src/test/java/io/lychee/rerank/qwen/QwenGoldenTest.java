@@ -64,7 +64,10 @@ class QwenGoldenTest {
     void last_hidden_state(Golden.Case golden) {
         PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
 
-        Close.relative(scorer.network().lastHidden(packed), Golden.floats(golden.name() + "/last_hidden"), 1e-4);
+        Close.relative(
+                scorer.network().lastHidden(packed, scorer.plan(packed.images())),
+                Golden.floats(golden.name() + "/last_hidden"),
+                1e-4);
     }
 
     @Test
@@ -79,7 +82,7 @@ class QwenGoldenTest {
     @MethodSource("cases")
     void vision(Golden.Case golden) {
         if (golden.hasImages()) {
-            float[] seen = scorer.network().vision(golden.images());
+            float[] seen = see(golden.images());
             Close.relative(seen, Golden.floats(golden.name() + "/vision"), 1e-4);
         }
     }
@@ -91,9 +94,8 @@ class QwenGoldenTest {
         float[] squareSeen = Golden.floats("t-i/vision");
         float[] exactSeen = Arrays.copyOf(Golden.floats("t-2i/vision"), 6 * 64);
 
-        Close.relative(scorer.network().vision(List.of(exact)), exactSeen, 1e-4);
-        Close.relative(
-                scorer.network().vision(List.of(exact, square, exact)), concat(exactSeen, squareSeen, exactSeen), 1e-4);
+        Close.relative(see(List.of(exact)), exactSeen, 1e-4);
+        Close.relative(see(List.of(exact, square, exact)), concat(exactSeen, squareSeen, exactSeen), 1e-4);
     }
 
     private static float[] patches(String image) {
@@ -120,5 +122,9 @@ class QwenGoldenTest {
             at += part.length;
         }
         return all;
+    }
+
+    private static float[] see(List<EncodedImage> images) {
+        return scorer.network().vision(scorer.plan(images));
     }
 }

@@ -109,6 +109,7 @@ class LanesTest {
                 scheduler.scored(
                         running,
                         new float[running.pass().candidates()],
+                        new int[0],
                         (passEnd - passStart) * 1_000_000,
                         ticker.nanos());
                 running = null;
@@ -126,7 +127,7 @@ class LanesTest {
         }
         if (running != null) {
             ticker.advanceMillis(passEnd - now());
-            scheduler.scored(running, new float[running.pass().candidates()], 1, ticker.nanos());
+            scheduler.scored(running, new float[running.pass().candidates()], new int[0], 1, ticker.nanos());
             settle(timeoutMs, false);
         }
     }

@@ -88,7 +88,7 @@ class SchedulerTest {
         encode(pending, Scheduler.PREFIX, 10);
         encode(pending, 2, 5);
         Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
-        scheduler.scored(first, new float[] {0.7f}, 1_000_000, ticker.nanos());
+        scheduler.scored(first, new float[] {0.7f}, new int[0], 1_000_000, ticker.nanos());
         encode(pending, 1, 5);
         Scheduler.PlannedPass running = scheduler.nextPass(ticker.nanos());
         ticker.advanceMillis(1000);
@@ -99,7 +99,7 @@ class SchedulerTest {
         assertThat(answer.reason()).isEqualTo(Reason.DEADLINE);
         assertThat(answer.results()).extracting(RankedCandidate::retrievalRank).containsExactly(3, 1, 2, 4);
 
-        scheduler.scored(running, new float[] {0.9f}, 1_000_000, ticker.nanos());
+        scheduler.scored(running, new float[] {0.9f}, new int[0], 1_000_000, ticker.nanos());
         assertThat(answers()).as("a pass that comes too late changes nothing").isEmpty();
         assertThat(scheduler.encodedBytes()).isZero();
         assertThat(scheduler.hasJob()).as("work nobody waits for is dropped").isFalse();
@@ -138,7 +138,7 @@ class SchedulerTest {
         ticker.advanceMillis(7);
         Scheduler.PlannedPass pass = scheduler.nextPass(ticker.nanos());
         ticker.advanceMillis(100);
-        scheduler.scored(pass, new float[] {0.5f}, 100_000_000, ticker.nanos());
+        scheduler.scored(pass, new float[] {0.5f}, new int[0], 100_000_000, ticker.nanos());
 
         Latency latency = answers().get(0).latency();
         assertThat(latency).isEqualTo(new Latency(970_000, 20_000, 37_000, 100_000));
@@ -181,7 +181,7 @@ class SchedulerTest {
             Lane lane = planned.owners().get(0).lane();
             lanes.add(lane);
             ticker.advanceMillis(passMillis);
-            fresh.scored(planned, new float[1], passMillis * 1_000_000L, ticker.nanos());
+            fresh.scored(planned, new float[1], new int[0], passMillis * 1_000_000L, ticker.nanos());
             ready(fresh, lane);
         }
         return lanes;
@@ -198,7 +198,8 @@ class SchedulerTest {
     void aPassTakesOnlyWhatItsEndStillServes() {
         encodeAll(add(Lists.of("first", 1)), 10, 10);
         Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
-        scheduler.scored(first, new float[1], 160_000_000, ticker.nanos()); // 8 ms a token, 10 with the margin
+        scheduler.scored(
+                first, new float[1], new int[0], 160_000_000, ticker.nanos()); // 8 ms a token, 10 with the margin
         PendingList soon = add(Lists.of("soon", 3), Lane.REALTIME, 250);
         encodeAll(soon, 10, 10);
         encodeAll(add(Lists.of("later", 3), Lane.REALTIME, 1000), 10, 10);
@@ -209,7 +210,7 @@ class SchedulerTest {
         assertThat(ids(second)).containsExactly("soon");
         assertThat(second.pass().candidates()).as("three would take 400 ms").isEqualTo(1);
         ticker.advanceMillis(160);
-        scheduler.scored(second, new float[1], 160_000_000, ticker.nanos());
+        scheduler.scored(second, new float[1], new int[0], 160_000_000, ticker.nanos());
         assertThat(ids(scheduler.nextPass(ticker.nanos())))
                 .as("90 ms are too short")
                 .containsExactly("later");
@@ -221,7 +222,7 @@ class SchedulerTest {
     @Test
     void anEstimateThatIsOldIsTriedAnew() {
         encodeAll(add(Lists.of("first", 1)), 10, 10);
-        scheduler.scored(scheduler.nextPass(ticker.nanos()), new float[1], 20_000_000_000L, ticker.nanos());
+        scheduler.scored(scheduler.nextPass(ticker.nanos()), new float[1], new int[0], 20_000_000_000L, ticker.nanos());
         encodeAll(add(Lists.of("a", 1), Lane.REALTIME, 15_000), 10, 10);
 
         assertThat(scheduler.nextPass(ticker.nanos())).isNull();
@@ -296,7 +297,12 @@ class SchedulerTest {
                     last = lane;
                     int millis = random.nextInt(50);
                     ticker.advanceMillis(millis);
-                    fresh.scored(planned, new float[planned.pass().candidates()], millis * 1_000_000L, ticker.nanos());
+                    fresh.scored(
+                            planned,
+                            new float[planned.pass().candidates()],
+                            new int[0],
+                            millis * 1_000_000L,
+                            ticker.nanos());
                     worked = true;
                 }
                 lists.stream().filter(p -> p.deadline <= ticker.nanos()).forEach(fresh::expire);
@@ -364,7 +370,7 @@ class SchedulerTest {
             passes.add(planned);
             float[] scores = new float[planned.pass().candidates()];
             Arrays.fill(scores, 0.5f);
-            scheduler.scored(planned, scores, 1_000_000, ticker.nanos());
+            scheduler.scored(planned, scores, new int[0], 1_000_000, ticker.nanos());
         }
         return passes;
     }

@@ -1,0 +1,104 @@
+package io.lychee.rerank.cli;
+
+import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.Scorer;
+import java.util.ArrayList;
+import java.util.List;
+
+/** When each pass of a scorer began and ended. Thread-safe. */
+final class PassTrace {
+
+    /** @param nanos from when the device was free for it to its end */
+    private record Entry(int tokens, long start, long end, long nanos) {}
+
+    private final List<Entry> entries = new ArrayList<>();
+    private long lastEnd;
+
+    synchronized void clear() {
+        entries.clear();
+    }
+
+    synchronized int size() {
+        return entries.size();
+    }
+
+    private synchronized void add(int tokens, long start) {
+        long end = System.nanoTime();
+        entries.add(new Entry(tokens, start, end, end - Math.max(start, lastEnd)));
+        lastEnd = end;
+    }
+
+    /** Share of the time from the first start to the last end in which the device had a pass. */
+    synchronized double busyShare() {
+        if (entries.isEmpty()) {
+            return 0;
+        }
+        long busy = entries.stream().mapToLong(Entry::nanos).sum();
+        Entry first = entries.get(0);
+        return (double) busy / (entries.get(entries.size() - 1).end - (first.end - first.nanos));
+    }
+
+    /** Time per token of the slowest pass, over that of the median one. */
+    synchronized double slowestOverMedian() {
+        double[] perToken = entries.stream()
+                .mapToDouble(entry -> (double) entry.nanos / entry.tokens)
+                .sorted()
+                .toArray();
+        return perToken.length == 0 ? 0 : perToken[perToken.length - 1] / perToken[perToken.length / 2];
+    }
+
+    Scorer around(Scorer scorer) {
+        return new Scorer() {
+            @Override
+            public float[] score(Pass pass) {
+                return start(pass).await();
+            }
+
+            @Override
+            public Started start(Pass pass) {
+                long start = System.nanoTime();
+                Started started = scorer.start(pass);
+                boolean running = started.isRunning();
+                if (!running) {
+                    add(pass.tokens(), start);
+                }
+                return new Started() {
+                    @Override
+                    public boolean isRunning() {
+                        return running;
+                    }
+
+                    @Override
+                    public float[] await() {
+                        float[] scores = started.await();
+                        if (running) {
+                            add(pass.tokens(), start);
+                        }
+                        return scores;
+                    }
+
+                    @Override
+                    public int[] imageHits() {
+                        return started.imageHits();
+                    }
+                };
+            }
+
+            @Override
+            public int passTokens() {
+                return scorer.passTokens();
+            }
+
+            @Override
+            public ModelInfo model() {
+                return scorer.model();
+            }
+
+            @Override
+            public void close() {
+                scorer.close();
+            }
+        };
+    }
+}
