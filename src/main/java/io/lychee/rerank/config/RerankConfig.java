@@ -41,6 +41,7 @@ public record RerankConfig(
         List<String> rules,
         int parallelism,
         Duration checkpointInterval,
+        int metricsPort,
         Map<String, String> flink)
         implements Serializable {
 
@@ -226,6 +227,7 @@ public record RerankConfig(
                 get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
+                port(c, RerankOptions.METRICS_PORT),
                 flink);
     }
 
@@ -266,6 +268,14 @@ public record RerankConfig(
         int value = get(config, option);
         if (value < least) {
             throw new ConfigException(option.key() + " is " + value + "; expected at least " + least);
+        }
+        return value;
+    }
+
+    private static int port(ReadableConfig config, ConfigOption<Integer> option) {
+        int value = atLeast(config, option, 0);
+        if (value > 65_535) {
+            throw new ConfigException(option.key() + " is " + value + "; expected at most 65535");
         }
         return value;
     }

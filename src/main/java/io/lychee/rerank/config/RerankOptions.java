@@ -297,6 +297,12 @@ public final class RerankOptions {
             .withDescription("How often offsets and lists in flight are stored; at most this much is done again after a"
                     + " failure.");
 
+    public static final ConfigOption<Integer> METRICS_PORT = ConfigOptions.key("metrics.port")
+            .intType()
+            .defaultValue(0)
+            .withDescription("Port where the embedded Flink tells Prometheus its metrics, on every address of this"
+                    + " machine; 0 means nowhere. A cluster has metrics.reporter.* for it.");
+
     // ---- the gateway
 
     public static final ConfigOption<Duration> GATEWAY_TIMEOUT = ConfigOptions.key("gateway.timeout")

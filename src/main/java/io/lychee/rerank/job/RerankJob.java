@@ -11,6 +11,8 @@ import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.operator.EngineFactory;
 import io.lychee.rerank.operator.RerankFunction;
+import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -19,10 +21,12 @@ import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.MetricOptions;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.LocalStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -80,10 +84,36 @@ public final class RerankJob {
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
         // a type that only Kryo can write would be found when the job is built, not after a failure
         flink.set(PipelineOptions.GENERIC_TYPES, false);
+        if (config.metricsPort() > 0) {
+            reportMetrics(flink, config.metricsPort());
+        }
         flink.addAll(Configuration.fromMap(config.flink()));
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
         env.setParallelism(config.parallelism());
+        if (config.metricsPort() > 0 && env instanceof LocalStreamEnvironment) {
+            requireFree(config.metricsPort());
+        }
         return env;
+    }
+
+    private static void reportMetrics(Configuration flink, int port) {
+        flink.set(MetricOptions.REPORTERS_LIST, "prometheus");
+        Configuration reporter = MetricOptions.forReporter(flink, "prometheus");
+        reporter.set(
+                MetricOptions.REPORTER_FACTORY_CLASS, "org.apache.flink.metrics.prometheus.PrometheusReporterFactory");
+        reporter.setString("port", Integer.toString(port));
+        // ids that are new with each attempt; its number keeps the series apart
+        reporter.set(MetricOptions.REPORTER_EXCLUDED_VARIABLES, "job_id;task_id;operator_id;task_attempt_id");
+    }
+
+    /** Flink itself would go on without its metrics. */
+    private static void requireFree(int port) {
+        try (ServerSocket socket = new ServerSocket(port)) {
+            LOG.info("metrics for Prometheus at port {}", socket.getLocalPort());
+        } catch (IOException e) {
+            throw new ConfigException(
+                    RerankOptions.METRICS_PORT.key() + " is " + port + ", which can't be used: " + e.getMessage(), e);
+        }
     }
 
     /** Adds both lanes to {@code env}. */
@@ -104,7 +134,7 @@ public final class RerankJob {
     /** The lane's operator; what comes out keeps the order of what went in where {@code ordered}. */
     static SingleOutputStreamOperator<OutputRecord> rerank(
             DataStream<SourceRecord> records, RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
-        RerankFunction function = new RerankFunction(config, engines);
+        RerankFunction function = new RerankFunction(config, engines, lane);
         int capacity = lane == Lane.REALTIME
                 ? config.lanes().realtimeCapacity()
                 : config.lanes().backfillCapacity();

@@ -2,6 +2,7 @@ package io.lychee.rerank.operator;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.AnswerEncoder;
 import io.lychee.rerank.kafka.CandidateListDecoder;
@@ -32,12 +33,15 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
 
     private final RerankConfig config;
     private final EngineFactory engines;
+    private final Lane lane;
 
     private transient @Nullable Stage stage;
 
-    public RerankFunction(RerankConfig config, EngineFactory engines) {
+    /** @param lane of all its records, for the metrics */
+    public RerankFunction(RerankConfig config, EngineFactory engines, Lane lane) {
         this.config = config;
         this.engines = engines;
+        this.lane = lane;
     }
 
     /** What exists between open and close. */
@@ -51,12 +55,13 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     @Override
     public void open(OpenContext context) {
         Engines.Lease lease = engines.lease();
+        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
         stage = new Stage(
-                new CandidateListDecoder(config, Clock.systemUTC()),
+                decoder,
                 new AnswerEncoder(config.kafka()),
                 new DeadLetterEncoder(config.kafka()),
                 lease,
-                new RerankMetrics(getRuntimeContext().getMetricGroup(), lease.engine()));
+                new RerankMetrics(getRuntimeContext().getMetricGroup(), lane, lease.engine(), decoder::unknownFields));
     }
 
     @Override
@@ -64,7 +69,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         Stage s = open();
         Decoded decoded = s.decoder.decode(record);
         if (decoded instanceof Decoded.Refused refused) {
-            s.metrics.deadLetter();
+            s.metrics.deadLetter(refused.letter().reason());
             result.complete(List.of(s.deadLetters.encode(refused.letter())));
             return;
         }

@@ -28,11 +28,13 @@ public final class QwenScorer implements Scorer {
     private final QwenConfig config;
     private final QwenNetwork network;
     private final ModelInfo model;
+    private final TorchDevice device;
 
-    private QwenScorer(QwenConfig config, QwenNetwork network, ModelInfo model) {
+    private QwenScorer(QwenConfig config, QwenNetwork network, ModelInfo model, TorchDevice device) {
         this.config = config;
         this.network = network;
         this.model = model;
+        this.device = device;
     }
 
     /**
@@ -63,7 +65,7 @@ public final class QwenScorer implements Scorer {
                             .formatted(checkpoint.directory(), device.name(), lastLine(e)),
                     e);
         }
-        QwenScorer scorer = new QwenScorer(config, network, model);
+        QwenScorer scorer = new QwenScorer(config, network, model, device);
         try {
             scorer.score(warmUp(config));
         } catch (ScoringException e) {
@@ -173,6 +175,11 @@ public final class QwenScorer implements Scorer {
     @Override
     public ModelInfo model() {
         return model;
+    }
+
+    @Override
+    public String device() {
+        return device.name();
     }
 
     @Override

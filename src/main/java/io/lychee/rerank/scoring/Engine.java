@@ -60,8 +60,12 @@ public final class Engine implements AutoCloseable {
     private long passes;
     private long pairs;
     private long tokens;
+    private long visionTokens;
+    private long prefixTokensSaved;
     private long busyNanos;
     private long memoryFailures;
+    private long encoded;
+    private long encodeNanos;
 
     /** Owns the encoder and the scorer from now on, and closes them. */
     public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
@@ -133,6 +137,11 @@ public final class Engine implements AutoCloseable {
         return lane == Lane.REALTIME ? settings.realtimeTimeoutMs() : settings.backfillTimeoutMs();
     }
 
+    /** Where the network runs, as PyTorch writes it: cpu, cuda:0. */
+    public String device() {
+        return scorer.device();
+    }
+
     /** Which network answers, and by what. */
     public ModelInfo model() {
         return scorer.model();
@@ -142,15 +151,20 @@ public final class Engine implements AutoCloseable {
         lock.lock();
         try {
             return new EngineStats(
-                    scheduler.size(),
+                    scheduler.queues(ticker.nanos()),
                     scheduler.encodedBytes(),
                     answers,
                     passes,
                     pairs,
                     tokens,
+                    visionTokens,
+                    prefixTokensSaved,
                     busyNanos,
                     scheduler.passTokens(),
-                    memoryFailures);
+                    memoryFailures,
+                    encoded,
+                    encodeNanos,
+                    encoder.fetches());
         } finally {
             lock.unlock();
         }
@@ -238,11 +252,17 @@ public final class Engine implements AutoCloseable {
     private void encode(Scheduler.Fetched work) {
         Scheduler.EncodeJob job = work.job();
         Content content = content(job);
+        long start = ticker.nanos();
         try {
             Segment segment = job.index() == Scheduler.PREFIX
                     ? encoder.encodePrefix(job.owner().list.instruction(), content, work.images())
                     : encoder.encodeCandidate(content, work.images());
-            settle(() -> scheduler.encoded(job, segment));
+            long nanos = ticker.nanos() - start;
+            settle(() -> {
+                scheduler.encoded(job, segment);
+                encoded++;
+                encodeNanos += nanos;
+            });
         } catch (RejectedException e) {
             settle(() -> scheduler.rejected(job, e.reason(), String.valueOf(e.getMessage())));
         }
@@ -267,6 +287,8 @@ public final class Engine implements AutoCloseable {
                         pairs += Float.isNaN(score) ? 0 : 1;
                     }
                     tokens += planned.pass().tokens();
+                    visionTokens += planned.pass().visionTokens();
+                    prefixTokensSaved += planned.pass().prefixTokensSaved();
                     busyNanos += nanos;
                 });
             }

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -24,7 +25,14 @@ public final class Engines {
         return thread;
     });
 
+    private static final AtomicLong DEATHS = new AtomicLong();
+
     private Engines() {}
+
+    /** Engines of this JVM that were found dead and replaced. */
+    public static long deaths() {
+        return DEATHS.get();
+    }
 
     /** One key's engine; its fields are guarded by its monitor. */
     private static final class Shared {
@@ -89,6 +97,7 @@ public final class Engines {
             if (engine == null || engine.isDead()) {
                 shared.engine = null;
                 if (engine != null) {
+                    DEATHS.incrementAndGet();
                     engine.close();
                 }
                 engine = open.get();

@@ -6,7 +6,9 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -341,8 +343,18 @@ final class Scheduler {
         return encodedBytes;
     }
 
-    /** Lists in flight. */
-    int size() {
-        return lists.size();
+    /** Lists in flight, by lane. */
+    Map<Lane, EngineStats.Queue> queues(long now) {
+        Map<Lane, EngineStats.Queue> queues = new EnumMap<>(Lane.class);
+        for (PendingList pending : lists) {
+            queues.merge(
+                    pending.lane(),
+                    new EngineStats.Queue(1, pending.unsettled(), pending.ageMillis(now)),
+                    (a, b) -> new EngineStats.Queue(
+                            a.lists() + b.lists(),
+                            a.pairs() + b.pairs(),
+                            Math.max(a.oldestMillis(), b.oldestMillis())));
+        }
+        return queues;
     }
 }
