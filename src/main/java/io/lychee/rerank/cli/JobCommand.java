@@ -1,7 +1,7 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engines;

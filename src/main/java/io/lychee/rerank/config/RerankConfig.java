@@ -3,6 +3,7 @@ package io.lychee.rerank.config;
 import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
 import java.io.Serializable;
@@ -40,6 +41,7 @@ public record RerankConfig(
         Gateway gateway,
         List<String> rules,
         int parallelism,
+        Placement placement,
         Duration checkpointInterval,
         Map<String, String> flink)
         implements Serializable {
@@ -62,7 +64,12 @@ public record RerankConfig(
             implements Serializable {}
 
     /** @param device cpu, cuda, cuda:N or auto */
-    public record Model(String checkpoint, String device) implements Serializable {}
+    public record Model(String checkpoint, String device) implements Serializable {
+
+        public Model onto(String one) {
+            return new Model(checkpoint, one);
+        }
+    }
 
     public record Prompt(String instruction, String system, String template) implements Serializable {}
 
@@ -225,6 +232,7 @@ public record RerankConfig(
                         positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
                 get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
+                get(c, RerankOptions.PLACEMENT),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
                 flink);
     }

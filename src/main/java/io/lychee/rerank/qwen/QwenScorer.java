@@ -103,7 +103,22 @@ public final class QwenScorer implements Scorer {
         }
     }
 
+    /**
+     * The devices that a setting stands for.
+     *
+     * @param setting of {@code model.device}: cpu, cuda, cuda:N or auto
+     */
+    public static List<String> devices(String setting) {
+        return TorchDevice.all(setting, engine());
+    }
+
+    /** Bytes free on {@code cuda:N}; as many as can be where CUDA doesn't say. */
+    public static long freeMemory(String device) {
+        return TorchDevice.freeMemory(device);
+    }
+
     private static Engine engine() {
+        TorchLibraries.requireFit();
         // DJL otherwise asks cloud metadata services who it is, seconds each; set it to false to let DJL download
         if (System.getProperty("ai.djl.offline") == null && System.getenv("DJL_OFFLINE") == null) {
             System.setProperty("ai.djl.offline", "true");

@@ -78,6 +78,7 @@ public final class Engine implements AutoCloseable {
         this.scheduler = new Scheduler(settings, scorer.model());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
+        timer.prestartCoreThread(); // here, not under the first caller: see Engines
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
         for (int i = 0; i < settings.encodeThreads(); i++) {
             threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
@@ -136,6 +137,16 @@ public final class Engine implements AutoCloseable {
     /** Which network answers, and by what. */
     public ModelInfo model() {
         return scorer.model();
+    }
+
+    /** Candidates taken and not settled. */
+    long queued() {
+        lock.lock();
+        try {
+            return scheduler.queued();
+        } finally {
+            lock.unlock();
+        }
     }
 
     public EngineStats stats() {

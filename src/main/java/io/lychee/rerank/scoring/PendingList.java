@@ -70,6 +70,10 @@ final class PendingList {
         unsettled--;
     }
 
+    int unsettled() {
+        return unsettled;
+    }
+
     boolean complete() {
         return unsettled == 0;
     }
