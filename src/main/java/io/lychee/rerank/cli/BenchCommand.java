@@ -8,7 +8,7 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineStats;

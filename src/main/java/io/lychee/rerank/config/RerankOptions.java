@@ -98,7 +98,9 @@ public final class RerankOptions {
     public static final ConfigOption<String> DEVICE = ConfigOptions.key("model.device")
             .stringType()
             .defaultValue("auto")
-            .withDescription("cpu, cuda, cuda:N, or auto: a GPU where PyTorch sees one, else the CPU.");
+            .withDescription("cpu, cuda:N, cuda, or auto. cuda scores with every GPU that Flink's external resource gpu"
+                    + " gives the task manager, or where it gives none, with every one that PyTorch sees; auto does the"
+                    + " same, and takes the CPU where there is no GPU. cpu holds also where Flink gives GPUs.");
 
     public static final ConfigOption<String> INSTRUCTION = ConfigOptions.key("prompt.instruction")
             .stringType()
@@ -291,6 +293,13 @@ public final class RerankOptions {
             .withDescription(
                     "Subtasks of each operator. Task managers score with every GPU they have, whatever this is.");
 
+    public static final ConfigOption<Placement> PLACEMENT = ConfigOptions.key("job.placement")
+            .enumType(Placement.class)
+            .defaultValue(Placement.ANY)
+            .withDescription("Where a cluster runs the job's operators; any: on every task manager; gpu: only where"
+                    + " Flink's external resource gpu is declared, one GPU a subtask, so that job.parallelism should be"
+                    + " the number of GPUs.");
+
     public static final ConfigOption<Duration> CHECKPOINT_INTERVAL = ConfigOptions.key("job.checkpoint-interval")
             .durationType()
             .defaultValue(Duration.ofSeconds(10))
@@ -359,6 +368,12 @@ public final class RerankOptions {
     public enum OutputFormat {
         AVRO,
         JSON
+    }
+
+    /** Which task managers may run the operators. */
+    public enum Placement {
+        ANY,
+        GPU
     }
 
     /** What becomes of a process whose device has failed. */

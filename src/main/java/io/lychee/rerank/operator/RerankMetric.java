@@ -147,7 +147,7 @@ enum RerankMetric {
             "microseconds",
             "Time from asking for an image to having it, or to giving up.",
             s -> s.fetches().nanos() / 1000),
-    ENGINE_DEATHS("engineDeaths", Kind.COUNTER, "engines", "Engines of this process that died and were replaced.");
+    ENGINE_DEATHS("engineDeaths", Kind.COUNTER, "engines", "Engines of this process whose device failed.");
 
     /** How it behaves; Flink's reporter calls both a gauge. */
     enum Kind {

@@ -8,6 +8,7 @@ import io.lychee.rerank.kafka.DeadLetterReason;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.Engines;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.LongSupplier;
@@ -34,7 +35,7 @@ final class RerankMetrics {
     private final Counter score;
 
     /** @param unknownFields counts them for this subtask */
-    RerankMetrics(MetricGroup operator, Lane ofLane, Engine engine, LongSupplier unknownFields) {
+    RerankMetrics(MetricGroup operator, Lane ofLane, List<Engine> engines, LongSupplier unknownFields) {
         root = operator.addGroup(RerankMetric.GROUP);
         String lane = ofLane.name().toLowerCase(Locale.ROOT);
         for (ListStatus status : ListStatus.values()) {
@@ -56,6 +57,10 @@ final class RerankMetrics {
         score = counter(RerankMetric.LATENCY_STAGE, lane, "score");
         gauge(RerankMetric.UNKNOWN_FIELDS, unknownFields, lane);
         gauge(RerankMetric.ENGINE_DEATHS, Engines::deaths);
+        engines.forEach(engine -> engineGauges(engine, ofLane, lane));
+    }
+
+    private void engineGauges(Engine engine, Lane ofLane, String lane) {
         for (RerankMetric metric : RerankMetric.values()) {
             var value = metric.value();
             if (value != null) {

@@ -20,6 +20,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * Everything that stands in front of one device and on it: lists of all subtasks of this JVM go in, answers come out.
@@ -82,6 +83,7 @@ public final class Engine implements AutoCloseable {
         this.scheduler = new Scheduler(settings, scorer.model());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
+        timer.prestartCoreThread(); // here, not under the first caller: see Engines
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
         for (int i = 0; i < settings.encodeThreads(); i++) {
             threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
@@ -147,6 +149,16 @@ public final class Engine implements AutoCloseable {
         return scorer.model();
     }
 
+    /** Candidates taken and not settled. */
+    long queued() {
+        lock.lock();
+        try {
+            return scheduler.queued();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     public EngineStats stats() {
         lock.lock();
         try {
@@ -179,7 +191,7 @@ public final class Engine implements AutoCloseable {
                 if (work == null) {
                     return;
                 }
-                encode(work);
+                about(work.job(), () -> encode(work));
             }
         } catch (InterruptedException e) {
             // closed
@@ -208,7 +220,7 @@ public final class Engine implements AutoCloseable {
             } finally {
                 lock.unlock();
             }
-            fetch(job);
+            about(job, () -> fetch(job));
         }
     }
 
@@ -224,21 +236,34 @@ public final class Engine implements AutoCloseable {
                 settle(() -> scheduler.fetched(job, bytes));
                 return;
             }
-            Throwable cause = error instanceof CompletionException ? error.getCause() : error;
-            if (cause instanceof RejectedException rejection) {
-                settle(() -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage())));
-            } else {
-                if (!(cause instanceof CancellationException)) {
-                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
-                }
-                settle(() ->
-                        scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause));
-            }
+            fetchFailed(job, error);
         });
         if (!settled.isDone()) {
             // nobody waits for it any more
             CompletableFuture<List<byte[]>> underWay = images;
             CompletableFuture<?> unused = job.owner().answer.whenComplete((answer, error) -> underWay.cancel(false));
+        }
+    }
+
+    private void fetchFailed(Scheduler.EncodeJob job, Throwable error) {
+        Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+        if (cause instanceof RejectedException rejection) {
+            settle(() -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage())));
+            return;
+        }
+        if (!(cause instanceof CancellationException)) {
+            about(job, () -> LOG.warn("fetching images failed", cause));
+        }
+        settle(() -> scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause));
+    }
+
+    /** Log lines of the work carry the list's id; conf/log4j2.properties prints it. */
+    private static void about(Scheduler.EncodeJob job, Runnable work) {
+        MDC.put("request_id", job.owner().list.requestId());
+        try {
+            work.run();
+        } finally {
+            MDC.remove("request_id");
         }
     }
 
@@ -363,6 +388,7 @@ public final class Engine implements AutoCloseable {
             lock.unlock();
         }
         if (!(cause instanceof EngineClosedException)) {
+            Engines.countDeath();
             LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
         }
         abandoned.forEach(pending -> pending.answer.completeExceptionally(cause));

@@ -64,9 +64,4 @@ public record EngineStats(
     public Queue queue(Lane lane) {
         return queues.getOrDefault(lane, Queue.EMPTY);
     }
-
-    /** Lists taken and not answered. */
-    public int listsInFlight() {
-        return queues.values().stream().mapToInt(Queue::lists).sum();
-    }
 }

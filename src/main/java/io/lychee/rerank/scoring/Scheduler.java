@@ -327,6 +327,11 @@ final class Scheduler {
         return drained;
     }
 
+    /** Candidates in flight that are not settled. */
+    long queued() {
+        return lists.stream().mapToLong(PendingList::unsettled).sum();
+    }
+
     /** Takes out everything in flight, for an engine that is dead or closed. */
     List<PendingList> abandon() {
         List<PendingList> abandoned = List.copyOf(lists);

@@ -7,7 +7,7 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
@@ -78,8 +78,8 @@ class MetricsRunTest {
             assertThat(metrics.keySet().stream().filter(key -> key.startsWith(metric.prometheusName() + "{")))
                     .as(metric.prometheusName())
                     .isNotEmpty()
-                    .allSatisfy(key -> metric.labels()
-                            .forEach(label -> assertThat(key).containsPattern("[{,]" + label + "=")));
+                    .allSatisfy(key ->
+                            metric.labels().forEach(label -> assertThat(key).containsPattern("[{,]" + label + "=")));
         }
         assertThat(sum(metrics, RerankMetric.LISTS, "status=\"COMPLETE\"", "lane=\"realtime\""))
                 .isEqualTo(LISTS);
@@ -90,8 +90,10 @@ class MetricsRunTest {
                 .isEqualTo(DEAD_LETTERS);
         assertThat(sum(metrics, RerankMetric.LATENCY_STAGE))
                 .isEqualTo(answers.stream().mapToLong(a -> a.latency().total()).sum());
-        assertPercentiles(metrics, RerankMetric.LATENCY_TOTAL, answers, a -> a.latency().total());
-        assertPercentiles(metrics, RerankMetric.LATENCY_SCORE, answers, a -> a.latency().score());
+        assertPercentiles(
+                metrics, RerankMetric.LATENCY_TOTAL, answers, a -> a.latency().total());
+        assertPercentiles(
+                metrics, RerankMetric.LATENCY_SCORE, answers, a -> a.latency().score());
     }
 
     private static void assertPercentiles(
@@ -111,9 +113,7 @@ class MetricsRunTest {
                     100 * percentile,
                     exact,
                     counted);
-            assertThat(counted)
-                    .as("%s p%.0f", buckets, 100 * percentile)
-                    .isCloseTo(exact, within(0.1 * exact));
+            assertThat(counted).as("%s p%.0f", buckets, 100 * percentile).isCloseTo(exact, within(0.1 * exact));
         }
     }
 

@@ -13,6 +13,7 @@ import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineSettings;
 import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.scoring.Pass;
@@ -54,8 +55,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A real Prometheus with the files of {@code conf/} scrapes a running job: what it is told, what the dashboard asks, and
- * every alert, provoked and over. Only durations are made short. Needs Debian's package {@code prometheus}.
+ * A real Prometheus with the files of {@code conf/} scrapes a running job: what it is told, what the dashboard asks,
+ * and every alert, provoked and over. Only durations are made short. Needs Debian's package {@code prometheus}.
  */
 @Tag("full")
 @Timeout(900)
@@ -101,12 +102,14 @@ class PrometheusTest {
     @BeforeEach
     void start() throws Exception {
         new BrokerCheck(config.kafka(), Duration.ofSeconds(60)).createMissing(BrokerCheck.topics(config.kafka()), 1);
-        Files.writeString(folder.resolve("prometheus.yml"), conf("prometheus.yml").replace(": 10s", ": 1s"));
+        Files.writeString(
+                folder.resolve("prometheus.yml"), conf("prometheus.yml").replace(": 10s", ": 1s"));
         Files.writeString(
                 folder.resolve("alerts.yml"),
                 conf("alerts.yml").replaceAll("for: \\d+m", "for: 1s").replaceAll("\\[\\d+m]", "[15s]"));
         Files.writeString(
-                folder.resolve("targets.yml"), conf("targets.yml").replace("localhost:9249", "127.0.0.1:" + metricsPort));
+                folder.resolve("targets.yml"),
+                conf("targets.yml").replace("localhost:9249", "127.0.0.1:" + metricsPort));
         try {
             prometheus = new ProcessBuilder(
                             "prometheus",
@@ -142,7 +145,10 @@ class PrometheusTest {
 
     @Test
     void metricsMoveTheDashboardShowsThemAndAlertsComeAndGo() throws Exception {
-        await("traffic", () -> !query("rate(" + RerankMetric.PASSES.prometheusName() + "[10s]) > 0").isEmpty());
+        await(
+                "traffic",
+                () -> !query("rate(" + RerankMetric.PASSES.prometheusName() + "[10s]) > 0")
+                        .isEmpty());
         awaitAlerts(Set.of());
 
         load = 5;
@@ -224,7 +230,8 @@ class PrometheusTest {
             return JSON.createObjectNode(); // it is starting
         }
         assertThat(response.statusCode()).as("%s: %s", path, response.body()).isIn(200, 503);
-        return JSON.readTree(response.statusCode() == 200 ? response.body() : "{}").path("data");
+        return JSON.readTree(response.statusCode() == 200 ? response.body() : "{}")
+                .path("data");
     }
 
     private interface Condition {
@@ -246,7 +253,9 @@ class PrometheusTest {
     private void send() {
         for (int i = 0; i < load; i++) {
             long n = sent++;
-            String topic = n % 10 == 9 ? config.kafka().backfillTopic() : config.kafka().requestsTopic();
+            String topic = n % 10 == 9
+                    ? config.kafka().backfillTopic()
+                    : config.kafka().requestsTopic();
             send(topic, """
                     {"request_id":"q%d","new":true,"query":{"text":"chair"},"candidates":[
                      {"id":"a","text":"red chair","images":["file:chair-062.jpg"]},{"id":"b","text":"mug %d"},
@@ -314,13 +323,13 @@ class PrometheusTest {
     private record FaultyEngines(RerankConfig config) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease() {
-            return Engines.lease("faulty", this::open, Duration.ZERO);
+        public Engines.Lease lease(List<Integer> gpus) {
+            return Engines.lease("faulty", List.of("cpu"), this::open, Duration.ZERO);
         }
 
-        private Engine open() {
+        private Engine open(String device) {
             QwenEncoder encoder = QwenEncoder.open(config);
-            Scorer scorer = QwenScorer.open(config.model(), encoder.yesId(), encoder.noId());
+            Scorer scorer = QwenScorer.open(config.model().onto(device), encoder.yesId(), encoder.noId());
             return new Engine(
                     encoder,
                     new FaultyScorer(scorer),
