@@ -1,5 +1,6 @@
 package io.lychee.rerank.job;
 
+import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -7,12 +8,14 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
@@ -46,6 +49,7 @@ final class NativeCluster implements AutoCloseable {
     private final List<Process> processes = new ArrayList<>();
     private final int restPort = freePort();
     private final int rpcPort = freePort();
+    private final int zooKeeperPort = freePort();
 
     NativeCluster(Path folder) {
         this.folder = folder;
@@ -55,7 +59,7 @@ final class NativeCluster implements AutoCloseable {
     Path home(String name) throws IOException {
         Path home = folder.resolve(name);
         Path lib = Files.createDirectories(home.resolve("lib"));
-        for (String entry : System.getProperty("java.class.path").split(java.io.File.pathSeparator)) {
+        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
             Path jar = Path.of(entry);
             if (FLINK.matcher(jar.getFileName().toString()).matches()) {
                 Files.createSymbolicLink(lib.resolve(jar.getFileName()), jar);
@@ -82,10 +86,31 @@ final class NativeCluster implements AutoCloseable {
         }
         String here = yaml.toString()
                 .replace("file:///tmp/lychee-rerank/", folder.toUri().toString())
+                .replace("localhost:2181", "localhost:" + zooKeeperPort)
                 .concat("rest.port: %d%njobmanager.rpc.port: %d%n".formatted(restPort, rpcPort));
         Path conf = Files.createDirectories(home.resolve("conf"));
         Files.writeString(conf.resolve("config.yaml"), here);
         return home;
+    }
+
+    void zooKeeper(Path home) throws IOException {
+        Path file =
+                Files.writeString(folder.resolve("zoo.cfg"), """
+                dataDir=%s
+                clientPort=%d
+                clientPortAddress=localhost
+                admin.enableServer=false
+                """.formatted(folder.resolve("zookeeper"), zooKeeperPort));
+        Process unused = java(
+                "zookeeper",
+                home,
+                List.of("-Xmx256m"),
+                List.of(
+                        "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer",
+                        "--zkConfigFile",
+                        file.toString(),
+                        "--peerId",
+                        "1"));
     }
 
     Process jobManager(Path home) throws Exception {
@@ -106,7 +131,9 @@ final class NativeCluster implements AutoCloseable {
                 "--configDir",
                 conf(home),
                 "--job-classname",
-                RerankJob.class.getName()));
+                RerankJob.class.getName(),
+                // what follows is the job's: Flink has a -D of its own
+                "--"));
         command.addAll(arguments);
         return java(
                 "jobmanager", home, resources(home, "GET_JM_RESOURCE_PARAMS").get(0), command);
@@ -148,7 +175,7 @@ final class NativeCluster implements AutoCloseable {
         String mark = "BASH_JAVA_UTILS_EXEC_RESULT:";
         return Files.readAllLines(log).stream()
                 .filter(line -> line.startsWith(mark))
-                .map(line -> Arrays.asList(line.substring(mark.length()).strip().split(" +")))
+                .map(line -> Arrays.asList(line.substring(mark.length()).strip().split(" +", -1)))
                 .toList();
     }
 
@@ -156,7 +183,7 @@ final class NativeCluster implements AutoCloseable {
         Configuration config = GlobalConfiguration.loadConfiguration(conf(home));
         List<String> command = new ArrayList<>(List.of(JAVA.resolve("java").toString()));
         command.addAll(flags);
-        command.addAll(List.of(config.get(CoreOptions.FLINK_JVM_OPTIONS).split(" ")));
+        command.addAll(List.of(config.get(CoreOptions.FLINK_JVM_OPTIONS).split(" ", -1)));
         command.addAll(List.of(
                 "-XX:+UseSerialGC",
                 "-Dlog4j2.configurationFile="
@@ -185,7 +212,7 @@ final class NativeCluster implements AutoCloseable {
         List<String> command = new ArrayList<>(List.of(JAVA.resolve(name).toString()));
         command.addAll(List.of(arguments));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        return new String(process.getInputStream().readAllBytes());
+        return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     }
 
     /** An answer of the JobManager's REST API; asks again until there is one. */
@@ -217,7 +244,7 @@ final class NativeCluster implements AutoCloseable {
     }
 
     static void pause() throws InterruptedException {
-        java.util.concurrent.TimeUnit.MILLISECONDS.sleep(250);
+        TimeUnit.MILLISECONDS.sleep(250);
     }
 
     Path log(String name) {

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -103,8 +104,10 @@ class StandingClusterIT {
     }
 
     @Test
-    void operatorsRunWhereTheGpuIs() throws Exception {
-        Path gpuHome = gpuHome("echo 0");
+    void inApplicationModeOperatorsRunWhereTheGpuIs() throws Exception {
+        home = cluster.configure(home, "common.yaml", "cpu.yaml", "high-availability.yaml");
+        Path gpuHome = gpuHome("echo 0", "high-availability.yaml");
+        cluster.zooKeeper(home);
         Files.createSymbolicLink(home.resolve("usrlib/job.jar"), NativeCluster.JOB_JAR);
         Map<String, String> keys = keys();
         keys.put("job.placement", "gpu");
@@ -166,7 +169,7 @@ class StandingClusterIT {
             Manifest manifest = jar.getManifest();
             manifest.getMainAttributes().put(Attributes.Name.IMPLEMENTATION_VERSION, version);
             try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(to), manifest)) {
-                for (JarEntry entry : java.util.Collections.list(jar.entries())) {
+                for (JarEntry entry : Collections.list(jar.entries())) {
                     if (!entry.getName().equals(JarFile.MANIFEST_NAME)) {
                         out.putNextEntry(new JarEntry(entry.getName()));
                         jar.getInputStream(entry).transferTo(out);
@@ -177,8 +180,10 @@ class StandingClusterIT {
     }
 
     /** With Flink's plugin, which has no parent on Maven Central: this plugin version doesn't ask for one. */
-    private Path gpuHome(String script) throws Exception {
-        Path gpuHome = cluster.configure(cluster.home("flink-gpu"), "common.yaml", "gpu.yaml");
+    private Path gpuHome(String script, String... more) throws Exception {
+        List<String> files = new ArrayList<>(List.of("common.yaml", "gpu.yaml"));
+        files.addAll(List.of(more));
+        Path gpuHome = cluster.configure(cluster.home("flink-gpu"), files.toArray(String[]::new));
         Path plugin = Files.createDirectories(gpuHome.resolve("plugins/external-resource-gpu"));
         Process copy = new ProcessBuilder(
                         "mvn",
@@ -254,9 +259,9 @@ class StandingClusterIT {
 
     /** Megabytes used for classes. */
     private static double metaspace(String pid) throws Exception {
-        String[] table = NativeCluster.tool("jstat", "-gc", pid).strip().split("\\n");
-        int column = List.of(table[0].strip().split(" +")).indexOf("MU");
-        return Double.parseDouble(table[1].strip().split(" +")[column]) / 1024;
+        String[] table = NativeCluster.tool("jstat", "-gc", pid).strip().split("\\n", -1);
+        int column = List.of(table[0].strip().split(" +", -1)).indexOf("MU");
+        return Double.parseDouble(table[1].strip().split(" +", -1)[column]) / 1024;
     }
 
     private static long times(String text, String log) {

@@ -84,12 +84,12 @@ class MetricsRunTest {
         assertThat(sum(metrics, RerankMetric.LISTS, "status=\"COMPLETE\"", "lane=\"realtime\""))
                 .isEqualTo(LISTS);
         assertThat(sum(metrics, RerankMetric.LISTS, "lane=\"backfill\"")).isZero();
-        assertThat(sum(metrics, RerankMetric.CANDIDATES))
-                .isEqualTo(answers.stream().mapToLong(a -> a.results().size()).sum());
+        assertThat(sum(metrics, RerankMetric.CANDIDATES)).isEqualTo((double)
+                answers.stream().mapToLong(a -> a.results().size()).sum());
         assertThat(sum(metrics, RerankMetric.DEAD_LETTERS, "reason=\"UNDECODABLE\""))
                 .isEqualTo(DEAD_LETTERS);
-        assertThat(sum(metrics, RerankMetric.LATENCY_STAGE))
-                .isEqualTo(answers.stream().mapToLong(a -> a.latency().total()).sum());
+        assertThat(sum(metrics, RerankMetric.LATENCY_STAGE)).isEqualTo((double)
+                answers.stream().mapToLong(a -> a.latency().total()).sum());
         assertPercentiles(
                 metrics, RerankMetric.LATENCY_TOTAL, answers, a -> a.latency().total());
         assertPercentiles(
@@ -104,11 +104,11 @@ class MetricsRunTest {
         long[] sorted = answers.stream().mapToLong(latency).sorted().toArray();
         for (double percentile : new double[] {0.5, 0.9, 0.95, 0.99}) {
             long rank = (long) Math.ceil(percentile * sorted.length);
-            long exact = sorted[(int) rank - 1];
+            double exact = sorted[(int) rank - 1];
             double counted = middleOfBucket(metrics, buckets, rank);
             System.out.printf(
                     Locale.ROOT,
-                    "%s p%.0f: %d µs by the answers, %.0f by the buckets%n",
+                    "%s p%.0f: %.0f µs by the answers, %.0f by the buckets%n",
                     buckets,
                     100 * percentile,
                     exact,
