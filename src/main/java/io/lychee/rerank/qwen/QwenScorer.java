@@ -122,7 +122,7 @@ public final class QwenScorer implements Scorer {
     /** Names, versions and places of the native libraries; each says itself what is wrong with it. */
     public static Map<String, Callable<String>> libraries() {
         Map<String, Callable<String>> libraries = new LinkedHashMap<>();
-        libraries.put("DJL", () -> "DJL " + Engine.getDjlVersion());
+        libraries.put("DJL", Engine::getDjlVersion);
         libraries.put(
                 "PyTorch",
                 () -> engine().getVersion() + ", JNI " + LibUtils.getVersion() + ", in " + LibUtils.getLibtorchPath());

@@ -175,8 +175,8 @@ class PrometheusTest {
         for (RerankMetric metric : RerankMetric.values()) {
             String name = metric.prometheusName();
             String moved = metric.kind() == RerankMetric.Kind.COUNTER
-                    ? "max(max_over_time(%s[10m])) > 0".formatted(name)
-                    : "max(max_over_time(%s[10m]) - min_over_time(%s[10m])) > 0".formatted(name, name);
+                    ? "max(max_over_time(%s[30m])) > 0".formatted(name)
+                    : "max(max_over_time(%s[30m]) - min_over_time(%s[30m])) > 0".formatted(name, name);
             assertThat(query(moved)).as(moved).isNotEmpty();
         }
         for (String query : MetricsTableTest.queries(MetricsTableTest.DASHBOARD)) {
@@ -297,7 +297,8 @@ class PrometheusTest {
             } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
             }
-            RuntimeException failure = Faults.next.getAndSet(null);
+            // a pass of one candidate that doesn't fit shrinks nothing
+            RuntimeException failure = pass.candidates() > 1 ? Faults.next.getAndSet(null) : null;
             if (failure != null) {
                 throw failure;
             }
