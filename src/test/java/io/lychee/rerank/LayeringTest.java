@@ -10,8 +10,8 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.syntax.elements.ClassesShouldConjunction;
 
 /**
- * Imports run one way: cli → {job, gateway, evaluation} → {operator, kafka, encoding, qwen} → scoring → domain; config
- * is a leaf.
+ * Imports run one way: cli → {job, gateway, evaluation} → {operator, kafka, engine} → {encoding, qwen} → scoring →
+ * domain; config is a leaf. What is a jar in Flink's lib/ (see the README) knows nothing of what is in the job jar.
  */
 @AnalyzeClasses(packages = "io.lychee.rerank", importOptions = ImportOption.DoNotIncludeTests.class)
 class LayeringTest {
@@ -64,6 +64,17 @@ class LayeringTest {
         imports("kafka", "encoding", "qwen", "operator", "scoring").check(classes);
         imports("operator", "encoding", "qwen").check(classes);
         imports("job", "gateway", "cli").check(classes);
+    }
+
+    @ArchTest
+    void theEngineJarKnowsNothingOfTheJobJar(JavaClasses classes) {
+        for (String inLib : new String[] {"domain", "scoring", "encoding", "qwen", "config", "engine"}) {
+            imports(inLib, "kafka", "operator", "job", "evaluation", "gateway", "cli")
+                    .check(classes);
+        }
+        imports("operator", "engine").check(classes);
+        imports("encoding", "engine").check(classes);
+        imports("qwen", "engine").check(classes);
     }
 
     @ArchTest

@@ -11,7 +11,7 @@ import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.encoding.QwenEncoder;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.Engine;

@@ -30,6 +30,11 @@ final class ConfigOptions {
      * @param fixed what the command sets, on top of everything
      */
     RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
+        return RerankConfig.of(values(defaults, fixed));
+    }
+
+    /** Keys and values, as {@link #load} takes them. */
+    Map<String, String> values(Map<String, String> defaults, Map<String, String> fixed) {
         Map<String, String> overrides = new LinkedHashMap<>(keys);
         if (checkpoint != null) {
             overrides.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
@@ -38,7 +43,11 @@ final class ConfigOptions {
             overrides.put(RerankOptions.DEVICE.key(), device);
         }
         overrides.putAll(fixed);
-        return RerankConfig.load(file, defaults, overrides);
+        return RerankConfig.merge(file, defaults, overrides);
+    }
+
+    boolean hasFile() {
+        return file != null;
     }
 
     /** For commands that only talk to the broker: they need no checkpoint. */

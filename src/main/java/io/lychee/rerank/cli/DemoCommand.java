@@ -5,7 +5,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engines;

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Stream;
 import kafka.server.KafkaConfig;
@@ -61,7 +62,7 @@ public final class EmbeddedBroker implements AutoCloseable {
      */
     public static EmbeddedBroker start(int port) {
         try {
-            return start(Files.createTempDirectory("lychee-broker-"), port, true);
+            return start(Files.createTempDirectory("lychee-broker-"), port, true, Map.of());
         } catch (IOException e) {
             throw new UncheckedIOException("no temporary folder for the broker", e);
         }
@@ -73,12 +74,15 @@ public final class EmbeddedBroker implements AutoCloseable {
      * @throws ConfigException in one sentence, when the port is in use or the folder can't be used
      */
     public static EmbeddedBroker start(Path folder, int port) {
-        return start(folder, port, false);
+        return start(folder, port, false, Map.of());
     }
 
-    private static EmbeddedBroker start(Path folder, int wantedPort, boolean temporary) {
+    /** @param settings of Kafka, on top of what an embedded one needs */
+    static EmbeddedBroker start(Path folder, int wantedPort, boolean temporary, Map<String, String> settings) {
         int port = freePort(wantedPort);
-        KafkaConfig config = KafkaConfig.fromProps(properties(folder, port, freePort(0)), false);
+        Properties properties = properties(folder, port, freePort(0));
+        properties.putAll(settings);
+        KafkaConfig config = KafkaConfig.fromProps(properties, false);
         try {
             Files.createDirectories(folder);
             requireUnlocked(folder);

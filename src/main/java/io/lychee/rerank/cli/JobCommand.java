@@ -1,9 +1,8 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engines;
 import java.time.Duration;
 import java.util.Map;
@@ -25,9 +24,10 @@ final class JobCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        RerankConfig config = options.load(Map.of(), Map.of());
-        BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
-        broker.check(BrokerCheck.topics(config.kafka())).forEach(warning -> System.err.println("lychee: " + warning));
+        Map<String, String> values = options.values(Map.of(), Map.of());
+        RerankConfig config = RerankConfig.of(values);
+        System.err.println(RerankConfig.describe(values));
+        RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
         QwenEngines engines = new QwenEngines(config);
         // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
         try (Engines.Lease lease = engines.lease()) {

@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
             ConsumeCommand.class,
             EvaluateCommand.class,
             BenchCommand.class,
+            DoctorCommand.class,
         })
 public final class Main implements Runnable {
 

@@ -96,6 +96,11 @@ final class PassTrace {
             }
 
             @Override
+            public String device() {
+                return scorer.device();
+            }
+
+            @Override
             public void close() {
                 scorer.close();
             }

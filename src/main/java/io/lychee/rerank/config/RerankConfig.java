@@ -3,6 +3,7 @@ package io.lychee.rerank.config;
 import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
 import java.io.Serializable;
@@ -18,6 +19,7 @@ import java.util.Properties;
 import java.util.TreeMap;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.configuration.ReadableConfig;
 import org.jspecify.annotations.Nullable;
@@ -41,7 +43,9 @@ public record RerankConfig(
         Gateway gateway,
         List<String> rules,
         int parallelism,
+        Placement placement,
         Duration checkpointInterval,
+        int metricsPort,
         Map<String, String> flink)
         implements Serializable {
 
@@ -63,7 +67,12 @@ public record RerankConfig(
             implements Serializable {}
 
     /** @param device cpu, cuda, cuda:N or auto */
-    public record Model(String checkpoint, String device) implements Serializable {}
+    public record Model(String checkpoint, String device) implements Serializable {
+
+        public Model onto(String one) {
+            return new Model(checkpoint, one);
+        }
+    }
 
     /** @param visionBytes on the device */
     public record Caches(long visionBytes, int imageBytes, int scores, Duration scoresExpire) implements Serializable {}
@@ -132,6 +141,12 @@ public record RerankConfig(
      * @throws ConfigException when the file can't be read, a key is unknown or a value out of range
      */
     public static RerankConfig load(@Nullable Path file, Map<String, String> defaults, Map<String, String> overrides) {
+        return of(merge(file, defaults, overrides));
+    }
+
+    /** Keys and values for {@link #of}, as {@link #load} puts them together. */
+    public static Map<String, String> merge(
+            @Nullable Path file, Map<String, String> defaults, Map<String, String> overrides) {
         Map<String, String> values = new TreeMap<>(defaults);
         if (file != null) {
             Properties properties = new Properties();
@@ -145,7 +160,18 @@ public record RerankConfig(
             properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
         }
         values.putAll(overrides);
-        return of(values);
+        return values;
+    }
+
+    /** The effective configuration, for a log: what was set, a line each, without secrets; the rest is default. */
+    public static String describe(Map<String, String> values) {
+        StringBuilder lines = new StringBuilder("configuration, all other keys as in conf/rerank.properties:");
+        new TreeMap<>(values)
+                .forEach((key, value) -> lines.append("\n  ")
+                        .append(key)
+                        .append('=')
+                        .append(GlobalConfiguration.isSensitive(key) ? "******" : value.replace("\n", "\\n")));
+        return lines.toString();
     }
 
     /** @throws ConfigException when a key is unknown or a value out of range */
@@ -234,7 +260,9 @@ public record RerankConfig(
                         positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
                 get(c, RerankOptions.RULES),
                 atLeast(c, RerankOptions.PARALLELISM, 1),
+                get(c, RerankOptions.PLACEMENT),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
+                port(c, RerankOptions.METRICS_PORT),
                 flink);
     }
 
@@ -275,6 +303,14 @@ public record RerankConfig(
         int value = get(config, option);
         if (value < least) {
             throw new ConfigException(option.key() + " is " + value + "; expected at least " + least);
+        }
+        return value;
+    }
+
+    private static int port(ReadableConfig config, ConfigOption<Integer> option) {
+        int value = atLeast(config, option, 0);
+        if (value > 65_535) {
+            throw new ConfigException(option.key() + " is " + value + "; expected at most 65535");
         }
         return value;
     }

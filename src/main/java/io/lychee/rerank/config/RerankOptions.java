@@ -98,7 +98,9 @@ public final class RerankOptions {
     public static final ConfigOption<String> DEVICE = ConfigOptions.key("model.device")
             .stringType()
             .defaultValue("auto")
-            .withDescription("cpu, cuda, cuda:N, or auto: a GPU where PyTorch sees one, else the CPU.");
+            .withDescription("cpu, cuda:N, cuda, or auto. cuda scores with every GPU that Flink's external resource gpu"
+                    + " gives the task manager, or where it gives none, with every one that PyTorch sees; auto does the"
+                    + " same, and takes the CPU where there is no GPU. cpu holds also where Flink gives GPUs.");
 
     public static final ConfigOption<String> INSTRUCTION = ConfigOptions.key("prompt.instruction")
             .stringType()
@@ -312,11 +314,24 @@ public final class RerankOptions {
             .withDescription(
                     "Subtasks of each operator. Task managers score with every GPU they have, whatever this is.");
 
+    public static final ConfigOption<Placement> PLACEMENT = ConfigOptions.key("job.placement")
+            .enumType(Placement.class)
+            .defaultValue(Placement.ANY)
+            .withDescription("Where a cluster runs the job's operators; any: on every task manager; gpu: only where"
+                    + " Flink's external resource gpu is declared, one GPU a subtask, so that job.parallelism should be"
+                    + " the number of GPUs.");
+
     public static final ConfigOption<Duration> CHECKPOINT_INTERVAL = ConfigOptions.key("job.checkpoint-interval")
             .durationType()
             .defaultValue(Duration.ofSeconds(10))
             .withDescription("How often offsets and lists in flight are stored; at most this much is done again after a"
                     + " failure.");
+
+    public static final ConfigOption<Integer> METRICS_PORT = ConfigOptions.key("metrics.port")
+            .intType()
+            .defaultValue(0)
+            .withDescription("Port where the embedded Flink tells Prometheus its metrics, on every address of this"
+                    + " machine; 0 means nowhere. A cluster has metrics.reporter.* for it.");
 
     // ---- the gateway
 
@@ -374,6 +389,12 @@ public final class RerankOptions {
     public enum OutputFormat {
         AVRO,
         JSON
+    }
+
+    /** Which task managers may run the operators. */
+    public enum Placement {
+        ANY,
+        GPU
     }
 
     /** What becomes of a process whose device has failed. */

@@ -5,6 +5,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
+import io.lychee.rerank.scoring.EngineStats;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
@@ -14,6 +15,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.hc.client5.http.DnsResolver;
 
 /**
@@ -29,6 +31,10 @@ final class Fetching implements AutoCloseable {
     private final ScheduledThreadPoolExecutor timer;
     private final FileImages files;
     private final HttpImages http;
+    private final LongAdder fetches = new LongAdder();
+    private final LongAdder failures = new LongAdder();
+    private final LongAdder fetchedBytes = new LongAdder();
+    private final LongAdder nanos = new LongAdder();
 
     Fetching(RerankConfig.Fetch config, RerankConfig.Limits limits, DnsResolver resolver) {
         this.limits = limits;
@@ -95,8 +101,8 @@ final class Fetching implements AutoCloseable {
         String uri = ((Image.Reference) image).uri();
         String scheme = uri.substring(0, Math.max(0, uri.indexOf(':'))).toLowerCase(Locale.ROOT);
         return switch (scheme) {
-            case "http", "https" -> http.fetch(uri);
-            case "file" -> readFile(uri.substring("file:".length()));
+            case "http", "https" -> counted(http.fetch(uri));
+            case "file" -> counted(readFile(uri.substring("file:".length())));
             case "data" ->
                 // well-formed ones have become bytes when the record was decoded
                 complete(() -> {
@@ -112,6 +118,25 @@ final class Fetching implements AutoCloseable {
                                     .formatted(shorten(uri)));
                 });
         };
+    }
+
+    private CompletableFuture<byte[]> counted(CompletableFuture<byte[]> fetch) {
+        long start = System.nanoTime();
+        var unused = fetch.whenComplete((bytes, failure) -> {
+            fetches.increment();
+            nanos.add(System.nanoTime() - start);
+            if (failure == null) {
+                fetchedBytes.add(bytes.length);
+            } else {
+                failures.increment();
+            }
+        });
+        return fetch;
+    }
+
+    /** What was fetched by reference so far; what was given up for another picture's sake is a failure. */
+    EngineStats.Fetches fetches() {
+        return new EngineStats.Fetches(fetches.sum(), failures.sum(), fetchedBytes.sum(), nanos.sum());
     }
 
     private interface Source {

@@ -9,6 +9,7 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
+import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Segment;
 import java.util.ArrayList;
 import java.util.List;
@@ -146,6 +147,11 @@ public final class QwenEncoder implements Encoder {
         RgbImage image = decoder.decode(data);
         SmartResize.Size size = sizes.size(image.height(), image.width());
         return new EncodedImage(size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width()));
+    }
+
+    @Override
+    public EngineStats.Fetches fetches() {
+        return fetching.fetches();
     }
 
     /** Id of the token whose likelihood stands for relevance. */

@@ -5,7 +5,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
-import io.lychee.rerank.operator.EngineFactory;
+import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;

@@ -3,26 +3,35 @@ package io.lychee.rerank.job;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
-import io.lychee.rerank.operator.EngineFactory;
 import io.lychee.rerank.operator.RerankFunction;
+import io.lychee.rerank.scoring.EngineFactory;
+import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.operators.SlotSharingGroup;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.MetricOptions;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.DataStreamSource;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.LocalStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +46,13 @@ public final class RerankJob {
 
     private static final Duration BROKER = Duration.ofSeconds(10);
 
+    /** A slot with one GPU. Flink wants to be told processor and heap as well; the GPU is what is scarce. */
+    private static final SlotSharingGroup ON_GPUS = SlotSharingGroup.newBuilder("rerank-on-" + RerankFunction.GPU)
+            .setCpuCores(0.1)
+            .setTaskHeapMemoryMB(64)
+            .setExternalResource(RerankFunction.GPU, 1.0)
+            .build();
+
     private RerankJob() {}
 
     /**
@@ -46,8 +62,7 @@ public final class RerankJob {
      */
     public static void main(String[] args) throws Exception {
         RerankConfig config = read(args);
-        BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
-        broker.check(BrokerCheck.topics(config.kafka())).forEach(LOG::warn);
+        checkBroker(config, BROKER).forEach(LOG::warn);
         StreamExecutionEnvironment env = environment(config);
         build(env, config, new QwenEngines(config));
         // nothing may be asked of the result: in application mode there is none
@@ -69,7 +84,19 @@ public final class RerankJob {
             }
         }
         // where there are other task managers, a process with a dead device is in their way
-        return RerankConfig.load(file, Map.of(RerankOptions.ON_DEATH.key(), "exit"), keys);
+        Map<String, String> values = RerankConfig.merge(file, Map.of(RerankOptions.ON_DEATH.key(), "exit"), keys);
+        LOG.info(RerankConfig.describe(values));
+        return RerankConfig.of(values);
+    }
+
+    /**
+     * Whether the broker answers within {@code timeout}, and has what this job reads and writes.
+     *
+     * @return warnings, one line each
+     * @throws ConfigException when it hasn't
+     */
+    public static List<String> checkBroker(RerankConfig config, Duration timeout) {
+        return new BrokerCheck(config.kafka(), timeout).checkJob();
     }
 
     /** The environment a job runs in: the cluster's when submitted to one, else embedded in this process. */
@@ -80,21 +107,50 @@ public final class RerankJob {
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
         // a type that only Kryo can write would be found when the job is built, not after a failure
         flink.set(PipelineOptions.GENERIC_TYPES, false);
+        if (config.metricsPort() > 0) {
+            reportMetrics(flink, config.metricsPort());
+        }
         flink.addAll(Configuration.fromMap(config.flink()));
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
         env.setParallelism(config.parallelism());
+        if (config.metricsPort() > 0 && env instanceof LocalStreamEnvironment) {
+            requireFree(config.metricsPort());
+        }
         return env;
+    }
+
+    private static void reportMetrics(Configuration flink, int port) {
+        flink.set(MetricOptions.REPORTERS_LIST, "prometheus");
+        Configuration reporter = MetricOptions.forReporter(flink, "prometheus");
+        reporter.set(
+                MetricOptions.REPORTER_FACTORY_CLASS, "org.apache.flink.metrics.prometheus.PrometheusReporterFactory");
+        reporter.setString("port", Integer.toString(port));
+        // ids that are new with each attempt; its number keeps the series apart
+        reporter.set(MetricOptions.REPORTER_EXCLUDED_VARIABLES, "job_id;task_id;operator_id;task_attempt_id");
+    }
+
+    /** Flink itself would go on without its metrics. */
+    private static void requireFree(int port) {
+        try (ServerSocket socket = new ServerSocket(port)) {
+            LOG.info("metrics for Prometheus at port {}", socket.getLocalPort());
+        } catch (IOException e) {
+            throw new ConfigException(
+                    RerankOptions.METRICS_PORT.key() + " is " + port + ", which can't be used: " + e.getMessage(), e);
+        }
     }
 
     /** Adds both lanes to {@code env}. */
     public static void build(StreamExecutionEnvironment env, RerankConfig config, EngineFactory engines) {
         for (Lane lane : Lane.values()) {
             String name = name(lane);
-            DataStream<SourceRecord> records = env.fromSource(
-                            KafkaSources.lists(config.kafka(), lane), WatermarkStrategy.noWatermarks(), name + " lists")
-                    .uid(name + "-lists");
+            DataStreamSource<SourceRecord> records = env.fromSource(
+                    KafkaSources.lists(config.kafka(), lane), WatermarkStrategy.noWatermarks(), name + " lists");
+            if (config.placement() == Placement.GPU) {
+                // rerank and sink follow: one chain, no hop over the network
+                records.slotSharingGroup(ON_GPUS);
+            }
             // answers and dead letters leave by one sink, which picks the topic
-            rerank(records, config, engines, lane, false)
+            rerank(records.uid(name + "-lists"), config, engines, lane, false)
                     .sinkTo(KafkaSinks.outputs(config.kafka(), lane))
                     .name(name + " outputs")
                     .uid(name + "-outputs");
@@ -104,7 +160,7 @@ public final class RerankJob {
     /** The lane's operator; what comes out keeps the order of what went in where {@code ordered}. */
     static SingleOutputStreamOperator<OutputRecord> rerank(
             DataStream<SourceRecord> records, RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
-        RerankFunction function = new RerankFunction(config, engines);
+        RerankFunction function = new RerankFunction(config, engines, lane);
         int capacity = lane == Lane.REALTIME
                 ? config.lanes().realtimeCapacity()
                 : config.lanes().backfillCapacity();

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
@@ -18,11 +19,14 @@ import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.errors.GroupAuthorizationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.TopicExistsException;
 
@@ -68,6 +72,51 @@ public final class BrokerCheck {
             }
             return warnings;
         }
+    }
+
+    /**
+     * What a job needs: all its topics, and where the broker tells, the right to read and to write them.
+     *
+     * @return warnings, as {@link #check}
+     * @throws ConfigException as {@link #check}, and when a right is missing
+     */
+    public List<String> checkJob() {
+        List<String> warnings = check(topics(kafka));
+        try (var admin = open()) {
+            requirePermissions(admin.get());
+        }
+        return warnings;
+    }
+
+    private void requirePermissions(Admin admin) {
+        Set<String> read = Set.of(kafka.requestsTopic(), kafka.backfillTopic());
+        var options = new DescribeTopicsOptions().includeAuthorizedOperations(true);
+        await(admin.describeTopics(topics(kafka), options).allTopicNames()).forEach((topic, description) -> {
+            AclOperation needed = read.contains(topic) ? AclOperation.READ : AclOperation.WRITE;
+            Set<AclOperation> allowed = description.authorizedOperations();
+            if (allowed != null && !allowed.contains(needed)) {
+                throw forbidden(needed, "--topic", topic);
+            }
+        });
+        try {
+            await(admin.listConsumerGroupOffsets(kafka.groupId()).partitionsToOffsetAndMetadata());
+        } catch (GroupAuthorizationException e) {
+            throw forbidden(AclOperation.READ, "--group", kafka.groupId());
+        }
+    }
+
+    private ConfigException forbidden(AclOperation operation, String kind, String name) {
+        return new ConfigException(("the user of kafka.properties.* may not %s %s %s at %s; to allow it:"
+                        + "%n  kafka-acls.sh --bootstrap-server %s --add --allow-principal User:NAME --operation %s %s %s")
+                .formatted(
+                        operation.name().toLowerCase(Locale.ROOT),
+                        kind.substring(2),
+                        name,
+                        kafka.bootstrapServers(),
+                        kafka.bootstrapServers(),
+                        operation.name().toLowerCase(Locale.ROOT),
+                        kind,
+                        name));
     }
 
     private void checkTransactions(Admin admin, List<String> warnings) {

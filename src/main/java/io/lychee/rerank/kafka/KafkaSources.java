@@ -15,6 +15,7 @@ import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 public final class KafkaSources {
 
     private static final int DEFAULT_FETCH_BYTES = 1024 * 1024;
+    private static final int MAX_POLL_RECORDS = 32;
 
     private KafkaSources() {}
 
@@ -36,6 +37,8 @@ public final class KafkaSources {
                 Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
         // what a failed transaction left behind was never said
         properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        // what the source holds ahead is not counted as waiting any more
+        properties.setProperty(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
         properties.putAll(kafka.properties());
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(properties)

@@ -1,7 +1,10 @@
 package io.lychee.rerank.operator;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.AnswerEncoder;
 import io.lychee.rerank.kafka.CandidateListDecoder;
@@ -10,11 +13,18 @@ import io.lychee.rerank.kafka.Decoded;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Arrival;
+import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
 import java.time.Clock;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
 import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
 import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
 import org.jspecify.annotations.Nullable;
@@ -26,18 +36,26 @@ import org.jspecify.annotations.Nullable;
  * <p>The engine answers by itself when a deadline comes, so Flink's own timeout stays off. An engine that is dead fails
  * the task, and Flink replays the lists in flight.
  */
-public final class RerankFunction extends RichAsyncFunction<SourceRecord, OutputRecord> {
+public final class RerankFunction extends RichAsyncFunction<SourceRecord, OutputRecord>
+        implements CheckpointedFunction {
 
     private static final long serialVersionUID = 1;
 
+    /** Name of Flink's external resource, in {@code external-resources} of its configuration. */
+    public static final String GPU = "gpu";
+
     private final RerankConfig config;
     private final EngineFactory engines;
+    private final Lane lane;
 
     private transient @Nullable Stage stage;
+    private transient boolean restored;
 
-    public RerankFunction(RerankConfig config, EngineFactory engines) {
+    /** @param lane of all its records, for the metrics */
+    public RerankFunction(RerankConfig config, EngineFactory engines, Lane lane) {
         this.config = config;
         this.engines = engines;
+        this.lane = lane;
     }
 
     /** What exists between open and close. */
@@ -50,13 +68,65 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
 
     @Override
     public void open(OpenContext context) {
-        Engines.Lease lease = engines.lease();
+        Engines.Lease lease = lease();
+        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
         stage = new Stage(
-                new CandidateListDecoder(config, Clock.systemUTC()),
+                decoder,
                 new AnswerEncoder(config.kafka()),
                 new DeadLetterEncoder(config.kafka()),
                 lease,
-                new RerankMetrics(getRuntimeContext().getMetricGroup(), lease.engine()));
+                new RerankMetrics(getRuntimeContext().getMetricGroup(), lane, lease.engines(), decoder::unknownFields));
+    }
+
+    /** What can't start is refused at once, unless lists would wait for it: then it is tried again. */
+    private Engines.Lease lease() {
+        try {
+            requireSame(
+                    Engines.class.getPackage().getImplementationVersion(),
+                    RerankFunction.class.getPackage().getImplementationVersion());
+            return engines.lease(gpus());
+        } catch (ConfigException e) {
+            throw restored ? e : new SuppressRestartsException(e);
+        }
+    }
+
+    /** The engine is in Flink's lib/, this class in the job jar; outside of jars neither has a version. */
+    static void requireSame(@Nullable String engine, @Nullable String job) {
+        if (!Objects.equals(engine, job)) {
+            throw new ConfigException(
+                    "the engine jar in Flink's lib/ is version %s, the job jar %s; expected both from one build"
+                            .formatted(engine, job));
+        }
+    }
+
+    private List<Integer> gpus() {
+        var found = getRuntimeContext().getExternalResourceInfos(GPU);
+        if (found.isEmpty() && config.placement() == Placement.GPU) {
+            throw new ConfigException("job.placement is gpu, and the discovery script of this task manager found no GPU"
+                    + " although its configuration promises Flink's external resource " + GPU
+                    + "; its log says why. job.placement=any and model.device=cpu do without");
+        }
+        return found.stream().map(RerankFunction::index).sorted().toList();
+    }
+
+    private static int index(ExternalResourceInfo gpu) {
+        String index = gpu.getProperty("index").orElse("none");
+        try {
+            return Integer.parseInt(index);
+        } catch (NumberFormatException e) {
+            throw new ConfigException(
+                    "Flink's external resource " + GPU + " has the index " + index + "; expected a number", e);
+        }
+    }
+
+    @Override
+    public void initializeState(FunctionInitializationContext context) {
+        restored = context.isRestored();
+    }
+
+    @Override
+    public void snapshotState(FunctionSnapshotContext context) {
+        // the operator keeps what is in flight
     }
 
     @Override
@@ -64,7 +134,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         Stage s = open();
         Decoded decoded = s.decoder.decode(record);
         if (decoded instanceof Decoded.Refused refused) {
-            s.metrics.deadLetter();
+            s.metrics.deadLetter(refused.letter().reason());
             result.complete(List.of(s.deadLetters.encode(refused.letter())));
             return;
         }

@@ -1,56 +1,93 @@
 package io.lychee.rerank.operator;
 
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.kafka.DeadLetterReason;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.Engines;
 import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
 
-/**
- * Metrics of one rerank subtask, under {@code <task scope>.rerank}: lists by status, dead letters, candidates, those
- * without a score by reason, and time by stage in microseconds (sums: divide by lists). Engine gauges are those of the
- * whole JVM. Task thread only.
- */
+/** The metrics of one rerank subtask; {@link RerankMetric} says what they are. Task thread only. */
 final class RerankMetrics {
 
-    private final Map<ListStatus, Counter> lists = new EnumMap<>(ListStatus.class);
-    private final Counter deadLetters;
-    private final Counter candidates;
-    /** Candidates that have no score, by reason. */
-    private final Map<Reason, Counter> unscored = new EnumMap<>(Reason.class);
+    private final MetricGroup root;
 
+    private final Map<ListStatus, Counter> lists = new EnumMap<>(ListStatus.class);
+    private final Counter candidates;
+    private final Map<Reason, Counter> unscored = new EnumMap<>(Reason.class);
+    private final Counter deadlineMisses;
+    private final Map<DeadLetterReason, Counter> deadLetters = new EnumMap<>(DeadLetterReason.class);
+    private final LatencyBuckets totalLatency;
+    private final LatencyBuckets scoreLatency;
     private final Counter source;
     private final Counter encode;
     private final Counter queue;
     private final Counter score;
 
-    RerankMetrics(MetricGroup operator, Engine engine) {
-        MetricGroup group = operator.addGroup("rerank");
+    /** @param unknownFields counts them for this subtask */
+    RerankMetrics(MetricGroup operator, Lane ofLane, List<Engine> engines, LongSupplier unknownFields) {
+        root = operator.addGroup(RerankMetric.GROUP);
+        String lane = ofLane.name().toLowerCase(Locale.ROOT);
         for (ListStatus status : ListStatus.values()) {
-            lists.put(status, group.addGroup("status", status.name()).counter("lists"));
+            lists.put(status, counter(RerankMetric.LISTS, lane, status.name()));
         }
-        deadLetters = group.counter("deadLetters");
-        candidates = group.counter("candidates");
+        candidates = counter(RerankMetric.CANDIDATES, lane);
         for (Reason reason : Reason.values()) {
-            unscored.put(reason, group.addGroup("reason", reason.name()).counter("unscoredCandidates"));
+            unscored.put(reason, counter(RerankMetric.UNSCORED, lane, reason.name()));
         }
-        source = group.addGroup("stage", "source").counter("latencyMicros");
-        encode = group.addGroup("stage", "encode").counter("latencyMicros");
-        queue = group.addGroup("stage", "queue").counter("latencyMicros");
-        score = group.addGroup("stage", "score").counter("latencyMicros");
-        MetricGroup shared = group.addGroup("engine");
-        shared.gauge("listsInFlight", () -> engine.stats().listsInFlight());
-        shared.gauge("encodedBytes", () -> engine.stats().encodedBytes());
-        shared.gauge("passMaxTokens", () -> engine.stats().passTokens());
-        shared.gauge("outOfMemory", () -> engine.stats().memoryFailures());
-        shared.gauge("passes", () -> engine.stats().passes());
-        shared.gauge("pairs", () -> engine.stats().pairs());
-        shared.gauge("tokens", () -> engine.stats().tokens());
-        shared.gauge("busyMillis", () -> engine.stats().busyNanos() / 1_000_000);
+        deadlineMisses = counter(RerankMetric.DEADLINE_MISSES, lane);
+        for (DeadLetterReason reason : DeadLetterReason.values()) {
+            deadLetters.put(reason, counter(RerankMetric.DEAD_LETTERS, lane, reason.name()));
+        }
+        totalLatency = new LatencyBuckets(le -> counter(RerankMetric.LATENCY_TOTAL, lane, le));
+        scoreLatency = new LatencyBuckets(le -> counter(RerankMetric.LATENCY_SCORE, lane, le));
+        source = counter(RerankMetric.LATENCY_STAGE, lane, "source");
+        encode = counter(RerankMetric.LATENCY_STAGE, lane, "encode");
+        queue = counter(RerankMetric.LATENCY_STAGE, lane, "queue");
+        score = counter(RerankMetric.LATENCY_STAGE, lane, "score");
+        gauge(RerankMetric.UNKNOWN_FIELDS, unknownFields, lane);
+        gauge(RerankMetric.ENGINE_DEATHS, Engines::deaths);
+        engines.forEach(engine -> engineGauges(engine, ofLane, lane));
+    }
+
+    private void engineGauges(Engine engine, Lane ofLane, String lane) {
+        for (RerankMetric metric : RerankMetric.values()) {
+            var value = metric.value();
+            if (value != null) {
+                gauge(
+                        metric,
+                        () -> value.applyAsLong(engine.stats(), ofLane),
+                        metric.labels().stream()
+                                .map(label -> label.equals("lane") ? lane : engine.device())
+                                .toArray(String[]::new));
+            }
+        }
+    }
+
+    private Counter counter(RerankMetric metric, String... labels) {
+        return group(metric, labels).counter(metric.metric());
+    }
+
+    private void gauge(RerankMetric metric, LongSupplier value, String... labels) {
+        Gauge<Long> unused = group(metric, labels).gauge(metric.metric(), value::getAsLong);
+    }
+
+    private MetricGroup group(RerankMetric metric, String... labels) {
+        MetricGroup group = root;
+        for (int i = 0; i < metric.labels().size(); i++) {
+            group = group.addGroup(metric.labels().get(i), labels[i]);
+        }
+        return group;
     }
 
     @SuppressWarnings("NullAway") // the maps hold every status and reason
@@ -60,13 +97,19 @@ final class RerankMetrics {
         Stream.concat(answer.results().stream(), answer.leftOut().stream())
                 .filter(candidate -> candidate.score() == null && candidate.reason() != null)
                 .forEach(candidate -> unscored.get(candidate.reason()).inc());
+        if (answer.reason() == Reason.DEADLINE) {
+            deadlineMisses.inc();
+        }
+        totalLatency.add(answer.latency().total());
+        scoreLatency.add(answer.latency().score());
         source.inc(answer.latency().source());
         encode.inc(answer.latency().encode());
         queue.inc(answer.latency().queue());
         score.inc(answer.latency().score());
     }
 
-    void deadLetter() {
-        deadLetters.inc();
+    @SuppressWarnings("NullAway") // the map holds every reason
+    void deadLetter(DeadLetterReason reason) {
+        deadLetters.get(reason).inc();
     }
 }

@@ -2,6 +2,8 @@ package io.lychee.rerank.qwen;
 
 import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.pytorch.jni.LibUtils;
+import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.Preprocessor;
@@ -16,9 +18,11 @@ import io.lychee.rerank.scoring.Segment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -212,7 +216,45 @@ public final class QwenScorer implements Scorer {
         }
     }
 
+    /**
+     * The devices that a setting stands for.
+     *
+     * @param setting of {@code model.device}: cpu, cuda, cuda:N or auto
+     */
+    public static List<String> devices(String setting) {
+        return TorchDevice.all(setting, engine());
+    }
+
+    /** Names, versions and places of the native libraries; each says itself what is wrong with it. */
+    public static Map<String, Callable<String>> libraries() {
+        Map<String, Callable<String>> libraries = new LinkedHashMap<>();
+        libraries.put("DJL", Engine::getDjlVersion);
+        libraries.put(
+                "PyTorch",
+                () -> engine().getVersion() + ", JNI " + LibUtils.getVersion() + ", in " + LibUtils.getLibtorchPath());
+        libraries.put(
+                "CUDA",
+                () -> engine().getGpuCount() == 0
+                        ? "none that PyTorch sees"
+                        : CudaUtils.getCudaVersionString() + ", GPUs: " + engine().getGpuCount());
+        return libraries;
+    }
+
+    /** Each device of a setting of {@code model.device}, with what the network computes in. */
+    public static List<String> describeDevices(String setting) {
+        return devices(setting).stream()
+                .map(name -> TorchDevice.of(name, engine()))
+                .map(device -> device.name() + " in " + device.dtype())
+                .toList();
+    }
+
+    /** Bytes free on {@code cuda:N}; as many as can be where CUDA doesn't say. */
+    public static long freeMemory(String device) {
+        return TorchDevice.freeMemory(device);
+    }
+
     private static Engine engine() {
+        TorchLibraries.requireFit();
         // DJL otherwise asks cloud metadata services who it is, seconds each; set it to false to let DJL download
         if (System.getProperty("ai.djl.offline") == null && System.getenv("DJL_OFFLINE") == null) {
             System.setProperty("ai.djl.offline", "true");
@@ -387,6 +429,11 @@ public final class QwenScorer implements Scorer {
     @Override
     public ModelInfo model() {
         return model;
+    }
+
+    @Override
+    public String device() {
+        return device.name();
     }
 
     @Override

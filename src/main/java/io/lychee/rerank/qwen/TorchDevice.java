@@ -4,8 +4,11 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.config.ConfigException;
+import java.lang.management.MemoryUsage;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,6 +53,25 @@ record TorchDevice(String name, String dtype) {
             throw new ConfigException("model.device is %s; expected cpu, cuda, cuda:N or auto".formatted(setting));
         }
         return cuda(cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1)));
+    }
+
+    /** Names of what {@code setting} stands for: every GPU for cuda and auto, where the engine sees any. */
+    static List<String> all(String setting, Engine engine) {
+        int gpus = engine.getGpuCount();
+        if (gpus == 0 || !(setting.equals("cuda") || setting.equals("auto"))) {
+            return List.of(of(setting, engine).name());
+        }
+        return IntStream.range(0, gpus).mapToObj(gpu -> "cuda:" + gpu).toList();
+    }
+
+    static long freeMemory(String name) {
+        try {
+            MemoryUsage memory = CudaUtils.getGpuMemory(Device.gpu(Integer.parseInt(name.substring("cuda:".length()))));
+            return memory.getMax() - memory.getCommitted();
+        } catch (RuntimeException e) {
+            LOG.info("the free memory of {} is unknown: {}", name, e.toString());
+            return Long.MAX_VALUE;
+        }
     }
 
     private static TorchDevice cuda(int index) {

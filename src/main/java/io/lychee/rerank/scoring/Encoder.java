@@ -31,6 +31,9 @@ public interface Encoder extends AutoCloseable {
      */
     Segment encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException;
 
+    /** Images fetched by reference so far. */
+    EngineStats.Fetches fetches();
+
     @Override
     void close();
 }

@@ -19,9 +19,11 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * Everything that stands in front of one device and on it: lists of all subtasks of this JVM go in, answers come out.
@@ -76,8 +78,14 @@ public final class Engine implements AutoCloseable {
     private long passes;
     private long pairs;
     private long tokens;
+    private long visionTokens;
+    private long prefixTokensSaved;
+    private long images;
+    private long imageHits;
     private long busyNanos;
     private long memoryFailures;
+    private long encoded;
+    private long encodeNanos;
 
     /** Owns the encoder and the scorer from now on, and closes them. */
     public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
@@ -95,6 +103,7 @@ public final class Engine implements AutoCloseable {
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
         this.idleSince = ticker.nanos();
+        timer.prestartCoreThread(); // here, not under the first caller: see Engines
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
         for (int i = 0; i < settings.encodeThreads(); i++) {
             threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
@@ -151,24 +160,47 @@ public final class Engine implements AutoCloseable {
         return lane == Lane.REALTIME ? settings.realtimeTimeoutMs() : settings.backfillTimeoutMs();
     }
 
+    /** Where the network runs, as PyTorch writes it: cpu, cuda:0. */
+    public String device() {
+        return scorer.device();
+    }
+
     /** Which network answers, and by what. */
     public ModelInfo model() {
         return scorer.model();
+    }
+
+    /** Candidates taken and not settled. */
+    long queued() {
+        lock.lock();
+        try {
+            return scheduler.queued();
+        } finally {
+            lock.unlock();
+        }
     }
 
     public EngineStats stats() {
         lock.lock();
         try {
             return new EngineStats(
-                    scheduler.size(),
+                    scheduler.queues(ticker.nanos()),
                     scheduler.encodedBytes(),
                     answers,
                     passes,
                     pairs,
                     tokens,
+                    visionTokens,
+                    prefixTokensSaved,
+                    images,
+                    imageHits,
+                    scheduler.scoreHits(),
                     busyNanos,
                     scheduler.passTokens(),
-                    memoryFailures);
+                    memoryFailures,
+                    encoded,
+                    encodeNanos,
+                    encoder.fetches());
         } finally {
             lock.unlock();
         }
@@ -183,7 +215,7 @@ public final class Engine implements AutoCloseable {
                 if (work == null) {
                     return;
                 }
-                encode(work);
+                about(work.job(), () -> encode(work));
             }
         } catch (InterruptedException e) {
             // closed
@@ -212,7 +244,7 @@ public final class Engine implements AutoCloseable {
             } finally {
                 lock.unlock();
             }
-            fetch(job);
+            about(job, () -> fetch(job));
         }
     }
 
@@ -228,21 +260,34 @@ public final class Engine implements AutoCloseable {
                 settle(() -> scheduler.fetched(job, bytes));
                 return;
             }
-            Throwable cause = error instanceof CompletionException ? error.getCause() : error;
-            if (cause instanceof RejectedException rejection) {
-                settle(() -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage())));
-            } else {
-                if (!(cause instanceof CancellationException)) {
-                    LOG.warn("fetching images of {} failed", job.owner().list.requestId(), cause);
-                }
-                settle(() ->
-                        scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause));
-            }
+            fetchFailed(job, error);
         });
         if (!settled.isDone()) {
             // nobody waits for it any more
             CompletableFuture<List<byte[]>> underWay = images;
             CompletableFuture<?> unused = job.owner().answer.whenComplete((answer, error) -> underWay.cancel(false));
+        }
+    }
+
+    private void fetchFailed(Scheduler.EncodeJob job, Throwable error) {
+        Throwable cause = error instanceof CompletionException ? error.getCause() : error;
+        if (cause instanceof RejectedException rejection) {
+            settle(() -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage())));
+            return;
+        }
+        if (!(cause instanceof CancellationException)) {
+            about(job, () -> LOG.warn("fetching images failed", cause));
+        }
+        settle(() -> scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause));
+    }
+
+    /** Log lines of the work carry the list's id; conf/log4j2.properties prints it. */
+    private static void about(Scheduler.EncodeJob job, Runnable work) {
+        MDC.put("request_id", job.owner().list.requestId());
+        try {
+            work.run();
+        } finally {
+            MDC.remove("request_id");
         }
     }
 
@@ -256,11 +301,17 @@ public final class Engine implements AutoCloseable {
     private void encode(Scheduler.Fetched work) {
         Scheduler.EncodeJob job = work.job();
         Content content = content(job);
+        long start = ticker.nanos();
         try {
             Segment segment = job.index() == Scheduler.PREFIX
                     ? encoder.encodePrefix(job.owner().list.instruction(), content, work.images())
                     : encoder.encodeCandidate(content, work.images());
-            settle(() -> scheduler.encoded(job, segment));
+            long nanos = ticker.nanos() - start;
+            settle(() -> {
+                scheduler.encoded(job, segment);
+                encoded++;
+                encodeNanos += nanos;
+            });
         } catch (RejectedException e) {
             settle(() -> scheduler.rejected(job, e.reason(), String.valueOf(e.getMessage())));
         }
@@ -326,6 +377,10 @@ public final class Engine implements AutoCloseable {
                 pairs += Float.isNaN(score) ? 0 : 1;
             }
             tokens += pass.tokens();
+            visionTokens += pass.visionTokens();
+            prefixTokensSaved += pass.prefixTokensSaved();
+            images += pass.images();
+            imageHits += IntStream.of(running.pass.imageHits()).sum();
             busyNanos += nanos;
         });
     }
@@ -420,6 +475,7 @@ public final class Engine implements AutoCloseable {
             lock.unlock();
         }
         if (!(cause instanceof EngineClosedException)) {
+            Engines.countDeath();
             LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
         }
         abandoned.forEach(pending -> pending.answer.completeExceptionally(cause));

@@ -13,6 +13,8 @@ import java.time.Duration;
  * @param encodeBytes encoded work that may wait for the device ({@code encode.max-bytes})
  * @param fetches image fetches under way at a time ({@code fetch.max-connections})
  * @param backfillMinShare of the device's time while realtime has work too ({@code backfill.min-share})
+ * @param scores pairs whose score is kept ({@code cache.scores.max-entries})
+ * @param scoresExpire how long ({@code cache.scores.expire-after})
  * @param rules applied to scores ({@code rules})
  * @param realtimeTimeoutMs for lists without their own; 0 means none ({@code realtime.timeout})
  * @param backfillTimeoutMs for lists without their own; 0 means none ({@code backfill.timeout})
@@ -26,6 +28,8 @@ public record EngineSettings(
         long encodeBytes,
         int fetches,
         double backfillMinShare,
+        int scores,
+        Duration scoresExpire,
         Rules rules,
         long realtimeTimeoutMs,
         long backfillTimeoutMs) {}

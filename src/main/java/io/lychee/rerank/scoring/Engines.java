@@ -1,18 +1,26 @@
 package io.lychee.rerank.scoring;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The engines of this JVM, one for each key (network and device), shared by every subtask and job. An engine lingers
- * after its last lease, so that a restarting job finds its network loaded. This is the one place with static state.
+ * The engines of this JVM, one for each network and device, shared by every subtask and job. An engine lingers after
+ * its last lease, so that a restarting job finds its network loaded. This is the one place with static state.
  */
 public final class Engines {
 
@@ -24,9 +32,20 @@ public final class Engines {
         return thread;
     });
 
+    private static final AtomicLong DEATHS = new AtomicLong();
+
     private Engines() {}
 
-    /** One key's engine; its fields are guarded by its monitor. */
+    /** Engines of this JVM whose device failed. */
+    public static long deaths() {
+        return DEATHS.get();
+    }
+
+    static void countDeath() {
+        DEATHS.incrementAndGet();
+    }
+
+    /** One network on one device; its fields are guarded by its monitor. */
     private static final class Shared {
         @Nullable
         Engine engine;
@@ -36,31 +55,46 @@ public final class Engines {
         long releases;
     }
 
-    /** The right to use an engine until closed. Thread-safe; closing twice does nothing. */
+    private record Held(Shared shared, Engine engine) {}
+
+    /** The right to use the engines of some devices until closed. Thread-safe; closing twice does nothing. */
     public static final class Lease implements AutoCloseable {
-        private final Shared shared;
-        private final Engine engine;
+        private final List<Held> held = new ArrayList<>();
         private final Duration linger;
         private boolean closed;
 
-        private Lease(Shared shared, Engine engine, Duration linger) {
-            this.shared = shared;
-            this.engine = engine;
+        private Lease(Duration linger) {
             this.linger = linger;
         }
 
+        /** One for each device. */
+        public List<Engine> engines() {
+            return held.stream().map(Held::engine).toList();
+        }
+
+        /** The one with the least queued work. */
         public Engine engine() {
-            return engine;
+            if (held.size() == 1) {
+                return held.get(0).engine;
+            }
+            return held.stream()
+                    .map(Held::engine)
+                    .min(Comparator.comparingLong(Engine::queued))
+                    .orElseThrow();
         }
 
         @Override
-        public void close() {
-            synchronized (shared) {
-                if (closed) {
-                    return;
-                }
+        public synchronized void close() {
+            if (!closed) {
                 closed = true;
-                if (shared.engine != engine) {
+                held.forEach(this::release);
+            }
+        }
+
+        private void release(Held one) {
+            Shared shared = one.shared;
+            synchronized (shared) {
+                if (shared.engine != one.engine) {
                     return; // it died and was replaced
                 }
                 shared.leases--;
@@ -74,12 +108,26 @@ public final class Engines {
     }
 
     /**
-     * Leases the engine of {@code key}, opening it first where there is none or the one there is dead. Blocks while it
-     * loads; others that want the same key wait for the same load.
+     * Leases the engines of {@code network} on {@code devices}, opening one where there is none or the one there is
+     * dead. Blocks while they load; others that want the same wait for the same load.
      *
-     * @param linger how long the engine stays after its last lease
+     * @param open makes the engine of a device; nothing of it is kept
+     * @param linger how long an engine stays after its last lease
      */
-    public static Lease lease(String key, Supplier<Engine> open, Duration linger) {
+    public static Lease lease(String network, List<String> devices, Function<String, Engine> open, Duration linger) {
+        Lease lease = new Lease(linger);
+        try {
+            for (String device : devices) {
+                lease.held.add(hold(network + "|" + device, device, open));
+            }
+        } catch (RuntimeException | Error e) {
+            lease.close();
+            throw e;
+        }
+        return lease;
+    }
+
+    private static Held hold(String key, String device, Function<String, Engine> open) {
         Shared shared;
         synchronized (SHARED) {
             shared = SHARED.computeIfAbsent(key, k -> new Shared());
@@ -91,12 +139,42 @@ public final class Engines {
                 if (engine != null) {
                     engine.close();
                 }
-                engine = open.get();
+                engine = apart(() -> open.apply(device));
                 shared.engine = engine;
                 shared.leases = 0;
+            } else {
+                LOG.info("the engine on {} is loaded already; leases before this one: {}", device, shared.leases);
             }
             shared.leases++;
-            return new Lease(shared, engine, linger);
+            return new Held(shared, engine);
+        }
+    }
+
+    /**
+     * Calls on a thread of the common pool and waits. A thread keeps the context class loader and the protection
+     * domains of what started it: threads that a network's libraries start under a task would keep that job's classes
+     * for as long as they live.
+     */
+    public static <T> T apart(Supplier<T> call) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        ForkJoinPool.commonPool().execute(() -> {
+            try {
+                CLOSER.prestartCoreThread();
+                result.complete(call.get());
+            } catch (Throwable e) {
+                result.completeExceptionally(e);
+            }
+        });
+        try {
+            return result.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof RuntimeException cause) {
+                throw cause;
+            }
+            if (e.getCause() instanceof Error cause) {
+                throw cause;
+            }
+            throw e;
         }
     }
 

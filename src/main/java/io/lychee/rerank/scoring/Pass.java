@@ -51,8 +51,33 @@ public record Pass(List<Group> groups) {
         return groups.stream().mapToInt(Group::tokens).sum();
     }
 
+    /** Of these, tokens of images. */
+    int visionTokens() {
+        return groups.stream()
+                .mapToInt(g -> g.prefix().visionTokens()
+                        + g.candidates().stream()
+                                .mapToInt(Segment::visionTokens)
+                                .sum())
+                .sum();
+    }
+
+    /** Tokens it would hold besides, had each candidate its own prefix. */
+    int prefixTokensSaved() {
+        return groups.stream()
+                .mapToInt(g -> g.prefix().tokens().length * (g.candidates().size() - 1))
+                .sum();
+    }
+
     /** How many scores it yields. */
     public int candidates() {
         return groups.stream().mapToInt(g -> g.candidates().size()).sum();
+    }
+
+    /** Images in it, each as often as it occurs. */
+    int images() {
+        return groups.stream()
+                .flatMap(g -> Stream.concat(Stream.of(g.prefix()), g.candidates().stream()))
+                .mapToInt(segment -> segment.images().size())
+                .sum();
     }
 }

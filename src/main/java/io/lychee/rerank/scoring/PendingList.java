@@ -75,6 +75,16 @@ final class PendingList {
         return unsettled == 0;
     }
 
+    /** Candidates that are neither scored nor rejected. */
+    int unsettled() {
+        return unsettled;
+    }
+
+    /** Time in the engine. */
+    long ageMillis(long now) {
+        return (now - submitted) / 1_000_000;
+    }
+
     /** A candidate could go to the device now. */
     void markReady() {
         if (firstReady < 0) {

@@ -1,12 +1,16 @@
 package io.lychee.rerank.scoring;
 
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +29,9 @@ final class Scheduler {
 
     /** One stretch of a list to be encoded: its prefix, or one candidate. */
     record EncodeJob(PendingList owner, int index) {}
+
+    /** What makes a score, with the network. */
+    private record PairKey(Sha256 prefix, Sha256 candidate) {}
 
     /** A job whose image bytes are here. */
     record Fetched(EncodeJob job, List<byte[]> images) {
@@ -50,8 +57,10 @@ final class Scheduler {
     private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(Comparator.comparing(Fetched::job, ORDER));
     private final DeviceTime device = new DeviceTime();
     private final List<Answered> answered = new ArrayList<>();
+    private final Cache<PairKey, Float> scores;
     private int passTokens;
     private long encodedBytes;
+    private long scoreHits;
     /** Jobs taken and not yet being encoded. */
     private int fetching;
 
@@ -66,6 +75,10 @@ final class Scheduler {
         this.settings = settings;
         this.model = model;
         this.passTokens = Math.min(settings.passTokens(), mostPassTokens);
+        this.scores = Caffeine.newBuilder()
+                .maximumSize(settings.scores())
+                .expireAfterWrite(settings.scoresExpire())
+                .build();
     }
 
     void add(PendingList pending, long nowNanos) {
@@ -186,9 +199,23 @@ final class Scheduler {
                             Reason.OVER_BUDGET,
                             "query and candidate need " + tokens + " tokens; pair.max-tokens is "
                                     + settings.maxPairTokens()));
-        } else {
-            pending.markReady();
+            return;
         }
+        pending.markReady();
+        Float known = scores.getIfPresent(key(pending.prefix, ready.segment()));
+        if (known != null) {
+            scoreHits++;
+            encodedBytes -= ready.segment().bytes();
+            pending.settle(index, scored(known, pending.prefix, ready.segment()));
+        }
+    }
+
+    private static PairKey key(Segment prefix, Segment candidate) {
+        return new PairKey(prefix.key(), candidate.key());
+    }
+
+    private Outcome scored(float score, Segment prefix, Segment candidate) {
+        return new Outcome.Scored(score, candidate.truncated(), remark(prefix, candidate));
     }
 
     void rejected(EncodeJob job, Reason reason, String detail) {
@@ -272,10 +299,10 @@ final class Scheduler {
     }
 
     /**
-     * @param scores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone
+     * @param passScores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone
      * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
      */
-    void scored(PlannedPass planned, float[] scores, int[] imageHits, long passNanos, long now) {
+    void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {
         device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
         for (int g = 0; g < planned.owners().size(); g++) {
@@ -286,7 +313,10 @@ final class Scheduler {
                 pending.charge(passNanos, group, g < imageHits.length ? imageHits[g] : 0);
             }
             for (int i = 0; i < indices.size(); i++) {
-                float score = scores[next++];
+                float score = passScores[next++];
+                if (!Float.isNaN(score)) {
+                    scores.put(key(group.prefix(), group.candidates().get(i)), score);
+                }
                 if (!pending.answered) {
                     Segment segment = group.candidates().get(i);
                     encodedBytes -= segment.bytes();
@@ -296,7 +326,7 @@ final class Scheduler {
                                     ? new Outcome.Rejected(
                                             Reason.OUT_OF_MEMORY,
                                             "query and candidate don't fit the device's memory, even alone")
-                                    : new Outcome.Scored(score, segment.truncated(), remark(group.prefix(), segment)));
+                                    : scored(score, group.prefix(), segment));
                 }
             }
             answerIfComplete(pending);
@@ -338,6 +368,11 @@ final class Scheduler {
         return drained;
     }
 
+    /** Candidates in flight that are not settled. */
+    long queued() {
+        return lists.stream().mapToLong(PendingList::unsettled).sum();
+    }
+
     /** Takes out everything in flight, for an engine that is dead or closed. */
     List<PendingList> abandon() {
         List<PendingList> abandoned = List.copyOf(lists);
@@ -354,8 +389,23 @@ final class Scheduler {
         return encodedBytes;
     }
 
-    /** Lists in flight. */
-    int size() {
-        return lists.size();
+    /** Pairs whose score was known. */
+    long scoreHits() {
+        return scoreHits;
+    }
+
+    /** Lists in flight, by lane. */
+    Map<Lane, EngineStats.Queue> queues(long now) {
+        Map<Lane, EngineStats.Queue> queues = new EnumMap<>(Lane.class);
+        for (PendingList pending : lists) {
+            queues.merge(
+                    pending.lane(),
+                    new EngineStats.Queue(1, pending.unsettled(), pending.ageMillis(now)),
+                    (a, b) -> new EngineStats.Queue(
+                            a.lists() + b.lists(),
+                            a.pairs() + b.pairs(),
+                            Math.max(a.oldestMillis(), b.oldestMillis())));
+        }
+        return queues;
     }
 }

@@ -61,6 +61,9 @@ public interface Scorer extends AutoCloseable {
 
     ModelInfo model();
 
+    /** Where it runs, as PyTorch writes it: cpu, cuda:0. */
+    String device();
+
     @Override
     void close();
 }

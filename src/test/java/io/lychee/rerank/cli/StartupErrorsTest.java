@@ -125,8 +125,9 @@ class StartupErrorsTest {
 
     @Test
     void helpEverywhere() {
-        for (String command :
-                new String[] {"", "demo", "up", "rerank", "job", "serve", "produce", "consume", "evaluate", "bench"}) {
+        for (String command : new String[] {
+            "", "demo", "up", "rerank", "job", "serve", "produce", "consume", "evaluate", "bench", "doctor"
+        }) {
             Cli run = command.isEmpty() ? Cli.run("--help") : Cli.run(command, "--help");
             assertThat(run.exitCode()).as(command).isZero();
             assertThat(run.out()).as(command).contains("Usage: lychee");

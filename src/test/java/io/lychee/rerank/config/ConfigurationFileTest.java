@@ -6,13 +6,17 @@ import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.MemorySize;
 import org.apache.flink.util.TimeUtils;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** conf/rerank.properties is what the options say: every key, in their order, with its default. */
 class ConfigurationFileTest {
@@ -32,10 +36,38 @@ class ConfigurationFileTest {
 
     @Test
     void isReadAsItStands() {
-        RerankConfig config = RerankConfig.load(FILE, java.util.Map.of(), java.util.Map.of());
+        RerankConfig config = RerankConfig.load(FILE, Map.of(), Map.of());
 
         assertThat(config.model().checkpoint()).isEqualTo("demo/checkpoint");
         assertThat(config.prompt().template()).startsWith("<|im_start|>system\n{system}<|im_end|>\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"near-real-time", "backfill"})
+    void presetsSetWhatDiffersAndSayWhy(String preset) throws Exception {
+        Path file = Path.of("conf", preset + ".properties");
+        Properties set = new Properties();
+        set.load(new StringReader(Files.readString(file)));
+        Map<String, String> base = Map.of("model.checkpoint", "demo/checkpoint");
+
+        assertThat(set).isNotEmpty();
+        for (String key : set.stringPropertyNames()) {
+            Map<String, String> one = new HashMap<>(base);
+            one.put(key, set.getProperty(key));
+            assertThat(RerankConfig.of(one)).as(key).isNotEqualTo(RerankConfig.of(base));
+        }
+        assertThat(RerankConfig.load(file, base, Map.of())).isNotNull();
+        assertThat(Files.readString(file).split("\n\n")).allMatch(block -> block.startsWith("# "));
+    }
+
+    @Test
+    void whatIsPrintedAtTheStartHoldsNoSecret() {
+        String printed = RerankConfig.describe(Map.of(
+                "kafka.properties.sasl.jaas.config", "user and secret words",
+                "kafka.properties.ssl.key.password", "secret words",
+                "model.checkpoint", "demo/checkpoint"));
+
+        assertThat(printed).contains("\n  model.checkpoint=demo/checkpoint").doesNotContain("secret words");
     }
 
     private static String header() {
@@ -91,11 +123,10 @@ class ConfigurationFileTest {
                 .lines()
                 .map(l -> l.replaceFirst("^#(?=[a-z])", ""))
                 .collect(Collectors.joining("\n"))));
-        java.util.Map<String, String> values = new java.util.HashMap<>();
+        Map<String, String> values = new HashMap<>();
         commented.stringPropertyNames().forEach(n -> values.put(n, commented.getProperty(n)));
 
-        assertThat(RerankConfig.of(values))
-                .isEqualTo(RerankConfig.of(java.util.Map.of("model.checkpoint", "demo/checkpoint")));
+        assertThat(RerankConfig.of(values)).isEqualTo(RerankConfig.of(Map.of("model.checkpoint", "demo/checkpoint")));
         assertThat(values.keySet())
                 .containsExactlyInAnyOrderElementsOf(
                         RerankOptions.all().stream().map(ConfigOption::key).toList());

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.job.QwenEngines;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import java.net.http.HttpRequest;

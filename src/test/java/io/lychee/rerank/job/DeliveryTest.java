@@ -9,11 +9,12 @@ import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.CandidateListEncoder;
-import io.lychee.rerank.operator.EngineFactory;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.ScoringException;
@@ -213,8 +214,8 @@ class DeliveryTest {
     private record MortalEngines(String key) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease() {
-            return Engines.lease(key, MortalEngines::open, Duration.ZERO);
+        public Engines.Lease lease(List<Integer> gpus) {
+            return Engines.lease(key, List.of("cpu"), device -> open(), Duration.ZERO);
         }
 
         private static Engine open() {

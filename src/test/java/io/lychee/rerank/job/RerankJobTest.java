@@ -11,6 +11,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.CandidateListEncoder;

@@ -154,7 +154,7 @@ class EngineTest {
         engine.close();
         scorer.hold = new CountDownLatch(1);
         EngineSettings settings =
-                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, Rules.NONE, 0, 0);
+                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, 0, Duration.ofMinutes(1), Rules.NONE, 0, 0);
         engine = new Engine(encoder, scorer, settings, Ticker.system());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 
@@ -177,13 +177,14 @@ class EngineTest {
 
     @Test
     void leasesShareAnEngineAndReplaceADeadOne() {
-        Engines.Lease first = Engines.lease("k", () -> engine, Duration.ofMinutes(5));
-        Engines.Lease second = Engines.lease("k", () -> null, Duration.ofMinutes(5));
+        Engines.Lease first = Engines.lease("k", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
+        Engines.Lease second = Engines.lease("k", List.of("cpu"), device -> null, Duration.ofMinutes(5));
         assertThat(second.engine()).isSameAs(engine);
         first.close();
         assertThatThrownBy(() -> Engines.lease(
                         "other",
-                        () -> {
+                        List.of("cpu"),
+                        device -> {
                             throw new IllegalStateException("no checkpoint");
                         },
                         Duration.ZERO))
@@ -191,11 +192,30 @@ class EngineTest {
 
         engine.close();
         Engine replacement = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
-        try (Engines.Lease third = Engines.lease("k", () -> replacement, Duration.ofMinutes(5))) {
+        try (Engines.Lease third = Engines.lease("k", List.of("cpu"), device -> replacement, Duration.ofMinutes(5))) {
             assertThat(third.engine()).isSameAs(replacement);
         }
         second.close();
         replacement.close();
+    }
+
+    @Test
+    void aListGoesToTheDeviceWithTheLeastQueuedWork() {
+        scorer.hold = new CountDownLatch(1);
+        Engine second = new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system());
+        try (Engines.Lease both = Engines.lease(
+                "two",
+                List.of("cuda:0", "cuda:1"),
+                device -> device.equals("cuda:0") ? engine : second,
+                Duration.ZERO)) {
+            assertThat(both.engines()).containsExactly(engine, second);
+            assertThat(both.engine()).isSameAs(engine);
+            CompletableFuture<RerankedList> held = submit("q", List.of("a"));
+
+            assertThat(both.engine()).isSameAs(second);
+            scorer.hold.countDown();
+            held.join();
+        }
     }
 
     private CompletableFuture<RerankedList> submit(String id, List<String> texts) {

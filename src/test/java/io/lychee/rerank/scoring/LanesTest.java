@@ -25,7 +25,7 @@ class LanesTest {
 
     private final TestingTicker ticker = new TestingTicker();
     private final Scheduler scheduler = new Scheduler(
-            new EngineSettings(PASS_TOKENS, Duration.ofSeconds(60), 9000, 9000, 1, 1L << 40, 64, 0.1, Rules.NONE, 0, 0),
+            new EngineSettings(PASS_TOKENS, Duration.ofSeconds(60), 9000, 9000, 1, 1L << 40, 64, 0.1, 0, Duration.ofMinutes(1), Rules.NONE, 0, 0),
             new ModelInfo("test", "0"));
     private final ArrayDeque<Long> topic = new ArrayDeque<>();
     private final List<PendingList> realtime = new ArrayList<>();

@@ -318,7 +318,7 @@ class SchedulerTest {
             }
             assertThat(scored.values()).as("seed %d", seed).allMatch(times -> times == 1);
             assertThat(fresh.encodedBytes()).as("seed %d", seed).isZero();
-            assertThat(fresh.size()).as("seed %d", seed).isZero();
+            assertThat(fresh.queues(0)).as("seed %d", seed).isEmpty();
         }
     }
 

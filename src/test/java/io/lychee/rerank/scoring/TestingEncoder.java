@@ -37,6 +37,11 @@ public final class TestingEncoder implements Encoder {
     }
 
     @Override
+    public EngineStats.Fetches fetches() {
+        return EngineStats.Fetches.NONE;
+    }
+
+    @Override
     public void close() {
         closed = true;
     }

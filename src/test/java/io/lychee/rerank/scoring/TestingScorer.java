@@ -52,6 +52,11 @@ public final class TestingScorer implements Scorer {
     }
 
     @Override
+    public String device() {
+        return "testing";
+    }
+
+    @Override
     public void close() {
         closed = true;
     }

@@ -1,32 +1,44 @@
-package io.lychee.rerank.job;
+package io.lychee.rerank.engine;
 
+import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.encoding.QwenEncoder;
-import io.lychee.rerank.operator.EngineFactory;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineSettings;
 import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.scoring.Rules;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.Ticker;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.Function;
 
-/** Puts the engine together: encoder and scorer of one checkpoint behind one schedule. */
+/** Puts engines together, one a device: encoder and scorer of one checkpoint behind one schedule. */
 public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     /** Exit code of a process whose device failed. */
-    static final int DEAD_DEVICE = 70;
+    public static final int DEAD_DEVICE = 70;
 
     /** So that a restarting job finds its network loaded. */
     private static final Duration LINGER = Duration.ofMinutes(5);
 
     @Override
-    public Engines.Lease lease() {
-        return Engines.lease(key(), this::open, LINGER);
+    public Engines.Lease lease(List<Integer> gpus) {
+        return Engines.lease(key(), devices(gpus), this::open, LINGER);
+    }
+
+    /** The configured one beats what Flink gives, and that what PyTorch sees. */
+    private List<String> devices(List<Integer> gpus) {
+        String setting = config.model().device();
+        boolean several = setting.equals("auto") || setting.equals("cuda");
+        if (several && !gpus.isEmpty()) {
+            return gpus.stream().map(gpu -> "cuda:" + gpu).toList();
+        }
+        return Engines.apart(() -> QwenScorer.devices(setting));
     }
 
     /** Everything that shapes an engine; jobs that agree on it share one. */
@@ -43,9 +55,19 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 config.rules().toString());
     }
 
-    /** @throws io.lychee.rerank.config.ConfigException when the checkpoint or a setting is not usable */
+    /**
+     * One engine, for the first device.
+     *
+     * @throws ConfigException when the checkpoint or a setting is not usable
+     */
     public Engine open() {
-        return open(encoder -> QwenScorer.open(config.model(), bounds(), encoder.yesId(), encoder.noId()));
+        return open(devices(List.of()).get(0));
+    }
+
+    private Engine open(String device) {
+        MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
+        return open(encoder ->
+                QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId()));
     }
 
     /** With another scorer: for benchmarks. */
@@ -66,7 +88,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
     }
 
     /** Halts: shutdown hooks could wait for the device that hangs. */
-    static Runnable onDeath(OnDeath choice) {
+    public static Runnable onDeath(OnDeath choice) {
         return choice == OnDeath.EXIT ? () -> Runtime.getRuntime().halt(DEAD_DEVICE) : () -> {};
     }
 
@@ -89,6 +111,8 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 config.engine().encodeBytes(),
                 config.fetch().maxConnections(),
                 config.lanes().backfillMinShare(),
+                config.caches().scores(),
+                config.caches().scoresExpire(),
                 rules(),
                 config.lanes().realtimeTimeout().toMillis(),
                 config.lanes().backfillTimeout().toMillis());

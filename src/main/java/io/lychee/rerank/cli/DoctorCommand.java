@@ -1,0 +1,149 @@
+package io.lychee.rerank.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.engine.MemoryCheck;
+import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.scoring.Engine;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.apache.flink.runtime.util.EnvironmentInformation;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code ./lychee doctor}: goes through a job's start, step by step, and says what it finds. */
+@Command(
+        name = "doctor",
+        description = {
+            "Says what is here, and whether the job would start: then the exit code is 0.",
+            "Without --conf with the bundled checkpoint; with it also broker, topics and permissions. Loads the checkpoint."
+        })
+final class DoctorCommand implements Callable<Integer> {
+
+    private static final Duration BROKER = Duration.ofSeconds(10);
+
+    @Mixin
+    private final ConfigOptions options = new ConfigOptions();
+
+    @Option(names = "--json", description = "Print the findings as JSON.")
+    private boolean json;
+
+    private final List<Finding> findings = new ArrayList<>();
+
+    /** @param found what is there, or in one sentence what is wrong, what was expected and which key changes it */
+    private record Finding(String what, boolean ok, String found) {}
+
+    private interface Step {
+        String find() throws Exception;
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        look(
+                "Java",
+                () -> System.getProperty("java.version") + ", " + System.getProperty("java.vendor") + ", "
+                        + System.getProperty("java.home"));
+        look("Flink", EnvironmentInformation::getVersion);
+        boolean torch = true;
+        for (Map.Entry<String, Callable<String>> fact : QwenScorer.libraries().entrySet()) {
+            torch = torch && look(fact.getKey(), fact.getValue()::call);
+        }
+        List<RerankConfig> config = new ArrayList<>();
+        look("configuration", () -> {
+            String bundled = Main.home().resolve("demo/checkpoint").toString();
+            config.add(options.load(
+                    options.hasFile() ? Map.of() : Map.of(RerankOptions.CHECKPOINT.key(), bundled), Map.of()));
+            return options.hasFile() ? "--conf can be read" : "none given; the bundled checkpoint and defaults";
+        });
+        if (!config.isEmpty()) {
+            look(config.get(0), torch);
+        }
+        boolean ok = findings.stream().allMatch(Finding::ok);
+        if (json) {
+            Map<String, Object> report = new LinkedHashMap<>();
+            report.put("ok", ok);
+            report.put("findings", findings);
+            System.out.println(
+                    new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report));
+        } else {
+            System.out.println(ok ? "The job would start." : "The job would not start.");
+        }
+        return ok ? 0 : 1;
+    }
+
+    private void look(RerankConfig config, boolean torch) {
+        if (torch && look("memory", () -> memory(config)) && look("device", () -> devices(config))) {
+            look("checkpoint", () -> checkpoint(config));
+        }
+        look("job", () -> {
+            StreamExecutionEnvironment env = RerankJob.environment(config);
+            RerankJob.build(env, config, new QwenEngines(config));
+            return "parallelism " + env.getParallelism() + ", checkpoints every " + config.checkpointInterval()
+                    + (config.metricsPort() > 0 ? ", metrics at port " + config.metricsPort() : "");
+        });
+        if (options.hasFile()) {
+            look("broker", () -> {
+                List<String> warnings = RerankJob.checkBroker(config, BROKER);
+                return "all topics and permissions at " + config.kafka().bootstrapServers()
+                        + String.join("", warnings.stream().map(w -> "; " + w).toList());
+            });
+        }
+    }
+
+    private static String memory(RerankConfig config) {
+        CheckpointFiles files = CheckpointFiles.of(config.model().checkpoint());
+        MemoryCheck.require(files, config.model().device());
+        return "%s GB of weights (model.checkpoint), Java heap up to %s GB"
+                .formatted(
+                        MemoryCheck.gigabytes(MemoryCheck.weights(files)),
+                        MemoryCheck.gigabytes(Runtime.getRuntime().maxMemory()));
+    }
+
+    private static String devices(RerankConfig config) {
+        return String.join(", ", QwenScorer.describeDevices(config.model().device()));
+    }
+
+    /** Loads it as the job would, which scores a test pass too. */
+    private static String checkpoint(RerankConfig config) {
+        long start = System.nanoTime();
+        try (Engine engine = new QwenEngines(config).open()) {
+            return String.format(
+                    Locale.ROOT,
+                    "%s (%s) scores on %s; loaded in %.1f s; system \"%s\", default instruction \"%s\"",
+                    engine.model().name(),
+                    engine.model().fingerprint(),
+                    engine.device(),
+                    (System.nanoTime() - start) / 1e9,
+                    config.prompt().system(),
+                    config.prompt().instruction());
+        }
+    }
+
+    private boolean look(String what, Step step) {
+        Finding finding;
+        try {
+            finding = new Finding(what, true, step.find());
+        } catch (ConfigException e) {
+            finding = new Finding(what, false, String.valueOf(e.getMessage()));
+        } catch (Exception | LinkageError e) {
+            finding = new Finding(what, false, e.toString());
+        }
+        findings.add(finding);
+        if (!json) {
+            System.out.printf("%-4s %-14s %s%n", finding.ok() ? "ok" : "NO", what, finding.found());
+        }
+        return finding.ok();
+    }
+}

@@ -1,0 +1,7 @@
+/**
+ * Puts engines together: which devices, whether they can be used, and the encoder and scorer of one behind a schedule.
+ */
+@NullMarked
+package io.lychee.rerank.engine;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,21 @@
+package io.lychee.rerank.scoring;
+
+import java.io.Serializable;
+import java.util.List;
+
+/** Leases the engines of the JVM it runs in; travels to the task managers with the function. */
+@FunctionalInterface
+public interface EngineFactory extends Serializable {
+
+    /**
+     * Blocks while the network loads, unless it is loaded already.
+     *
+     * @param gpus numbers of the GPUs that Flink gives this process; empty where it gives none
+     */
+    Engines.Lease lease(List<Integer> gpus);
+
+    /** Where no Flink cluster hands out GPUs. */
+    default Engines.Lease lease() {
+        return lease(List.of());
+    }
+}
