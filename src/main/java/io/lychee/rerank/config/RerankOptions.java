@@ -297,6 +297,26 @@ public final class RerankOptions {
             .withDescription("How often offsets and lists in flight are stored; at most this much is done again after a"
                     + " failure.");
 
+    // ---- files
+
+    public static final ConfigOption<Integer> MAX_FILES = ConfigOptions.key("files.max-count")
+            .intType()
+            .defaultValue(100_000)
+            .withDescription("A file backfill of more files is refused; their names are held in memory.");
+
+    public static final ConfigOption<MemorySize> MAX_BLOCK_BYTES = ConfigOptions.key("files.max-block-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(64))
+            .withDescription("An Avro file with a larger block, as it lies in the file or inflated, is refused; a block"
+                    + " is held in memory.");
+
+    public static final ConfigOption<MemorySize> MAX_INFLATED_BYTES = ConfigOptions.key("files.max-inflated-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.parse("64 gb"))
+            .withDescription(
+                    "A gzip file that inflates to more is refused. It is never held as a whole, and a line above"
+                            + " kafka.max-record-bytes is a dead letter.");
+
     // ---- the gateway
 
     public static final ConfigOption<Duration> GATEWAY_TIMEOUT = ConfigOptions.key("gateway.timeout")

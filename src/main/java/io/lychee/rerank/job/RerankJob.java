@@ -95,7 +95,7 @@ public final class RerankJob {
                     .uid(name + "-lists");
             // answers and dead letters leave by one sink, which picks the topic
             rerank(records, config, engines, lane, false)
-                    .sinkTo(KafkaSinks.outputs(config.kafka(), lane))
+                    .sinkTo(KafkaSinks.outputs(config.kafka(), lane, name))
                     .name(name + " outputs")
                     .uid(name + "-outputs");
         }
