@@ -192,8 +192,8 @@ public final class RerankOptions {
             .asList()
             .defaultValues()
             .withDescription("Folders, semicolon-separated, that file: references may lie under; relative ones are"
-                    + " looked up in the first. Empty refuses file: references, except for file to file, where the"
-                    + " input's folder is the root.");
+                    + " looked up in the first. Empty refuses file: references, except for a backfill from files,"
+                    + " where the folder of the first input is the root.");
 
     public static final ConfigOption<Duration> FETCH_CONNECT_TIMEOUT = ConfigOptions.key("fetch.connect-timeout")
             .durationType()

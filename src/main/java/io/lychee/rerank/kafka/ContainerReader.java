@@ -136,6 +136,9 @@ final class ContainerReader implements RecordReader {
             byte[] bytes = new byte[inflated.remaining()];
             inflated.get(bytes);
             return bytes;
+        } catch (LinkageError e) {
+            throw new IOException(
+                    "packed by a codec that is not available; expected null, deflate, snappy or zstandard", e);
         }
     }
 
