@@ -34,27 +34,28 @@ final class Progress {
         long now = System.nanoTime();
         if (terminal || now - printed >= EVERY_NANOS) {
             printed = now;
-            out.print(terminal ? "\r" + line(stats) + " " : line(stats) + "\n");
+            String line = line(done + stats.answered() - before.answered(), stats);
+            out.print(terminal ? "\r" + line + " " : line + "\n");
             out.flush();
         }
     }
 
-    void finish(EngineStats stats) {
-        out.println((terminal ? "\r" : "") + line(stats) + " ");
+    /** @param lists answered or dead, in earlier runs too */
+    void finish(long lists, EngineStats stats) {
+        out.println((terminal ? "\r" : "") + line(lists, stats) + " ");
     }
 
-    private String line(EngineStats stats) {
+    private String line(long all, EngineStats stats) {
         double seconds = (System.nanoTime() - start) / 1e9;
         long lists = stats.answered() - before.answered();
-        double share = total == 0 ? 1 : Math.min(1, (double) (done + lists) / total);
+        double share = total == 0 ? 1 : Math.min(1, (double) all / total);
         int filled = (int) (share * BAR);
-        String left =
-                lists == 0 || share == 1 ? "" : ", " + duration(seconds / lists * (total - done - lists)) + " left";
+        String left = lists == 0 || share == 1 ? "" : ", " + duration(seconds / lists * (total - all)) + " left";
         return "%s%s %d of %d lists, %.1f lists/s, %.1f pairs/s, %s%s"
                 .formatted(
                         "█".repeat(filled),
                         "░".repeat(BAR - filled),
-                        done + lists,
+                        all,
                         total,
                         lists / seconds,
                         (stats.pairs() - before.pairs()) / seconds,

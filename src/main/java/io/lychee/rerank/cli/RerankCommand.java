@@ -93,7 +93,11 @@ final class RerankCommand implements Callable<Integer> {
                         engines,
                         () -> lease.engine().stats().answered() - before.answered(),
                         () -> progress.show(lease.engine().stats()));
-                progress.finish(lease.engine().stats());
+                // topics count what this run wrote
+                long earlier = output == null ? begun.done() : 0;
+                progress.finish(
+                        earlier + result.answered() + result.deadLetters(),
+                        lease.engine().stats());
                 return report(result, begun.total(), output, config);
             }
         }
