@@ -237,7 +237,13 @@ public final class BackfillJob implements AutoCloseable {
         }
         run.append("%s%n%s%n%s%n%s%n".formatted(config.model(), config.prompt(), config.limits(), config.rules()));
         if (inputs.isEmpty() || output == null) {
-            run.append(config.kafka());
+            // not the clients' properties, which may hold passwords
+            run.append("%s %s %s %s%n"
+                    .formatted(
+                            config.kafka().bootstrapServers(),
+                            config.kafka().groupId(),
+                            config.kafka().backfillTopic(),
+                            config.kafka().backfillResultsTopic()));
         }
         Path marker = parts.resolve("run.txt");
         if (!Files.exists(marker)) {
@@ -392,13 +398,14 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private void throwIfNoRoom(Exception failure) {
-        boolean full = parts.toFile().getUsableSpace() < LEAST_ROOM_BYTES;
+        Path folder = parts.getParent();
+        boolean full = folder != null && folder.toFile().getUsableSpace() < LEAST_ROOM_BYTES;
         for (Throwable cause = failure; cause != null && !full; cause = cause.getCause()) {
             full = NO_ROOM.stream().anyMatch(String.valueOf(cause.getMessage())::contains);
         }
         if (full) {
             throw new ConfigException(
-                    "no room is left to write below " + parts.getParent() + "; what is finished is kept in " + parts
+                    "no room is left to write below " + folder + "; what is finished is kept in " + parts
                             + ": make room and give the same command again",
                     failure);
         }

@@ -104,7 +104,7 @@ public final class InputFiles {
                     records++;
                 }
             } catch (IOException e) {
-                throw new ConfigException(file + " can't be read behind list " + records + ": " + e.getMessage(), e);
+                throw new ConfigException(file + " can't be read behind list " + records + ": " + e, e);
             }
             total += records;
         }
