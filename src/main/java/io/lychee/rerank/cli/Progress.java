@@ -4,7 +4,7 @@ import io.lychee.rerank.scoring.EngineStats;
 import java.io.PrintStream;
 import java.time.Duration;
 
-/** One line on standard error about lists done, pairs a second and the time left; rewritten in a terminal. */
+/** One line on standard error about lists done, the rate and the time left; rewritten in a terminal. */
 final class Progress {
 
     private static final int BAR = 24;
@@ -14,13 +14,18 @@ final class Progress {
     /** The launcher knows whether standard error is a terminal. */
     private final boolean terminal = Boolean.getBoolean("lychee.terminal");
 
+    private final long done;
     private final long total;
     private final EngineStats before;
     private final long start = System.nanoTime();
     private long printed = start;
 
-    /** @param before what the engine had done already */
-    Progress(long total, EngineStats before) {
+    /**
+     * @param done lists of {@code total} that earlier runs did
+     * @param before what the engine had done already
+     */
+    Progress(long done, long total, EngineStats before) {
+        this.done = done;
         this.total = total;
         this.before = before;
     }
@@ -29,27 +34,30 @@ final class Progress {
         long now = System.nanoTime();
         if (terminal || now - printed >= EVERY_NANOS) {
             printed = now;
-            out.print(terminal ? "\r" + line(stats) + " " : line(stats) + "\n");
+            String line = line(done + stats.answered() - before.answered(), stats);
+            out.print(terminal ? "\r" + line + " " : line + "\n");
             out.flush();
         }
     }
 
-    void finish(EngineStats stats) {
-        out.println((terminal ? "\r" : "") + line(stats) + " ");
+    /** @param lists answered or dead, in earlier runs too */
+    void finish(long lists, EngineStats stats) {
+        out.println((terminal ? "\r" : "") + line(lists, stats) + " ");
     }
 
-    private String line(EngineStats stats) {
+    private String line(long all, EngineStats stats) {
         double seconds = (System.nanoTime() - start) / 1e9;
         long lists = stats.answered() - before.answered();
-        double share = total == 0 ? 1 : Math.min(1, (double) lists / total);
+        double share = total == 0 ? 1 : Math.min(1, (double) all / total);
         int filled = (int) (share * BAR);
-        String left = lists == 0 || share == 1 ? "" : ", " + duration(seconds / share - seconds) + " left";
-        return "%s%s %d of %d lists, %.1f pairs/s, %s%s"
+        String left = lists == 0 || share == 1 ? "" : ", " + duration(seconds / lists * (total - all)) + " left";
+        return "%s%s %d of %d lists, %.1f lists/s, %.1f pairs/s, %s%s"
                 .formatted(
                         "█".repeat(filled),
                         "░".repeat(BAR - filled),
-                        lists,
+                        all,
                         total,
+                        lists / seconds,
                         (stats.pairs() - before.pairs()) / seconds,
                         duration(seconds),
                         left);

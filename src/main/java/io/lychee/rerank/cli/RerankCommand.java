@@ -1,44 +1,74 @@
 package io.lychee.rerank.cli;
 
-import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.engine.QwenEngines;
-import io.lychee.rerank.job.FileJob;
+import io.lychee.rerank.job.BackfillJob;
+import io.lychee.rerank.job.InputFiles;
+import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
-import java.io.BufferedInputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee rerank}: file to file. */
+/** {@code ./lychee rerank}: what ends, files or a topic, into a file or topics. */
 @Command(
         name = "rerank",
         description = {
-            "Reranks the candidate lists of a JSON-lines file.",
-            "Answers come out in the input's order. A run that was cut off goes on where it was; the exit code is 0 only"
-                    + " when every list came out."
+            "Reranks the candidate lists of files, or of the backfill topic up to where it ends now.",
+            "Answers in a file come in the input's order. A run that was cut off goes on where it was; the exit code is 0"
+                    + " only when every list came out."
         })
 final class RerankCommand implements Callable<Integer> {
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
-    @Option(names = "--input", required = true, paramLabel = "FILE", description = "One list a line.")
+    @ArgGroup(multiplicity = "1")
     @SuppressWarnings("NullAway.Init") // required
-    private Path input;
+    private From from;
 
-    @Option(names = "--output", required = true, paramLabel = "FILE", description = "One answer a line.")
+    @ArgGroup(multiplicity = "1")
     @SuppressWarnings("NullAway.Init") // required
-    private Path output;
+    private To to;
+
+    private static final class From {
+
+        @Option(
+                names = "--input",
+                required = true,
+                arity = "1..*",
+                paramLabel = "FILE",
+                description = "Files, folders or globs: JSON lines, also with gzip, or Avro object container files.")
+        private List<String> input = List.of();
+
+        @Option(
+                names = "--from-topic",
+                required = true,
+                description = "The backfill topic (kafka.topic.backfill), up to where it ends now.")
+        private boolean topic;
+    }
+
+    private static final class To {
+
+        @Option(names = "--output", required = true, paramLabel = "FILE", description = "One answer a line.")
+        private @Nullable String output;
+
+        @Option(
+                names = "--to-topic",
+                required = true,
+                description = "kafka.topic.backfill-results and kafka.topic.dead-letters.")
+        @SuppressWarnings("UnusedVariable") // then there is no output
+        private boolean topic;
+    }
 
     @Option(names = "--instruction", paramLabel = "TEXT", description = "For lists without one of their own.")
     private @Nullable String instruction;
@@ -48,63 +78,63 @@ final class RerankCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        RerankConfig config = config();
-        long lists = countLines();
-        FileJob job = new FileJob(config, input, output);
+        Path output = to.output == null ? null : InputFiles.absolute(to.output);
+        RerankConfig config = config(output);
+        List<Path> inputs = InputFiles.of(
+                from.input, output == null ? List.of() : List.of(output, BackfillJob.deadLetters(output)), config);
         QwenEngines engines = new QwenEngines(config);
-        // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
-        try (Engines.Lease lease = engines.lease()) {
-            Progress progress = new Progress(lists, lease.engine().stats());
-            FileJob.Result result =
-                    job.run(engines, restart, () -> progress.show(lease.engine().stats()));
-            progress.finish(lease.engine().stats());
-            System.err.println(result.answered() + " lists reranked: " + output);
-            if (result.deadLetters() > 0) {
-                System.err.println("lychee: " + result.deadLetters() + " lines could not be read; they lie with their"
-                        + " reasons in " + job.deadLetters());
-                return 1;
+        try (BackfillJob job = new BackfillJob(config, inputs, output)) {
+            BackfillJob.Progress begun = job.begin(restart);
+            // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
+            try (Engines.Lease lease = engines.lease()) {
+                EngineStats before = lease.engine().stats();
+                Progress progress = new Progress(begun.done(), begun.total(), before);
+                BackfillJob.Result result = job.run(
+                        engines,
+                        () -> lease.engine().stats().answered() - before.answered(),
+                        () -> progress.show(lease.engine().stats()));
+                // topics count what this run wrote
+                long earlier = output == null ? begun.done() : 0;
+                progress.finish(
+                        earlier + result.answered() + result.deadLetters(),
+                        lease.engine().stats());
+                return report(result, begun.total(), output, config);
             }
-            if (result.answered() != lists) {
-                System.err.println("lychee: " + lists + " lists went in; was " + input + " changed meanwhile?");
-                return 1;
-            }
-            return 0;
         }
     }
 
-    private RerankConfig config() {
-        Path folder = input.toAbsolutePath().getParent();
-        Map<String, String> defaults = new LinkedHashMap<>();
-        defaults.put(RerankOptions.IMAGE_ROOTS.key(), String.valueOf(folder));
-        return options.load(defaults, fixed());
+    private int report(BackfillJob.Result result, long lists, @Nullable Path output, RerankConfig config) {
+        Object target = output == null ? config.kafka().backfillResultsTopic() : output;
+        System.err.println(result.answered() + " lists reranked: " + target);
+        if (result.deadLetters() > 0) {
+            Object dead = output == null ? config.kafka().deadLettersTopic() : BackfillJob.deadLetters(output);
+            System.err.println("lychee: " + result.deadLetters() + (output == null ? " records" : " lines")
+                    + " could not be read; they lie with their reasons in " + dead);
+            return 1;
+        }
+        // how many records a topic has is known about; how many a run that went on has written to one, not at all
+        if (output != null && !from.topic && result.answered() != lists) {
+            System.err.println("lychee: " + lists + " lists went in; were files changed meanwhile?");
+            return 1;
+        }
+        return 0;
     }
 
-    /** Files are JSON lines whatever topics are written in. */
-    private Map<String, String> fixed() {
+    private RerankConfig config(@Nullable Path output) {
+        Map<String, String> defaults = new LinkedHashMap<>();
+        if (!from.topic) {
+            defaults.put(
+                    RerankOptions.IMAGE_ROOTS.key(),
+                    InputFiles.folder(from.input.get(0)).toString());
+        }
         Map<String, String> fixed = new LinkedHashMap<>();
-        fixed.put(RerankOptions.OUTPUT_FORMAT.key(), "json");
+        if (output != null) {
+            // files are JSON lines whatever topics are written in
+            fixed.put(RerankOptions.OUTPUT_FORMAT.key(), "json");
+        }
         if (instruction != null) {
             fixed.put(RerankOptions.INSTRUCTION.key(), instruction);
         }
-        return fixed;
-    }
-
-    private long countLines() throws IOException {
-        if (!Files.isRegularFile(input) || !Files.isReadable(input)) {
-            throw new ConfigException("no file " + input.toAbsolutePath() + " that can be read (--input)");
-        }
-        long lines = 0;
-        try (InputStream stream = new BufferedInputStream(Files.newInputStream(input), 1 << 16)) {
-            boolean blank = true;
-            for (int b = stream.read(); b >= 0; b = stream.read()) {
-                if (b == '\n') {
-                    lines += blank ? 0 : 1;
-                    blank = true;
-                } else {
-                    blank &= b <= ' ';
-                }
-            }
-            return lines + (blank ? 0 : 1);
-        }
+        return options.load(defaults, fixed);
     }
 }

@@ -40,6 +40,7 @@ public record RerankConfig(
         Fetch fetch,
         Lanes lanes,
         Engine engine,
+        Inputs inputs,
         Gateway gateway,
         List<String> rules,
         int parallelism,
@@ -131,6 +132,9 @@ public record RerankConfig(
 
     public record Engine(int passTokens, Duration passTimeout, OnDeath onDeath, int encodeThreads, long encodeBytes)
             implements Serializable {}
+
+    /** Of a backfill from files. */
+    public record Inputs(int maxFiles, int maxBlockBytes, long maxInflatedBytes) implements Serializable {}
 
     public record Gateway(Duration timeout, int maxRequests, int maxBodyBytes, int maxConnections, Duration readTimeout)
             implements Serializable {}
@@ -252,6 +256,10 @@ public record RerankConfig(
                         get(c, RerankOptions.ON_DEATH),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
                         get(c, RerankOptions.ENCODE_BYTES).getBytes()),
+                new Inputs(
+                        atLeast(c, RerankOptions.MAX_FILES, 1),
+                        bytes(c, RerankOptions.MAX_BLOCK_BYTES, 1024),
+                        get(c, RerankOptions.MAX_INFLATED_BYTES).getBytes()),
                 new Gateway(
                         positive(c, RerankOptions.GATEWAY_TIMEOUT),
                         atLeast(c, RerankOptions.GATEWAY_REQUESTS, 1),

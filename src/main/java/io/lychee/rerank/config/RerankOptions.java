@@ -194,8 +194,8 @@ public final class RerankOptions {
             .asList()
             .defaultValues()
             .withDescription("Folders, semicolon-separated, that file: references may lie under; relative ones are"
-                    + " looked up in the first. Empty refuses file: references, except for file to file, where the"
-                    + " input's folder is the root.");
+                    + " looked up in the first. Empty refuses file: references, except for a backfill from files,"
+                    + " where the folder of the first input is the root.");
 
     public static final ConfigOption<Duration> FETCH_CONNECT_TIMEOUT = ConfigOptions.key("fetch.connect-timeout")
             .durationType()
@@ -332,6 +332,26 @@ public final class RerankOptions {
             .defaultValue(0)
             .withDescription("Port where the embedded Flink tells Prometheus its metrics, on every address of this"
                     + " machine; 0 means nowhere. A cluster has metrics.reporter.* for it.");
+
+    // ---- files
+
+    public static final ConfigOption<Integer> MAX_FILES = ConfigOptions.key("files.max-count")
+            .intType()
+            .defaultValue(100_000)
+            .withDescription("A file backfill of more files is refused; their names are held in memory.");
+
+    public static final ConfigOption<MemorySize> MAX_BLOCK_BYTES = ConfigOptions.key("files.max-block-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(64))
+            .withDescription("An Avro file with a larger block, as it lies in the file or inflated, is refused; a block"
+                    + " is held in memory.");
+
+    public static final ConfigOption<MemorySize> MAX_INFLATED_BYTES = ConfigOptions.key("files.max-inflated-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.parse("64 gb"))
+            .withDescription(
+                    "A gzip file that inflates to more is refused. It is never held as a whole, and a line above"
+                            + " kafka.max-record-bytes is a dead letter.");
 
     // ---- the gateway
 

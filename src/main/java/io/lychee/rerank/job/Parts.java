@@ -43,6 +43,10 @@ final class Parts {
                     }
                 }
             }
+        } catch (IOException e) {
+            // on a full disk, it is in the way
+            Files.deleteIfExists(unfinished);
+            throw e;
         }
         Files.move(unfinished, output, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         return lines;

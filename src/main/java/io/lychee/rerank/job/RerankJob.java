@@ -151,7 +151,7 @@ public final class RerankJob {
             }
             // answers and dead letters leave by one sink, which picks the topic
             rerank(records.uid(name + "-lists"), config, engines, lane, false)
-                    .sinkTo(KafkaSinks.outputs(config.kafka(), lane))
+                    .sinkTo(KafkaSinks.outputs(config.kafka(), lane, name))
                     .name(name + " outputs")
                     .uid(name + "-outputs");
         }

@@ -68,7 +68,7 @@ public final class AnswerEncoder {
         out.key = key;
         out.headerNames = headers.names();
         out.headerValues = headers.values();
-        out.position = origin.offset;
+        out.position = origin.position;
         out.value = fit(Answers.toRecord(answer), lost, budget - out.size());
         return out;
     }

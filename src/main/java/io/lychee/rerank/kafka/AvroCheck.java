@@ -26,11 +26,21 @@ final class AvroCheck {
      * @throws UnreadableException when {@code data} from {@code from} to its end is not exactly one datum
      */
     static void check(Schema schema, byte[] data, int from, ItemLimit limit) throws UnreadableException {
-        AvroCheck check = new AvroCheck(data, from, limit);
-        check.record(schema, true);
+        AvroCheck check = walk(schema, data, from, limit);
         if (check.at != data.length) {
             throw check.broken(check.left() + " bytes are left over behind the record");
         }
+    }
+
+    /** Where the datum ends that begins at {@code from}. */
+    static int end(Schema schema, byte[] data, int from, ItemLimit limit) throws UnreadableException {
+        return walk(schema, data, from, limit).at;
+    }
+
+    private static AvroCheck walk(Schema schema, byte[] data, int from, ItemLimit limit) throws UnreadableException {
+        AvroCheck check = new AvroCheck(data, from, limit);
+        check.record(schema, true);
+        return check;
     }
 
     private void value(Schema schema) throws UnreadableException {

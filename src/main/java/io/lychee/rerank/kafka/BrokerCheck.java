@@ -3,6 +3,7 @@ package io.lychee.rerank.kafka;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -16,14 +17,19 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.GroupAuthorizationException;
@@ -117,6 +123,40 @@ public final class BrokerCheck {
                         operation.name().toLowerCase(Locale.ROOT),
                         kind,
                         name));
+    }
+
+    /** How many records of {@code topic} lie between where a job without a checkpoint starts and the end; about. */
+    public long waiting(String topic) {
+        try (var opened = open()) {
+            Admin admin = opened.get();
+            List<TopicPartition> partitions =
+                    await(admin.describeTopics(List.of(topic)).allTopicNames()).values().stream()
+                            .flatMap(description -> description.partitions().stream())
+                            .map(partition -> new TopicPartition(topic, partition.partition()))
+                            .toList();
+            Map<TopicPartition, OffsetAndMetadata> committed = kafka.startingOffsets() == StartingOffsets.COMMITTED
+                    ? await(admin.listConsumerGroupOffsets(kafka.groupId()).partitionsToOffsetAndMetadata())
+                    : Map.of();
+            var ends = offsets(admin, partitions, OffsetSpec.latest());
+            var starts = kafka.startingOffsets() == StartingOffsets.LATEST
+                    ? ends
+                    : offsets(admin, partitions, OffsetSpec.earliest());
+            long records = 0;
+            for (ListOffsetsResultInfo end : ends.values()) {
+                records += end.offset();
+            }
+            for (var start : starts.entrySet()) {
+                OffsetAndMetadata from = committed.get(start.getKey());
+                records -= from == null ? start.getValue().offset() : from.offset();
+            }
+            return records;
+        }
+    }
+
+    private Map<TopicPartition, ListOffsetsResultInfo> offsets(
+            Admin admin, List<TopicPartition> partitions, OffsetSpec spec) {
+        return await(admin.listOffsets(partitions.stream().collect(Collectors.toMap(p -> p, p -> spec)))
+                .all());
     }
 
     private void checkTransactions(Admin admin, List<String> warnings) {

@@ -44,7 +44,7 @@ public final class DeadLetterEncoder {
         out.key = keepKey ? origin.key : null;
         out.headerNames = keepHeaders ? origin.headerNames : new String[0];
         out.headerValues = keepHeaders ? origin.headerValues : new byte[0][];
-        out.position = origin.offset;
+        out.position = origin.position;
         GenericRecord record = record(letter, out);
         int kept = origin.value == null ? 0 : Math.min(origin.value.length, SourceRecord.KEPT_BYTES);
         long room = budget - out.size();

@@ -2,7 +2,6 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
-import java.util.Locale;
 import java.util.Properties;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
@@ -18,14 +17,16 @@ public final class KafkaSinks {
     /**
      * At least once: every record is acknowledged before the checkpoint that covers it is complete. Exactly once:
      * records are of a transaction that ends with that checkpoint.
+     *
+     * @param name part of the ids of transactions, which two sinks must not share
      */
-    public static KafkaSink<OutputRecord> outputs(RerankConfig.Kafka kafka, Lane lane) {
+    public static KafkaSink<OutputRecord> outputs(RerankConfig.Kafka kafka, Lane lane, String name) {
         return KafkaSink.<OutputRecord>builder()
                 .setKafkaProducerConfig(producer(kafka, lane))
                 .setBootstrapServers(kafka.bootstrapServers())
                 .setRecordSerializer(new OutputRecordSerializer(resultsTopic(kafka, lane), kafka.deadLettersTopic()))
                 .setDeliveryGuarantee(DeliveryGuarantee.valueOf(kafka.delivery().name()))
-                .setTransactionalIdPrefix(kafka.groupId() + "-" + lane.name().toLowerCase(Locale.ROOT))
+                .setTransactionalIdPrefix(kafka.groupId() + "-" + name)
                 .build();
     }
 

@@ -7,7 +7,7 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Lines of a JSON-lines file as records; blank lines are passed over, but counted. For one thread. */
-public final class LineReader implements AutoCloseable {
+public final class LineReader implements RecordReader {
 
     private final String name;
     private final InputStream stream;
@@ -26,6 +26,7 @@ public final class LineReader implements AutoCloseable {
     }
 
     /** The next line that is not blank, or null at the end. */
+    @Override
     public @Nullable SourceRecord read() throws IOException {
         for (int b = stream.read(); b >= 0; b = stream.read()) {
             long number = next++;

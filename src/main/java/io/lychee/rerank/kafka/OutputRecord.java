@@ -21,7 +21,7 @@ public final class OutputRecord {
     /** One for each name; an element may be null. */
     public byte[][] headerValues = {};
 
-    /** Offset of the record that this is the answer to; files are put in this order. */
+    /** That of the record that this is the answer to; files are put in this order. */
     public long position;
 
     public OutputRecord() {}

@@ -58,12 +58,7 @@ final class RecordType {
 
     byte[] toAvro(GenericRecord record) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(1024);
-        bytes.write(0xC3);
-        bytes.write(0x01);
-        bytes.writeBytes(ByteBuffer.allocate(Long.BYTES)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .putLong(SchemaNormalization.parsingFingerprint64(schema))
-                .array());
+        bytes.writeBytes(marker(schema));
         BinaryEncoder encoder = EncoderFactory.get().binaryEncoder(bytes, null);
         try {
             new GenericDatumWriter<GenericRecord>(schema).write(record, encoder);
@@ -72,6 +67,30 @@ final class RecordType {
             throw new UncheckedIOException(e);
         }
         return bytes.toByteArray();
+    }
+
+    /** What a record of this writer's schema starts with. */
+    static byte[] marker(Schema writer) {
+        return ByteBuffer.allocate(HEADER)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put((byte) 0xC3)
+                .put((byte) 0x01)
+                .putLong(SchemaNormalization.parsingFingerprint64(writer))
+                .array();
+    }
+
+    /**
+     * The released schema that {@code named} is.
+     *
+     * @throws IOException when it is none of this type's
+     */
+    Schema writer(Schema named) throws IOException {
+        Schema writer = writers.get(SchemaNormalization.parsingFingerprint64(named));
+        if (writer == null) {
+            throw new IOException("Avro of the schema " + Text.cut(named.getFullName(), 100) + "; expected a released"
+                    + " one of " + schema.getFullName() + " (schemas/)");
+        }
+        return writer;
     }
 
     static boolean isAvro(byte[] data) {

@@ -40,8 +40,11 @@ public final class SourceRecord {
     /** -1 for files. */
     public int partition = -1;
 
-    /** The record's offset, or the 0-based number of the line. */
+    /** The record's offset, or the 0-based number of the line, or of the list in an Avro file. */
     public long offset;
+
+    /** Answers lie in a file in this order; 0 for topics, whose answers have none. */
+    public long position;
 
     /** The record's, milliseconds since the epoch; -1 where it has none. */
     public long timestamp = -1;
@@ -66,6 +69,7 @@ public final class SourceRecord {
         record.valueSize = line.length;
         record.source = file;
         record.offset = number;
+        record.position = number;
         record.readAt = readAt;
         record.lane = Lane.BACKFILL;
         return record;

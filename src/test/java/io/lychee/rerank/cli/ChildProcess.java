@@ -10,9 +10,18 @@ import java.util.List;
 record ChildProcess(Process process, Path log) implements AutoCloseable {
 
     static ChildProcess start(Path log, String... command) throws IOException {
-        List<String> java = new ArrayList<>(List.of(
+        return start(log, List.of(), "1g", command);
+    }
+
+    /**
+     * @param before a command that gets this one as its arguments, such as a shell that sets a limit; may be empty
+     * @param heap java's -Xmx
+     */
+    static ChildProcess start(Path log, List<String> before, String heap, String... command) throws IOException {
+        List<String> java = new ArrayList<>(before);
+        java.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx1g",
+                "-Xmx" + heap,
                 "-cp",
                 System.getProperty("java.class.path"),
                 "io.lychee.rerank.cli.Main"));

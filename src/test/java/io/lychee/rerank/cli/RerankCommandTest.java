@@ -1,5 +1,6 @@
 package io.lychee.rerank.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -7,13 +8,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -138,6 +145,85 @@ class RerankCommandTest {
     }
 
     @Test
+    void filesFoldersAndGlobsComeOutInTheOrderOfTheirPaths() throws IOException {
+        Path lists = Files.createDirectories(folder.resolve("lists/sub")).getParent();
+        write(lists.resolve("b.jsonl"), "b0", "b1");
+        write(lists.resolve("a.jsonl"), "a0");
+        write(lists.resolve("sub/c.ndjson"), "c0", "c1");
+        try (OutputStream packed = new GZIPOutputStream(Files.newOutputStream(lists.resolve("aa.jsonl.gz")))) {
+            packed.write((list("aa0", JSON.readTree("{\"text\":\"q\"}")) + "\nno list\n").getBytes(UTF_8));
+        }
+        Files.writeString(lists.resolve("notes.txt"), "not for us");
+        Files.writeString(lists.resolve("_hidden.jsonl"), "nor this");
+        output = lists.resolve("out.jsonl");
+        Files.writeString(output, "of an earlier run, and no input");
+
+        Cli all = run(lists.toString());
+        assertThat(all.exitCode()).as(all.err()).isEqualTo(1);
+        assertThat(answers())
+                .extracting(a -> a.get("request_id").asText())
+                .containsExactly("a0", "aa0", "b0", "b1", "c0", "c1");
+        assertThat(read(lists.resolve("out.jsonl.dead-letters.jsonl")))
+                .singleElement()
+                .satisfies(dead -> {
+                    assertThat(dead.get("source").asText()).isEqualTo("aa.jsonl.gz");
+                    assertThat(dead.get("offset").asLong()).isEqualTo(1);
+                });
+
+        output = folder.resolve("out.jsonl");
+        Cli some = run(
+                lists + "/sub/*", lists + "/?.jsonl", lists.resolve("a.jsonl").toString());
+        assertThat(some.exitCode()).as(some.err()).isZero();
+        assertThat(answers())
+                .extracting(a -> a.get("request_id").asText())
+                .containsExactly("a0", "b0", "b1", "c0", "c1");
+
+        assertThat(run(lists + "/*.nothing").err()).contains("no file ").contains("*.nothing that can be read");
+        assertThat(run(lists.toString(), "-D", "files.max-count=2").err())
+                .contains("more than 2 files (files.max-count)");
+    }
+
+    @Test
+    void aDamagedFileIsAnErrorBeforeAnythingIsScored() throws IOException {
+        write(input, "q0", "q1");
+        byte[] packed;
+        try (ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+                OutputStream gzip = new GZIPOutputStream(bytes)) {
+            gzip.write(Files.readAllBytes(input));
+            gzip.flush();
+            packed = bytes.toByteArray(); // without the end that close() writes
+        }
+        Files.write(input, packed);
+
+        Cli refused = rerank();
+
+        assertThat(refused.exitCode()).isEqualTo(1);
+        assertThat(refused.err()).contains(input + " can't be read behind list ");
+        assertThat(output).doesNotExist();
+    }
+
+    @Test
+    void twoRunsDoNotShareTheirParts() throws IOException {
+        write(input, "q0");
+        Path parts = Files.createDirectory(folder.resolve("out.jsonl.parts"));
+        try (FileChannel other =
+                        FileChannel.open(parts.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock held = other.lock()) {
+            assertThat(held.isValid()).isTrue();
+            assertThat(rerank().err()).contains("out.jsonl.parts is in use by another run");
+        }
+        assertThat(rerank().exitCode()).isZero();
+    }
+
+    private void write(Path file, String... ids) throws IOException {
+        List<String> lines = new ArrayList<>();
+        for (String id : ids) {
+            lines.add(list(id, JSON.readTree("{\"text\":\"q\"}")).toString());
+        }
+        Files.write(file, lines);
+    }
+
+    @Test
     void theInstructionChangesScores() throws IOException {
         ObjectNode list = list("q", JSON.readTree("{\"text\":\"a red dress\"}"));
         candidate(list, "a", JSON.readTree("{\"text\":\"red cotton dress\"}"));
@@ -169,17 +255,28 @@ class RerankCommandTest {
     }
 
     private Cli rerank(String... more) {
+        List<String> args = new ArrayList<>(List.of(more));
+        args.addAll(List.of("--input", input.toString()));
+        return run(args);
+    }
+
+    /** Of inputs. */
+    private Cli run(String... inputs) {
+        List<String> args = new ArrayList<>(List.of("--input"));
+        args.addAll(List.of(inputs));
+        return run(args);
+    }
+
+    private Cli run(List<String> more) {
         List<String> args = new ArrayList<>(List.of(
                 "rerank",
                 "--checkpoint",
                 GOLDEN.resolve("checkpoint").toString(),
                 "--device",
                 "cpu",
-                "--input",
-                input.toString(),
                 "--output",
                 output.toString()));
-        args.addAll(List.of(more));
+        args.addAll(more);
         return Cli.run(args.toArray(String[]::new));
     }
 

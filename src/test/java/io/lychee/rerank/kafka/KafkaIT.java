@@ -300,7 +300,7 @@ class KafkaIT {
                         "requests")
                 .map(new RetrievalOrder(config))
                 .returns(OutputRecord.TYPE)
-                .sinkTo(KafkaSinks.outputs(config.kafka(), Lane.REALTIME));
+                .sinkTo(KafkaSinks.outputs(config.kafka(), Lane.REALTIME, "realtime"));
         env.execute("wire");
     }
 

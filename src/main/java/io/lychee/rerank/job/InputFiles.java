@@ -1,0 +1,113 @@
+package io.lychee.rerank.job;
+
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.kafka.RecordReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** The files that a backfill reads, as a person names them: files, folders, globs. */
+public final class InputFiles {
+
+    private static final Pattern GLOB = Pattern.compile("[*?\\[{]");
+    private static final Pattern LISTS = Pattern.compile("[^._].*\\.(jsonl|ndjson|avro)(\\.gz)?");
+
+    private InputFiles() {}
+
+    /**
+     * Every file once, sorted by its path. A folder stands for the files below it that are called {@code .jsonl},
+     * {@code .ndjson} or {@code .avro}, also with {@code .gz}; a glob for all that it matches.
+     *
+     * @param outputs never among the files
+     * @throws ConfigException when a name stands for nothing, a file can't be read, or there are too many
+     */
+    public static List<Path> of(Collection<String> names, Collection<Path> outputs, RerankConfig config) {
+        int max = config.inputs().maxFiles();
+        TreeSet<Path> files = new TreeSet<>();
+        for (String name : names) {
+            List<Path> found = find(name, file -> !outputs.contains(file), max);
+            if (found.isEmpty()) {
+                throw new ConfigException("no file " + absolute(name) + " that can be read (--input)");
+            }
+            files.addAll(found);
+            if (files.size() > max) {
+                throw new ConfigException("more than " + max + " files (" + RerankOptions.MAX_FILES.key() + ")");
+            }
+        }
+        return new ArrayList<>(files);
+    }
+
+    /** The folder that a name of {@link #of} begins with: itself, or the one that a file or glob lies in. */
+    public static Path folder(String name) {
+        Path path = absolute(name);
+        Path folder = Files.isDirectory(path) ? path : path.getParent();
+        while (folder != null && GLOB.matcher(folder.toString()).find() && !Files.exists(folder)) {
+            folder = folder.getParent();
+        }
+        return folder == null ? path : folder;
+    }
+
+    private static List<Path> find(String name, Predicate<Path> taken, int max) {
+        boolean glob = GLOB.matcher(name).find() && !Files.exists(Path.of(name));
+        Path path = absolute(name);
+        if (!glob && !Files.isDirectory(path)) {
+            return Files.isRegularFile(path) && Files.isReadable(path) && taken.test(path) ? List.of(path) : List.of();
+        }
+        Path folder = folder(name);
+        int depth = Integer.MAX_VALUE;
+        Predicate<Path> wanted =
+                file -> LISTS.matcher(file.getFileName().toString()).matches();
+        if (glob) {
+            depth = name.contains("**") ? depth : path.getNameCount() - folder.getNameCount();
+            wanted = FileSystems.getDefault().getPathMatcher("glob:" + path)::matches;
+        }
+        try (Stream<Path> below = Files.walk(folder, depth)) {
+            // one more than may be, to see that there are too many
+            return below.filter(Files::isRegularFile)
+                    .filter(wanted)
+                    .filter(taken)
+                    .limit(max + 1L)
+                    .toList();
+        } catch (IOException | UncheckedIOException e) {
+            throw new ConfigException(name + " can't be searched: " + e.getMessage() + " (--input)", e);
+        }
+    }
+
+    /** An absolute path, normalized. */
+    public static Path absolute(String name) {
+        return Path.of(name).toAbsolutePath().normalize();
+    }
+
+    /**
+     * How many records the files hold. Reads them all, so that a file that is damaged or beyond a limit is an error
+     * before anything is scored.
+     *
+     * @throws ConfigException naming the file and the record behind which it can't be read
+     */
+    public static long count(List<Path> files, RerankConfig config) {
+        long total = 0;
+        for (Path file : files) {
+            long records = 0;
+            try (RecordReader reader = RecordReader.open(file, config)) {
+                while (reader.read() != null) {
+                    records++;
+                }
+            } catch (IOException e) {
+                throw new ConfigException(file + " can't be read behind list " + records + ": " + e, e);
+            }
+            total += records;
+        }
+        return total;
+    }
+}
