@@ -67,7 +67,7 @@ class GatewayTest {
         gateway = new Gateway(RerankConfig.of(settings));
         Readiness readiness = new Readiness();
         server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
-        readiness.ready("checkpoint");
+        readiness.ready("checkpoint", () -> 1234);
         http = new Http(server.port());
         openApi = OpenApi.read();
     }
@@ -339,6 +339,7 @@ class GatewayTest {
         Http.Told ready = http.get("/health/ready");
         assertThat(ready.status()).isEqualTo(200);
         assertThat(ready.json().get("phase").asText()).isEqualTo("ready");
+        assertThat(ready.json().get("busy_ms").asLong()).isEqualTo(1234);
         openApi.describes("/health/ready", "get", ready);
         Http.Told info = http.get("/api/info");
         assertThat(info.json().get("max_candidates").asInt()).isEqualTo(40);
