@@ -33,6 +33,7 @@ public record RerankConfig(
         Kafka kafka,
         Model model,
         Prompt prompt,
+        Preparation preparation,
         Limits limits,
         Fetch fetch,
         Lanes lanes,
@@ -65,6 +66,14 @@ public record RerankConfig(
     public record Model(String checkpoint, String device) implements Serializable {}
 
     public record Prompt(String instruction, String system, String template) implements Serializable {}
+
+    /**
+     * What is done to texts before they are encoded.
+     *
+     * @param spellings a file; empty for none
+     * @param template of a candidate's text; empty for none
+     */
+    public record Preparation(boolean normalize, String spellings, String template) implements Serializable {}
 
     public record Limits(
             int maxCandidates,
@@ -185,6 +194,10 @@ public record RerankConfig(
                         text(c, RerankOptions.INSTRUCTION),
                         text(c, RerankOptions.SYSTEM),
                         text(c, RerankOptions.TEMPLATE)),
+                new Preparation(
+                        get(c, RerankOptions.NORMALIZE),
+                        get(c, RerankOptions.SPELLINGS),
+                        get(c, RerankOptions.CANDIDATE_TEMPLATE)),
                 new Limits(
                         atLeast(c, RerankOptions.MAX_CANDIDATES, 1),
                         atLeast(c, RerankOptions.MAX_QUERY_TOKENS, 1),

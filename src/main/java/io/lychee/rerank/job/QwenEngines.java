@@ -33,6 +33,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 "|",
                 config.model().toString(),
                 config.prompt().toString(),
+                config.preparation().toString(),
                 config.limits().toString(),
                 config.fetch().toString(),
                 config.lanes().toString(),
