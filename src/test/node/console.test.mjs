@@ -1,6 +1,6 @@
 // What a person does in the console, in a real Chromium. ConsoleTest starts all that it needs and runs it.
 import assert from 'node:assert/strict';
-import {spawn} from 'node:child_process';
+import {execSync, spawn} from 'node:child_process';
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, afterEach, before, test} from 'node:test';
@@ -23,7 +23,7 @@ before(async () => {
   rmSync(out, {recursive: true, force: true});
   mkdirSync(downloads, {recursive: true});
   browser = await puppeteer.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: execSync('command -v chromium', {encoding: 'utf8'}).trim(),
     // its sandbox refuses root, which builds in containers often are
     args: [...process.getuid() === 0 ? ['--no-sandbox'] : [], '--lang=en-US', '--disable-dev-shm-usage'],
     defaultViewport: {width: 1280, height: 900},
@@ -122,6 +122,10 @@ async function look(name) {
   await until(() => document.documentElement.lang === 'en');
 }
 
+/** A part of the page, for the README. */
+const picture = (name, y, height) => page.screenshot({
+  path: join(out, `console-${name}.webp`), type: 'webp', quality: 85, clip: {x: 0, y, width: 1280, height}});
+
 const exported = async name => {
   const file = join(downloads, name);
   for (const end = Date.now() + PATIENCE_MS; !readdirSync(downloads).includes(name);) {
@@ -155,6 +159,7 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await press('Why?');
   await until(() => document.querySelectorAll('.regions .grid span').length === 9 && document.querySelectorAll('.part').length > 1);
   assert.ok((await texts('.why + .scroll tbody tr')).length >= 11);
+  await picture('single', 0, 1240);
   await look('single');
 
   await upload(0, join(demo, 'README.md'));
@@ -208,6 +213,7 @@ test('dropped lists and a dropped folder, two instructions compared', async () =
   const first = await ranked();
   assert.deepEqual(first.slice(0, 10).map(row => row.rank), Array.from({length: 10}, (_, i) => String(i + 1)));
   assert.equal(first.length, lists[pictured].candidates.length, 'those left out are shown too');
+  await picture('batch', await page.$eval('.sides', node => node.getBoundingClientRect().top + scrollY) - 20, 800);
   await look('batch');
 
   await type('Instruction', 'Find the pictures of things to sit on');
@@ -234,7 +240,7 @@ test('the live page while lists are published', async () => {
   await until(() => document.querySelector('.hint[role=status]').textContent.startsWith('Listening'));
   const ended = publish();
   await until(() => document.querySelectorAll('.lists td.fine').length >= 10);
-  await page.screenshot({path: join(out, 'live.png')});
+  await picture('live', 0, 900);
   assert.equal(await ended, 0);
   await until(count => [...document.querySelectorAll('.figure')].some(figure => figure.textContent.includes(`COMPLETE ${count}`)), published.length);
   assert.ok((await texts('.figure')).some(figure => /busy[1-9]\d* %/.test(figure)));
