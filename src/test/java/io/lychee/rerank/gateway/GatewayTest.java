@@ -14,7 +14,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** HTTP to topics and back, with a real broker and a real job: what holds for every form, and what the console needs. */
+/** HTTP to topics and back: what holds for every form of request, and what the console needs. */
 @Timeout(240)
 class GatewayTest extends GatewayFixture {
 
