@@ -2,7 +2,6 @@ package io.lychee.rerank.encoding;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,16 +34,16 @@ record Spellings(Map<String, String> byKey) {
 
     /** @throws ConfigException when the file can't be read, or a line is no name */
     static Spellings read(RerankConfig.Preparation settings) {
-        String key = RerankOptions.SPELLINGS.key();
         Path file = Path.of(settings.spellings());
         List<String> lines;
         try {
             lines = Files.readAllLines(file);
         } catch (IOException e) {
-            throw new ConfigException(key + " is " + file + ", which can't be read as UTF-8 text: " + e, e);
+            throw new ConfigException("text.spellings is " + file + ", which can't be read as UTF-8 text: " + e, e);
         }
         if (lines.size() > MAX_NAMES) {
-            throw new ConfigException(key + ": " + file + " has " + lines.size() + " lines; at most " + MAX_NAMES);
+            throw new ConfigException(
+                    "text.spellings: " + file + " has " + lines.size() + " lines; at most " + MAX_NAMES);
         }
         Map<String, String> byKey = new HashMap<>();
         for (String line : lines) {
@@ -52,7 +51,7 @@ record Spellings(Map<String, String> byKey) {
             if (!name.isEmpty()) {
                 List<MatchResult> words = WORD.matcher(name).results().toList();
                 if (words.isEmpty() || words.size() > MAX_WORDS) {
-                    throw new ConfigException(key + ": " + file + " has \"" + name + "\", of " + words.size()
+                    throw new ConfigException("text.spellings: " + file + " has \"" + name + "\", of " + words.size()
                             + " words; expected 1 to " + MAX_WORDS);
                 }
                 StringBuilder joined = new StringBuilder();
