@@ -77,6 +77,8 @@ function documents(again, result) {
 async function open(files) {
   const pictures = files.filter(file => file.type.startsWith('image/'));
   if (pictures.length) {
+    const most = info.max_candidates;
+    if (pictures.length > most) throw new Error(say('tooMany', {count: pictures.length, max: most}));
     const read = await Promise.all(pictures.map(async file => ({id: file.name, text: null, images: [await readPicture(file)]})));
     state.documents = [...state.documents.filter(one => one.images?.length || one.text), ...read];
     state.pasted = state.documents.map(one => one.text ?? '').join('\n').trim();

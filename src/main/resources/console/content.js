@@ -52,6 +52,23 @@ export async function bitmap(reference) {
   return createImageBitmap(image);
 }
 
+/** The files, and those in the folders, by name. Entries must be asked for before the event is over. */
+async function dropped(transfer) {
+  const entries = [...transfer.items].map(item => item.webkitGetAsEntry()).filter(entry => entry);
+  return (await Promise.all(entries.map(filesOf))).flat();
+}
+
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader();
+  const found = [];
+  for (let some = null; some?.length !== 0 && found.length <= info.max_candidates; found.push(...some)) {
+    some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // a hundred at a time
+  }
+  found.sort((a, b) => a.name.localeCompare(b.name));
+  return (await Promise.all(found.map(filesOf))).flat();
+}
+
 /** Makes a place where files can be dropped or pasted. */
 export function takesFiles(node, take) {
   node.addEventListener('dragover', event => {
@@ -62,7 +79,7 @@ export function takesFiles(node, take) {
   node.addEventListener('drop', event => {
     event.preventDefault();
     node.classList.remove('over');
-    take([...event.dataTransfer.files]);
+    dropped(event.dataTransfer).then(files => files.length && take(files));
   });
   node.addEventListener('paste', event => {
     if (event.clipboardData.files.length) {

@@ -6,11 +6,14 @@ const KEPT = 200;
 const SHOWN = 40;
 const MINUTE = 60;
 const WIDE = new Set(['when', 'lane', 'candidates']);
-let source = null;
+const BUSY_OVER_MS = 10_000;
+/** Outlives the page, so that another language or a look elsewhere loses nothing that was seen. */
+const state = {lists: new Map(), latencies: [], statuses: {}, hits: 0, dead: 0, answers: [], asked: 0, answered: 0, busy: [], dirty: true};
 
 /** @param go to another page */
 export async function live(root, go) {
-  const state = {lists: new Map(), latencies: [], statuses: {}, hits: 0, dead: 0, answers: [], asked: 0, answered: 0, dirty: true};
+  state.dirty = true;
+  state.asked = state.answered = 0; // what happened meanwhile is not known
   const figures = el('div', {class: 'figures'});
   const spark = el('div', {class: 'spark', role: 'img', 'aria-label': `${say('rate')}, ${say('lastMinute')}`});
   const note = el('p', {class: 'hint', role: 'status'}, say('waitingLive'));
@@ -45,7 +48,7 @@ export async function live(root, go) {
     show(found.list, found.answer);
     go('batch');
   };
-  source = new EventSource('/api/live');
+  const source = new EventSource('/api/live');
   source.onerror = () => { note.textContent = say('lost'); };
   source.addEventListener('hello', () => {
     note.textContent = say('waitingLive');
@@ -72,6 +75,17 @@ export async function live(root, go) {
     entry({...told, status: `${told.reason}: ${told.message}`});
   });
 
+  /** What the device worked, told by a gateway in the device's process, and when. */
+  const lookAtDevice = async () => {
+    const told = await fetch('/health/ready').then(r => r.json()).catch(() => ({}));
+    if (told.busy_ms == null) return;
+    const now = performance.now();
+    state.busy = [...state.busy.filter(one => now - one.at < BUSY_OVER_MS && one.ms <= told.busy_ms), {at: now, ms: told.busy_ms}];
+  };
+  const deviceUse = () => {
+    const [first, last] = [state.busy[0], state.busy.at(-1)];
+    return state.busy.length < 2 ? '–' : `${Math.round(Math.min(1, (last.ms - first.ms) / (last.at - first.at)) * 100)} %`;
+  };
   const paint = () => {
     const now = Date.now();
     state.answers = state.answers.filter(at => now - at < MINUTE * 1000);
@@ -79,7 +93,7 @@ export async function live(root, go) {
     const sorted = [...state.latencies].sort((a, b) => a - b);
     const at = share => sorted.length ? `${Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] / 1000)} ms` : '–';
     const shown = [['rate', recent.toFixed(1)], ['inFlight', Math.max(0, state.asked - state.answered)], ['p50', at(0.5)], ['p95', at(0.95)],
-      ['cacheHits', state.hits], ['dead', state.dead], ['status', Object.entries(state.statuses).map(([name, n]) => `${name} ${n}`).join(' · ') || '–']];
+      ['deviceUse', deviceUse()], ['cacheHits', state.hits], ['dead', state.dead], ['status', Object.entries(state.statuses).map(([name, n]) => `${name} ${n}`).join(' · ') || '–']];
     figures.replaceChildren(...shown.map(([key, value]) => el('div', {class: 'figure'}, el('span', {}, say(key)), el('b', {}, String(value)))));
     const counts = Array.from({length: MINUTE}, () => 0);
     state.answers.forEach(when => counts[MINUTE - 1 - Math.min(MINUTE - 1, Math.floor((now - when) / 1000))]++);
@@ -98,7 +112,7 @@ export async function live(root, go) {
       el('td', {class: 'number'}, one.latency ? `${Math.round(one.latency.total / 1000)} ms` : '–'))));
   };
   paint();
-  const timer = setInterval(paint, 1000);
+  const timer = setInterval(() => lookAtDevice().then(paint), 1000);
   return () => {
     clearInterval(timer);
     source.close();

@@ -146,7 +146,7 @@ function explained(why) {
     return node;
   };
   const signed = effect => effect == null ? '–' : Math.abs(effect) < 0.0005 ? '0.000' : `${effect > 0 ? '+' : '−'}${Math.abs(effect).toFixed(3)}`;
-  const times = odds => odds == null ? '–' : `× ${Math.exp(odds).toPrecision(2).replace(/e\+?/, '·10^')}`;
+  const times = odds => odds == null ? '–' : `× ${Math.exp(odds).toPrecision(3).replace(/e\+?/, '·10^')}`;
   const short = one => one.effect != null && Math.abs(one.effect) < 0.0005 ? times(one.odds) : signed(one.effect);
   const verdict = one => one.odds == null ? '' : Math.abs(one.odds) < 0.05 ? say('noEffect') : say(one.odds > 0 ? 'speaksFor' : 'speaksAgainst');
   const rows = [...why.parts.filter(one => 'effect' in one).map(one => [one.text.trim(), one]),

@@ -48,7 +48,7 @@ const words = {
   loadedLists: ['{count} lists in {name}', '{name} 中有 {count} 个列表'], chooseList: ['List', '列表'],
   failed: ['It did not work', '未成功'], done: ['{count} documents reranked in {ms} ms', '{count} 个文档，用时 {ms} 毫秒'],
   status: ['Status', '状态'], rate: ['Lists a second', '每秒列表'], inFlight: ['In flight', '进行中'],
-  p50: ['Median latency', '中位延迟'], p95: ['95th percentile', '95 分位延迟'], cacheHits: ['Cache hits', '缓存命中'],
+  p50: ['Median latency', '中位延迟'], p95: ['95th percentile', '95 分位延迟'], cacheHits: ['Cache hits', '缓存命中'], deviceUse: ['Device busy', '设备占用'],
   dead: ['Dead letters', '死信'], request: ['Request', '请求'], lane: ['Lane', '通道'], candidates: ['Candidates', '候选'],
   when: ['When', '时间'], waitingLive: ['Listening. Lists appear here as they pass.', '正在监听，列表经过时会显示在这里。'],
   lost: ['The connection is lost; trying again.', '连接断开，正在重试。'], sendScenes: ['Send the demo lists through', '发送演示列表'],

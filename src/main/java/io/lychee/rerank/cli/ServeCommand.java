@@ -31,7 +31,7 @@ final class ServeCommand implements Callable<Integer> {
         try (Started started = new Started()) {
             Gateway gateway = started.add(new Gateway(config));
             GatewayServer server = started.add(GatewayServer.start(gateway, readiness, serving.address(), null));
-            readiness.ready(null);
+            readiness.ready(null, null);
             System.out.println("console and API at " + serving.url(server) + ", lists go to "
                     + config.kafka().requestsTopic() + " at "
                     + config.kafka().bootstrapServers() + "; Ctrl-C stops");

@@ -96,7 +96,8 @@ final class UpCommand implements Callable<Integer> {
         RerankJob.build(env, config, engines);
         JobClient job = env.executeAsync("lychee-rerank");
         started.add(() -> job.cancel().get(20, TimeUnit.SECONDS));
-        readiness.ready(lease.engine().model().name());
+        readiness.ready(
+                lease.engine().model().name(), () -> lease.engine().stats().busyNanos() / 1_000_000);
         System.out.printf(
                 Locale.ROOT,
                 "%s is loaded, after %.1f s; Ctrl-C stops%n",

@@ -36,6 +36,7 @@ public record RerankConfig(
         Model model,
         Caches caches,
         Prompt prompt,
+        Preparation preparation,
         Limits limits,
         Fetch fetch,
         Lanes lanes,
@@ -79,6 +80,14 @@ public record RerankConfig(
     public record Caches(long visionBytes, int imageBytes, int scores, Duration scoresExpire) implements Serializable {}
 
     public record Prompt(String instruction, String system, String template) implements Serializable {}
+
+    /**
+     * What is done to texts before they are encoded.
+     *
+     * @param spellings a file; empty for none
+     * @param template of a candidate's text; empty for none
+     */
+    public record Preparation(boolean normalize, String spellings, String template) implements Serializable {}
 
     public record Limits(
             int maxCandidates,
@@ -224,6 +233,10 @@ public record RerankConfig(
                         text(c, RerankOptions.INSTRUCTION),
                         text(c, RerankOptions.SYSTEM),
                         text(c, RerankOptions.TEMPLATE)),
+                new Preparation(
+                        get(c, RerankOptions.NORMALIZE),
+                        get(c, RerankOptions.SPELLINGS),
+                        get(c, RerankOptions.CANDIDATE_TEMPLATE)),
                 new Limits(
                         atLeast(c, RerankOptions.MAX_CANDIDATES, 1),
                         atLeast(c, RerankOptions.MAX_QUERY_TOKENS, 1),

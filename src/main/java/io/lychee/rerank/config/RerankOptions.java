@@ -136,6 +136,26 @@ public final class RerankOptions {
                             + " AMOUNT. For example: weak: score < 0.4 -> drop; seller: score > 0.75 and sales > 1000 -> boost"
                             + " 0.1. Boosts come first, then drops, then the sort.");
 
+    public static final ConfigOption<Boolean> NORMALIZE = ConfigOptions.key("text.normalize")
+            .booleanType()
+            .defaultValue(false)
+            .withDescription("Whether texts of queries and candidates are brought to Unicode's NFKC: full-width letters"
+                    + " and digits become ordinary ones, ligatures letters, accents part of their letter.");
+
+    public static final ConfigOption<String> SPELLINGS = ConfigOptions.key("text.spellings")
+            .stringType()
+            .defaultValue("")
+            .withDescription(
+                    "File of names as they should be spelled, one a line, # for any number: with iPhone # Pro"
+                            + " Max in it, iphone15pro max becomes iPhone 15 Pro Max in queries and candidates. Empty for none.");
+
+    public static final ConfigOption<String> CANDIDATE_TEMPLATE = ConfigOptions.key("text.candidate-template")
+            .stringType()
+            .defaultValue("")
+            .withDescription("How a candidate's text is made of its own ({text}) and its attributes, in parts between"
+                    + " \" | \": {text} | {brand} | colour: {colour}. A part with a name that has no value is left"
+                    + " out. Empty takes the text as it is.");
+
     public static final ConfigOption<Integer> MAX_QUERY_TOKENS = ConfigOptions.key("text.max-query-tokens")
             .intType()
             .defaultValue(512)

@@ -4,6 +4,7 @@ import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
@@ -22,6 +23,7 @@ public final class QwenEncoder implements Encoder {
 
     private final RerankConfig.Prompt prompt;
     private final RerankConfig.Limits limits;
+    private final Preparation preparation;
     private final Tokenizer tokenizer;
     private final PromptTemplate template;
     private final SmartResize sizes;
@@ -36,6 +38,7 @@ public final class QwenEncoder implements Encoder {
     private QwenEncoder(RerankConfig config, Tokenizer tokenizer, Preprocessor preprocessor) {
         this.prompt = config.prompt();
         this.limits = config.limits();
+        this.preparation = Preparation.of(config.preparation());
         this.tokenizer = tokenizer;
         this.template = PromptTemplate.parse(prompt, tokenizer);
         this.sizes = SmartResize.of(limits, preprocessor);
@@ -64,6 +67,11 @@ public final class QwenEncoder implements Encoder {
             tokenizer.close();
             throw e;
         }
+    }
+
+    @Override
+    public CandidateList prepare(CandidateList list) {
+        return preparation.prepare(list);
     }
 
     @Override

@@ -48,6 +48,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 config.model().toString(),
                 config.caches().toString(),
                 config.prompt().toString(),
+                config.preparation().toString(),
                 config.limits().toString(),
                 config.fetch().toString(),
                 config.lanes().toString(),

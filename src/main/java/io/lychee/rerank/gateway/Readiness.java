@@ -1,6 +1,7 @@
 package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** How far the start has come; whoever starts things says so here. Safe for any thread. */
@@ -20,6 +21,7 @@ public final class Readiness {
     }
 
     private volatile State state = new State("starting", null, null);
+    private volatile @Nullable LongSupplier busyMillis;
 
     State state() {
         return state;
@@ -29,8 +31,12 @@ public final class Readiness {
         state = new State("loading", detail, null);
     }
 
-    /** @param model null where a job elsewhere has loaded it */
-    public void ready(@Nullable String model) {
+    /**
+     * @param model null where a job elsewhere has loaded it
+     * @param busyMillis what the device worked since its start; null where it isn't in this process
+     */
+    public void ready(@Nullable String model, @Nullable LongSupplier busyMillis) {
+        this.busyMillis = busyMillis;
         state = new State("ready", null, model);
     }
 
@@ -42,6 +48,8 @@ public final class Readiness {
         tree.put("phase", now.ready() && !connected ? "broker unreachable" : now.phase());
         tree.put("detail", now.detail());
         tree.put("model", now.model());
+        LongSupplier busy = busyMillis;
+        tree.put("busy_ms", busy == null ? null : (Long) busy.getAsLong());
         return Response.json(ready ? 200 : 503, tree);
     }
 }

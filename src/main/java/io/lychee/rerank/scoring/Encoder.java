@@ -1,5 +1,6 @@
 package io.lychee.rerank.scoring;
 
+import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.RejectedException;
 import java.util.List;
@@ -8,6 +9,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Text and images to {@link Segment}s: fetching without a CPU thread, then encoding on one. Thread-safe. */
 public interface Encoder extends AutoCloseable {
+
+    /** The list with its texts as they shall be read; before anything else, on the submitting thread. Never fails. */
+    default CandidateList prepare(CandidateList list) {
+        return list;
+    }
 
     /**
      * Brings the encoded bytes of every image, in order. Never blocks the caller.

@@ -126,6 +126,7 @@ public final class Engine implements AutoCloseable {
      *     closed
      */
     public CompletableFuture<RerankedList> submit(CandidateList list, Arrival arrival) {
+        CandidateList prepared = encoder.prepare(list);
         PendingList pending;
         List<Scheduler.Answered> answered;
         lock.lock();
@@ -133,7 +134,7 @@ public final class Engine implements AutoCloseable {
             if (dead != null) {
                 return CompletableFuture.failedFuture(dead);
             }
-            pending = new PendingList(list, arrival, timeoutMs(list, arrival.lane()), submitted++, ticker);
+            pending = new PendingList(prepared, arrival, timeoutMs(list, arrival.lane()), submitted++, ticker);
             scheduler.add(pending, ticker.nanos());
             encodable.signalAll();
             answered = scheduler.drain();

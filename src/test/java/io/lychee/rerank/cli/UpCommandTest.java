@@ -17,8 +17,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,9 +27,6 @@ class UpCommandTest {
 
     private static final Path CHECKPOINT =
             Path.of("src/test/resources/golden/checkpoint").toAbsolutePath();
-    private static final Pattern URL = Pattern.compile("console and API at (http://127.0.0.1:\\d+)");
-    private static final Pattern BROKER = Pattern.compile("broker at (127.0.0.1:\\d+)");
-
     private final HttpClient http = HttpClient.newHttpClient();
 
     @TempDir
@@ -42,7 +37,7 @@ class UpCommandTest {
         try (ServerSocket usual = takeUsualPort();
                 ChildProcess up = ChildProcess.start(
                         folder.resolve("up.log"), "up", "--checkpoint", CHECKPOINT.toString(), "--device", "cpu")) {
-            String url = await(up, URL);
+            String url = up.await(Up.URL);
             assertThat(url).as("8080 is taken").isNotEqualTo("http://127.0.0.1:8080");
             awaitReady(up, url);
             assertReranks(url);
@@ -51,10 +46,10 @@ class UpCommandTest {
                     folder.resolve("serve.log"),
                     "serve",
                     "-D",
-                    "kafka.bootstrap-servers=" + await(up, BROKER),
+                    "kafka.bootstrap-servers=" + up.await(Up.BROKER),
                     "--port",
                     "0")) {
-                String other = await(serve, URL);
+                String other = serve.await(Up.URL);
                 assertReranks(other);
                 assertEnds(serve);
             }
@@ -145,17 +140,6 @@ class UpCommandTest {
             }
             requireAlive(up);
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(50));
-        }
-    }
-
-    private static String await(ChildProcess process, Pattern line) throws IOException {
-        while (true) {
-            Matcher found = line.matcher(process.output());
-            if (found.find()) {
-                return found.group(1);
-            }
-            requireAlive(process);
-            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
         }
     }
 

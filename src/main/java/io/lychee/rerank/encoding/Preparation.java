@@ -1,0 +1,88 @@
+package io.lychee.rerank.encoding;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Candidate;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Content;
+import java.text.Normalizer;
+import java.util.Map;
+import java.util.StringJoiner;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is done to the texts of a list before they are encoded: attributes joined in, Unicode normalised, known names
+ * spelled as they should be. Nothing unless it is configured; images, ids and attributes stay as they are. Immutable.
+ */
+record Preparation(RerankConfig.Preparation settings, Spellings spellings) {
+
+    /** What is behind stays as it is; it is cut before the network sees it. */
+    static final int MAX_CHARS = 64 * 1024;
+
+    private static final String SEPARATOR = " | ";
+    private static final Pattern SLOT = Pattern.compile("\\{([^{}]+)}");
+
+    /** @throws io.lychee.rerank.config.ConfigException when the file of spellings can't be read */
+    static Preparation of(RerankConfig.Preparation settings) {
+        return new Preparation(settings, settings.spellings().isEmpty() ? Spellings.NONE : Spellings.read(settings));
+    }
+
+    /** The same list when nothing is configured. */
+    CandidateList prepare(CandidateList list) {
+        if (!settings.normalize()
+                && settings.template().isEmpty()
+                && spellings.byKey().isEmpty()) {
+            return list;
+        }
+        return new CandidateList(
+                list.requestId(),
+                list.instruction(),
+                list.attributes(),
+                new Content(clean(list.query().text()), list.query().images()),
+                list.candidates().stream().map(this::prepare).toList(),
+                list.topN(),
+                list.timeoutMs());
+    }
+
+    private Candidate prepare(Candidate candidate) {
+        Content content = candidate.content();
+        return new Candidate(
+                candidate.id(),
+                new Content(clean(joined(content.text(), candidate.attributes())), content.images()),
+                candidate.retrievalScore(),
+                candidate.attributes(),
+                candidate.relevance());
+    }
+
+    private @Nullable String clean(@Nullable String text) {
+        if (text == null) {
+            return null;
+        }
+        String head = text.substring(0, Math.min(text.length(), MAX_CHARS));
+        String normal = settings.normalize() ? Normalizer.normalize(head, Normalizer.Form.NFKC) : head;
+        return spellings.apply(normal) + text.substring(head.length());
+    }
+
+    /** The parts of the template whose names all have a value. */
+    private @Nullable String joined(@Nullable String text, Map<String, String> attributes) {
+        if (settings.template().isEmpty()) {
+            return text;
+        }
+        StringJoiner parts = new StringJoiner(SEPARATOR);
+        for (String part : settings.template().split(Pattern.quote(SEPARATOR), -1)) {
+            if (SLOT.matcher(part)
+                    .results()
+                    .noneMatch(slot -> value(slot.group(1), text, attributes).isBlank())) {
+                parts.add(SLOT.matcher(part)
+                        .replaceAll(slot -> Matcher.quoteReplacement(value(slot.group(1), text, attributes))));
+            }
+        }
+        return parts.length() == 0 ? null : parts.toString();
+    }
+
+    private static String value(String name, @Nullable String text, Map<String, String> attributes) {
+        String value = name.equals("text") ? text : attributes.get(name);
+        return value == null ? "" : value;
+    }
+}

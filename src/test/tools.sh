@@ -1,0 +1,26 @@
+#!/bin/sh
+# What `mvn -Pfull` needs beside Java and Maven. One line a tool: its name and the Debian package that has it.
+# Says what it found; fails when one is missing, so that no test is left out unseen.
+tools='
+chromium   chromium
+node       nodejs
+npm        npm
+prometheus prometheus
+'
+echo 'mvn -Pfull needs these tools:'
+missing=$(
+  echo "$tools" | while read -r tool package; do
+    [ -n "$tool" ] || continue
+    if command -v "$tool" >/dev/null; then
+      version=$("$tool" --version 2>/dev/null </dev/null | head -n 1)
+      echo "  $tool: ${version#"$tool" } ($(command -v "$tool"))" >&2
+    else
+      echo "  $tool: MISSING" >&2
+      echo "$package"
+    fi
+  done
+)
+if [ -n "$missing" ]; then
+  echo "Tools are missing. On Debian: apt-get install $(echo $missing)" >&2
+  exit 1
+fi
