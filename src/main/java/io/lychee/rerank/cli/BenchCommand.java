@@ -26,7 +26,10 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code ./lychee bench}: measurements. */
-@Command(name = "bench", description = "Measures parts of the job.", subcommands = BenchCommand.EngineCommand.class)
+@Command(
+        name = "bench",
+        description = "Measures parts of the job.",
+        subcommands = {BenchCommand.EngineCommand.class, BenchPipelineCommand.class})
 final class BenchCommand {
 
     /** {@code ./lychee bench engine}: encoder, schedule and network, without broker and Flink. */

@@ -1,23 +1,16 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.scoring.EngineStats;
-import java.io.PrintStream;
-import java.time.Duration;
 
-/** One line on standard error about lists done, pairs a second and the time left; rewritten in a terminal. */
+/** Lists done, pairs a second and the time left, on the {@link StatusLine}. */
 final class Progress {
 
     private static final int BAR = 24;
-    private static final long EVERY_NANOS = Duration.ofSeconds(5).toNanos();
 
-    private final PrintStream out = System.err;
-    /** The launcher knows whether standard error is a terminal. */
-    private final boolean terminal = Boolean.getBoolean("lychee.terminal");
-
+    private final StatusLine out = new StatusLine();
     private final long total;
     private final EngineStats before;
     private final long start = System.nanoTime();
-    private long printed = start;
 
     /** @param before what the engine had done already */
     Progress(long total, EngineStats before) {
@@ -26,16 +19,11 @@ final class Progress {
     }
 
     void show(EngineStats stats) {
-        long now = System.nanoTime();
-        if (terminal || now - printed >= EVERY_NANOS) {
-            printed = now;
-            out.print(terminal ? "\r" + line(stats) + " " : line(stats) + "\n");
-            out.flush();
-        }
+        out.show(() -> line(stats));
     }
 
     void finish(EngineStats stats) {
-        out.println((terminal ? "\r" : "") + line(stats) + " ");
+        out.finish(line(stats));
     }
 
     private String line(EngineStats stats) {
@@ -55,7 +43,7 @@ final class Progress {
                         left);
     }
 
-    private static String duration(double seconds) {
+    static String duration(double seconds) {
         long s = Math.round(seconds);
         return s < 60
                 ? s + " s"

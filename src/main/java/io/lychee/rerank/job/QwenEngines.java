@@ -10,8 +10,10 @@ import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineSettings;
 import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.scoring.Rules;
+import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.Ticker;
 import java.time.Duration;
+import java.util.function.Function;
 
 /** Puts the engine together: encoder and scorer of one checkpoint behind one schedule. */
 public record QwenEngines(RerankConfig config) implements EngineFactory {
@@ -42,13 +44,17 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     /** @throws io.lychee.rerank.config.ConfigException when the checkpoint or a setting is not usable */
     public Engine open() {
+        return open(encoder -> QwenScorer.open(config.model(), encoder.yesId(), encoder.noId()));
+    }
+
+    /** The same engine with {@code network} in the place of the checkpoint's, for benchmarks. */
+    public Engine open(Function<QwenEncoder, Scorer> network) {
         EngineSettings settings = settings();
         QwenEncoder encoder = QwenEncoder.open(config);
         try {
-            QwenScorer scorer = QwenScorer.open(config.model(), encoder.yesId(), encoder.noId());
             return new Engine(
                     encoder,
-                    scorer,
+                    network.apply(encoder),
                     settings,
                     Ticker.system(),
                     onDeath(config.engine().onDeath()));
