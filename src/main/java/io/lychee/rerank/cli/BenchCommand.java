@@ -29,7 +29,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         description = "Measures parts of the job.",
-        subcommands = {BenchCommand.EngineCommand.class, BenchPipelineCommand.class})
+        subcommands = {BenchCommand.EngineCommand.class, BenchPreprocessCommand.class, BenchPipelineCommand.class})
 final class BenchCommand {
 
     /** {@code ./lychee bench engine}: encoder, schedule and network, without broker and Flink. */
