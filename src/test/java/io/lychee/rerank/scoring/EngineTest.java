@@ -24,7 +24,7 @@ class EngineTest {
 
     private final TestingEncoder encoder = new TestingEncoder();
     private final TestingScorer scorer = new TestingScorer();
-    private Engine engine = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
+    private Engine engine = new Engine(encoder, scorer, Lists.settings(100), Ticker.system());
 
     @AfterEach
     void close() {
