@@ -54,7 +54,7 @@ import picocli.CommandLine.Option;
 final class BenchPreprocessCommand implements Callable<Integer> {
 
     private static final int FILES_A_GROUP = 50;
-    private static final int LARGE_FILES = 4;
+    private static final int LARGE_FILES = 2;
     private static final int[][] LARGE = {{1024, 768}, {2048, 1536}};
     private static final List<String> FORMATS = List.of("jpg", "png", "webp");
     private static final int LONG_TEXT = 100;
