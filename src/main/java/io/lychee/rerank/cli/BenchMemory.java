@@ -17,7 +17,7 @@ final class BenchMemory {
     private static final double MEBI = 1 << 20;
 
     /** Time in minutes, memory in MiB. */
-    private record Sample(double at, double heap, double resident) {}
+    record Sample(double at, double heap, double resident) {}
 
     private final List<Sample> samples = new ArrayList<>();
 
@@ -37,6 +37,11 @@ final class BenchMemory {
         } catch (IOException e) {
             return 0;
         }
+    }
+
+    /** One a second. */
+    List<Sample> samples() {
+        return List.copyOf(samples);
     }
 
     /** The slopes leave out the first half, in which the JVM still grows. */

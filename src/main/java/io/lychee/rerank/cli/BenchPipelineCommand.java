@@ -176,6 +176,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
             }
             figures.put("memory", pipeline.memory.figures());
             if (json) {
+                figures.put("memory_samples", pipeline.memory.samples());
                 figures.put("promises", promises);
             }
             BenchOutput.print(figures, json);

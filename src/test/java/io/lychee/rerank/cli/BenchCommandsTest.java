@@ -19,7 +19,9 @@ class BenchCommandsTest {
                         .split(" "));
 
         assertThat(cli.exitCode()).as(cli.err()).isZero();
-        JsonNode realtime = new ObjectMapper().readTree(cli.out()).path("realtime");
+        JsonNode figures = new ObjectMapper().readTree(cli.out());
+        assertThat(figures.path("memory_samples").size()).isGreaterThan(2);
+        JsonNode realtime = figures.path("realtime");
         assertThat(realtime.path("lists").asInt()).isBetween(30, 90);
         assertThat(realtime.path("complete")).isEqualTo(realtime.path("lists"));
         assertThat(realtime.path("unanswered").asInt()).isZero();
