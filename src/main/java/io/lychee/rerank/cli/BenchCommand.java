@@ -3,5 +3,8 @@ package io.lychee.rerank.cli;
 import picocli.CommandLine.Command;
 
 /** {@code ./lychee bench}: measurements. */
-@Command(name = "bench", description = "Measures parts of the job.", subcommands = BenchEngineCommand.class)
+@Command(
+        name = "bench",
+        description = "Measures parts of the job.",
+        subcommands = {BenchEngineCommand.class, BenchPreprocessCommand.class, BenchPipelineCommand.class})
 final class BenchCommand {}

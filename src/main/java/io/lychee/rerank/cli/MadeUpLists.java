@@ -165,10 +165,9 @@ final class MadeUpLists {
         for (int y = 0; y < image.getHeight(); y++) {
             for (int x = 0; x < image.getWidth(); x++) {
                 int noise = random.nextInt(24);
+                int blue = ((x + y) / 8) & 255;
                 image.setRGB(
-                        x,
-                        y,
-                        ((red + x / 4 + noise) & 255) << 16 | ((green + y / 4 + noise) & 255) << 8 | (x + y) / 8 & 255);
+                        x, y, (((red + x / 4 + noise) & 255) << 16) | (((green + y / 4 + noise) & 255) << 8) | blue);
             }
         }
         Graphics2D graphics = image.createGraphics();

@@ -1,24 +1,17 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.scoring.EngineStats;
-import java.io.PrintStream;
-import java.time.Duration;
 
-/** One line on standard error about lists done, the rate and the time left; rewritten in a terminal. */
+/** Lists done, rates and the time left, on the {@link StatusLine}. */
 final class Progress {
 
     private static final int BAR = 24;
-    private static final long EVERY_NANOS = Duration.ofSeconds(5).toNanos();
 
-    private final PrintStream out = System.err;
-    /** The launcher knows whether standard error is a terminal. */
-    private final boolean terminal = Boolean.getBoolean("lychee.terminal");
-
+    private final StatusLine out = new StatusLine();
     private final long done;
     private final long total;
     private final EngineStats before;
     private final long start = System.nanoTime();
-    private long printed = start;
 
     /**
      * @param done lists of {@code total} that earlier runs did
@@ -31,18 +24,12 @@ final class Progress {
     }
 
     void show(EngineStats stats) {
-        long now = System.nanoTime();
-        if (terminal || now - printed >= EVERY_NANOS) {
-            printed = now;
-            String line = line(done + stats.answered() - before.answered(), stats);
-            out.print(terminal ? "\r" + line + " " : line + "\n");
-            out.flush();
-        }
+        out.show(() -> line(done + stats.answered() - before.answered(), stats));
     }
 
     /** @param lists answered or dead, in earlier runs too */
     void finish(long lists, EngineStats stats) {
-        out.println((terminal ? "\r" : "") + line(lists, stats) + " ");
+        out.finish(line(lists, stats));
     }
 
     private String line(long all, EngineStats stats) {
@@ -63,7 +50,7 @@ final class Progress {
                         left);
     }
 
-    private static String duration(double seconds) {
+    static String duration(double seconds) {
         long s = Math.round(seconds);
         return s < 60
                 ? s + " s"

@@ -67,8 +67,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     private Engine open(String device) {
         MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
-        return open(encoder ->
-                QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId()));
+        return open(encoder -> QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId()));
     }
 
     /** With another scorer: for benchmarks. */

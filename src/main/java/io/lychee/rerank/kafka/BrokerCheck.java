@@ -28,13 +28,14 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
-import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.GroupAuthorizationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.TopicExistsException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /**
  * Looks, before a job starts, whether its broker answers and has its topics. Topics are never created on the side: how
@@ -200,6 +201,20 @@ public final class BrokerCheck {
                 }
             }
             awaitShown(admin.get(), topics);
+        }
+    }
+
+    /** Those that somebody else deleted before are none to complain about. */
+    public void delete(Set<String> topics) {
+        try (var admin = open()) {
+            for (KafkaFuture<Void> topic :
+                    admin.get().deleteTopics(topics).topicNameValues().values()) {
+                try {
+                    await(topic);
+                } catch (UnknownTopicOrPartitionException e) {
+                    // gone already
+                }
+            }
         }
     }
 

@@ -206,7 +206,7 @@ final class QwenNetwork implements AutoCloseable {
     }
 
     /** A pass under way; await it once. */
-    final class Started {
+    static final class Started {
 
         private final TorchModule.Call call;
         private final IValue scores;

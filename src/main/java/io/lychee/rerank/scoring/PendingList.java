@@ -103,6 +103,15 @@ final class PendingList {
         }
     }
 
+    /** Tokens of a pass with all of its candidates that wait for one; 0 when none does. */
+    long readyTokens() {
+        long tokens = 0;
+        for (Outcome outcome : outcomes) {
+            tokens += outcome instanceof Outcome.Ready ready ? ready.segment().tokens().length : 0;
+        }
+        return prefix == null || tokens == 0 ? 0 : prefix.tokens().length + tokens;
+    }
+
     /** Bytes of encoded work that wait for the device. */
     long encodedBytes() {
         long bytes = prefix == null ? 0 : prefix.bytes();

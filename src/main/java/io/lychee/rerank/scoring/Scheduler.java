@@ -47,6 +47,11 @@ final class Scheduler {
     /** A list whose answer is to be completed outside the lock. */
     record Answered(PendingList owner, RerankedList answer) {}
 
+    /** A realtime pass holds the third part of what waits, and at least the fourth of a full pass. */
+    private static final int REALTIME_PART = 3;
+
+    private static final int REALTIME_LEAST_PART = 4;
+
     private static final Comparator<EncodeJob> ORDER =
             Comparator.comparing(EncodeJob::owner, PendingList.URGENCY).thenComparingInt(EncodeJob::index);
 
@@ -244,7 +249,8 @@ final class Scheduler {
         List<Pass.Group> groups = new ArrayList<>();
         List<PendingList> owners = new ArrayList<>();
         List<List<Integer>> indices = new ArrayList<>();
-        int room = passTokens;
+        int most = lane == Lane.REALTIME ? realtimeRoom() : passTokens;
+        int room = most;
         for (PendingList pending : lists) {
             if (pending.prefix == null || pending.lane() != lane) {
                 continue;
@@ -260,7 +266,7 @@ final class Scheduler {
                 }
                 int after = left - ready.segment().tokens().length;
                 boolean first = groups.isEmpty() && taken.isEmpty();
-                if ((after < 0 && !first) || now + device.estimate(passTokens - after, now) > latestEnd) {
+                if ((after < 0 && !first) || now + device.estimate(most - after, now) > latestEnd) {
                     break;
                 }
                 left = after;
@@ -281,6 +287,24 @@ final class Scheduler {
             }
         }
         return groups.isEmpty() ? null : new PlannedPass(new Pass(groups), owners, indices);
+    }
+
+    /**
+     * Tokens for the next realtime pass: a part of what waits, because whoever is in a pass waits for all of it; but
+     * enough that a pass's fixed cost counts little, and the most urgent list whole where it fits.
+     */
+    private int realtimeRoom() {
+        long waiting = 0;
+        int first = 0;
+        for (PendingList pending : lists) {
+            if (pending.lane() != Lane.REALTIME || waiting >= (long) REALTIME_PART * passTokens) {
+                break;
+            }
+            waiting += pending.readyTokens();
+            first = first == 0 ? (int) Math.min(passTokens, waiting) : first;
+        }
+        long part = Math.max(waiting / REALTIME_PART, passTokens / REALTIME_LEAST_PART);
+        return (int) Math.min(passTokens, Math.max(first, part));
     }
 
     /** A pass did not fit the device's memory: later ones hold at most half of it. */

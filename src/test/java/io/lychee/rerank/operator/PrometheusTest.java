@@ -7,11 +7,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.DeviceMemoryException;
-import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
@@ -327,8 +327,8 @@ class PrometheusTest {
 
         private Engine open(String device) {
             QwenEngines engines = new QwenEngines(config);
-            return engines.open(encoder -> new FaultyScorer(QwenScorer.open(
-                    config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId())));
+            return engines.open(encoder -> new FaultyScorer(
+                    QwenScorer.open(config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId())));
         }
     }
 }

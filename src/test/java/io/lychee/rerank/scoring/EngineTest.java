@@ -24,7 +24,7 @@ class EngineTest {
 
     private final TestingEncoder encoder = new TestingEncoder();
     private final TestingScorer scorer = new TestingScorer();
-    private Engine engine = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
+    private Engine engine = new Engine(encoder, scorer, Lists.settings(100), Ticker.system());
 
     @AfterEach
     void close() {
@@ -153,8 +153,8 @@ class EngineTest {
     void aHangingPassKillsTheEngine() {
         engine.close();
         scorer.hold = new CountDownLatch(1);
-        EngineSettings settings =
-                new EngineSettings(40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, 0, Duration.ofMinutes(1), Rules.NONE, 0, 0);
+        EngineSettings settings = new EngineSettings(
+                40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, 0, Duration.ofMinutes(1), Rules.NONE, 0, 0);
         engine = new Engine(encoder, scorer, settings, Ticker.system());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 

@@ -10,6 +10,9 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.LongSupplier;
 import org.junit.jupiter.api.Test;
 
 /** Promises in time, on a clock turned by hand: a device that takes 5 ms a pass and 1 ms for 20 tokens. */
@@ -25,7 +28,20 @@ class LanesTest {
 
     private final TestingTicker ticker = new TestingTicker();
     private final Scheduler scheduler = new Scheduler(
-            new EngineSettings(PASS_TOKENS, Duration.ofSeconds(60), 9000, 9000, 1, 1L << 40, 64, 0.1, 0, Duration.ofMinutes(1), Rules.NONE, 0, 0),
+            new EngineSettings(
+                    PASS_TOKENS,
+                    Duration.ofSeconds(60),
+                    9000,
+                    9000,
+                    1,
+                    1L << 40,
+                    64,
+                    0.1,
+                    0,
+                    Duration.ofMinutes(1),
+                    Rules.NONE,
+                    0,
+                    0),
             new ModelInfo("test", "0"));
     private final ArrayDeque<Long> topic = new ArrayDeque<>();
     private final List<PendingList> realtime = new ArrayList<>();
@@ -84,6 +100,20 @@ class LanesTest {
         assertThat(backfillAnswered).as("it keeps its share").isPositive();
     }
 
+    @Test
+    void randomArrivalsWaitLittleLongerThanInAQueueOfOne() {
+        double capacity = 1000 * PASS_TOKENS / (PREFIX_TOKENS + CANDIDATES * CANDIDATE_TOKENS) / (double) PASS_MILLIS;
+        int alone = 5 + (PREFIX_TOKENS + CANDIDATES * CANDIDATE_TOKENS) / 20;
+        Map<Double, Double> loads = Map.of(0.6, 6.5, 0.3, 4.0);
+        loads.forEach((load, most) -> {
+            Random random = new Random(1);
+            answers.clear();
+            run(600_000, () -> Math.round(-Math.log(1 - random.nextDouble()) / (load * capacity) * 1000), 0, false);
+
+            assertThat((double) p99() / alone).as("p99 at a load of %s", load).isLessThanOrEqualTo(most);
+        });
+    }
+
     private long now() {
         return ticker.now().toEpochMilli();
     }
@@ -95,15 +125,19 @@ class LanesTest {
 
     /** Realtime lists come every so many milliseconds (0: none); backfill has no end. */
     private void run(int millis, int every, int timeoutMs, boolean backfill) {
+        run(millis, () -> every == 0 ? Integer.MAX_VALUE : every, timeoutMs, backfill);
+    }
+
+    private void run(int millis, LongSupplier gap, int timeoutMs, boolean backfill) {
         long end = now() + millis;
-        long nextArrival = every == 0 ? Long.MAX_VALUE : now() + every;
+        long nextArrival = now() + gap.getAsLong();
         Scheduler.PlannedPass running = null;
         long passStart = 0;
         long passEnd = Long.MAX_VALUE;
         while (now() < end) {
-            if (now() >= nextArrival) {
+            while (now() >= nextArrival) {
                 topic.add(nextArrival);
-                nextArrival += every;
+                nextArrival += gap.getAsLong();
             }
             if (now() >= passEnd && running != null) {
                 scheduler.scored(

@@ -48,6 +48,18 @@ public final class Lists {
 
     public static EngineSettings settings(int passTokens) {
         return new EngineSettings(
-                passTokens, java.time.Duration.ofSeconds(60), 100, 50, 2, 1 << 20, 4, 0.1, 0, java.time.Duration.ofMinutes(1), Rules.NONE, 0, 0);
+                passTokens,
+                java.time.Duration.ofSeconds(60),
+                100,
+                50,
+                2,
+                1 << 20,
+                4,
+                0.1,
+                0,
+                java.time.Duration.ofMinutes(1),
+                Rules.NONE,
+                0,
+                0);
     }
 }

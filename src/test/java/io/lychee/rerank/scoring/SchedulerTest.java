@@ -28,13 +28,32 @@ class SchedulerTest {
 
     @Test
     void takesWholeListsWhileTheyFit() {
-        encodeAll(add(Lists.of("a", 2)), 10, 5);
-        encodeAll(add(Lists.of("b", 2)), 10, 5);
-        encodeAll(add(Lists.of("c", 2)), 10, 5);
+        for (String id : List.of("a", "b", "c")) {
+            encodeAll(add(Lists.of(id, 2), Lane.BACKFILL, 0), 10, 5);
+        }
 
         assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("a", "b");
         assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("c");
         assertThat(scheduler.nextPass(ticker.nanos())).isNull();
+    }
+
+    @Test
+    void realtimePassesGrowWithWhatWaits() {
+        for (String id : List.of("a", "b", "c", "d", "e")) {
+            encodeAll(add(Lists.of(id, 1)), 8, 4);
+        }
+
+        assertThat(ids(scheduler.nextPass(ticker.nanos()))).as("a third of 60").containsExactly("a");
+        encodeAll(add(Lists.of("f", 1), Lane.REALTIME, 5000), 8, 28);
+        assertThat(ids(scheduler.nextPass(ticker.nanos())))
+                .as("the most urgent whole")
+                .containsExactly("f");
+        for (int i = 0; i < 10; i++) {
+            encodeAll(add(Lists.of("g" + i, 1)), 8, 4);
+        }
+        assertThat(ids(scheduler.nextPass(ticker.nanos())))
+                .as("no more than a full pass")
+                .hasSize(3);
     }
 
     @Test
