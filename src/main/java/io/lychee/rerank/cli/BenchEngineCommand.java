@@ -48,6 +48,9 @@ final class BenchEngineCommand implements Callable<Integer> {
     /** Enough that the device never waits for lists, few enough that latencies mean something. */
     private static final int IN_FLIGHT = 8;
 
+    /** The demo shop's lists come again and again. */
+    private static final Map<String, String> UNCACHED = Map.of("cache.scores.max-entries", "0");
+
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
@@ -85,12 +88,12 @@ final class BenchEngineCommand implements Callable<Integer> {
                     .formatted(lists, warmUp, candidates));
         }
         DemoShop shop = DemoShop.load();
-        RerankConfig config = options.load(shop.defaults(), Map.of());
+        RerankConfig config = options.load(shop.defaults(), UNCACHED);
         PassTrace trace = new PassTrace();
         if (shape == null) {
             try (Engine engine = new QwenEngines(config)
                     .open(encoder -> trace.around(QwenScorer.open(
-                            config.model(), new QwenEngines(config).bounds(), encoder.yesId(), encoder.noId())))) {
+                            config.model(), new QwenEngines(config).bounds(), encoder.yesId(), encoder.noId(), progress -> {})))) {
                 Map<String, Object> figures = new LinkedHashMap<>();
                 figures.put("model", engine.model().name());
                 run(engine, trace, i -> shop.lists().get(i % shop.lists().size()), figures);
@@ -101,7 +104,9 @@ final class BenchEngineCommand implements Callable<Integer> {
         Path checkpoint = Files.createTempDirectory("lychee-bench");
         try {
             return runMadeUp(
-                    options.load(shop.defaults(), Map.of("model.checkpoint", made(config, checkpoint))), trace);
+                    options.load(
+                            shop.defaults(),
+                            Map.of("model.checkpoint", made(config, checkpoint), "cache.scores.max-entries", "0")), trace);
         } finally {
             FileUtils.deleteDirectory(checkpoint.toFile());
         }

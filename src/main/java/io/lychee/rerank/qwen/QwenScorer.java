@@ -78,11 +78,13 @@ public final class QwenScorer implements Scorer {
      *
      * @param yesId token id of "yes" in the checkpoint's tokenizer
      * @param noId token id of "no" in the checkpoint's tokenizer
+     * @param progress told while the weights are read, by the calling thread
      * @throws ConfigException when checkpoint, device or engine are not what this network needs
      */
-    public static QwenScorer open(RerankConfig.Model settings, Bounds bounds, int yesId, int noId) {
+    public static QwenScorer open(
+            RerankConfig.Model settings, Bounds bounds, int yesId, int noId, Consumer<LoadProgress> progress) {
         TorchDevice device = TorchDevice.of(settings.device(), engine());
-        return open(settings, bounds, yesId, noId, device, QwenNetwork.sources(device));
+        return open(settings, bounds, yesId, noId, progress, device, QwenNetwork.sources(device));
     }
 
     static QwenScorer open(
@@ -90,6 +92,7 @@ public final class QwenScorer implements Scorer {
             Bounds bounds,
             int yesId,
             int noId,
+            Consumer<LoadProgress> progress,
             TorchDevice device,
             Map<String, String> sources) {
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
@@ -100,7 +103,7 @@ public final class QwenScorer implements Scorer {
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
         ModelInfo model = new ModelInfo(checkpoint.name(), ModelFingerprint.of(checkpoint, files.files()));
         return open(config, preprocessor, device, sources, bounds, model, network -> {
-            WeightLoading.load(tensors, network, device.isCpu(), logged());
+            WeightLoading.load(tensors, network, device.isCpu(), logged().andThen(progress));
             network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
         });
     }

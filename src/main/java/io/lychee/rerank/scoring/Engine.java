@@ -195,6 +195,7 @@ public final class Engine implements AutoCloseable {
                     prefixTokensSaved,
                     images,
                     imageHits,
+                    encoder.imageHits(),
                     scheduler.scoreHits(),
                     busyNanos,
                     scheduler.passTokens(),
