@@ -72,7 +72,8 @@ class Reranker(Module):
             self.theta,
             self.mrope_axes,
         )
-        self.seen = torch.zeros([cells, visual.merger_out_bias.shape[0]], device=device, dtype=self.dtype)
+        # not zeros: what the host's memory holds of it is only what was written
+        self.seen = torch.empty([cells, visual.merger_out_bias.shape[0]], device=device, dtype=self.dtype)
         for _ in range(2):
             self.results.append(Results(device))
         return len(self.views)
