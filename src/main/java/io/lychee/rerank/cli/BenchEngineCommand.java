@@ -93,7 +93,11 @@ final class BenchEngineCommand implements Callable<Integer> {
         if (shape == null) {
             try (Engine engine = new QwenEngines(config)
                     .open(encoder -> trace.around(QwenScorer.open(
-                            config.model(), new QwenEngines(config).bounds(), encoder.yesId(), encoder.noId(), progress -> {})))) {
+                            config.model(),
+                            new QwenEngines(config).bounds(),
+                            encoder.yesId(),
+                            encoder.noId(),
+                            progress -> {})))) {
                 Map<String, Object> figures = new LinkedHashMap<>();
                 figures.put("model", engine.model().name());
                 run(engine, trace, i -> shop.lists().get(i % shop.lists().size()), figures);
@@ -106,7 +110,8 @@ final class BenchEngineCommand implements Callable<Integer> {
             return runMadeUp(
                     options.load(
                             shop.defaults(),
-                            Map.of("model.checkpoint", made(config, checkpoint), "cache.scores.max-entries", "0")), trace);
+                            Map.of("model.checkpoint", made(config, checkpoint), "cache.scores.max-entries", "0")),
+                    trace);
         } finally {
             FileUtils.deleteDirectory(checkpoint.toFile());
         }

@@ -92,7 +92,8 @@ final class UpCommand implements Callable<Integer> {
                 + config.kafka().bootstrapServers() + "; loading " + what);
         QwenEngines engines = new QwenEngines(config);
         long from = System.nanoTime();
-        Engines.Lease lease = started.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
+        Engines.Lease lease =
+                started.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
         StreamExecutionEnvironment env = RerankJob.environment(config);
         RerankJob.build(env, config, engines);
         JobClient job = env.executeAsync("lychee-rerank");

@@ -52,6 +52,7 @@ public final class QwenEncoder implements Encoder {
         this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels(), limits.decodeTimeout());
         this.images = Caffeine.newBuilder()
                 .maximumWeight(config.caches().imageBytes())
+                .executor(Runnable::run) // what is over the bound is gone at once
                 .weigher((Sha256 key, EncodedImage image) -> image.bytes())
                 .build();
         this.visionStart = tokenizer.controlToken("<|vision_start|>");
@@ -180,6 +181,11 @@ public final class QwenEncoder implements Encoder {
     @Override
     public long imageHits() {
         return imageHits.sum();
+    }
+
+    @Override
+    public EngineStats.Fetches fetches() {
+        return fetching.fetches();
     }
 
     /** Id of the token whose likelihood stands for relevance. */

@@ -74,8 +74,8 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     private Engine open(String device, Consumer<LoadProgress> progress) {
         MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
-        return open(encoder -> QwenScorer.open(
-                config.model().onto(device), bounds(), encoder.yesId(), encoder.noId(), progress));
+        return open(encoder ->
+                QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId(), progress));
     }
 
     /** With another scorer: for benchmarks. */

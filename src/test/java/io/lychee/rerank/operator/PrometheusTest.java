@@ -328,8 +328,8 @@ class PrometheusTest {
 
         private Engine open(String device) {
             QwenEngines engines = new QwenEngines(config);
-            return engines.open(encoder -> new FaultyScorer(
-                    QwenScorer.open(config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {})));
+            return engines.open(encoder -> new FaultyScorer(QwenScorer.open(
+                    config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {})));
         }
     }
 }

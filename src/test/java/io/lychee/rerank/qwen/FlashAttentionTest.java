@@ -15,8 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class FlashAttentionTest {
 
-    private static final String KERNEL =
-            """
+    private static final String KERNEL = """
             import torch
             from torch import Tensor
             from typing import List, Tuple

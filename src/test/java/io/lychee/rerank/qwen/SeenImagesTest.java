@@ -39,8 +39,9 @@ class SeenImagesTest {
             for (EncodedImage image : plan.unseen) {
                 int cells = image.height() / CELL * (image.width() / CELL);
                 long[] places = Arrays.copyOfRange(plan.unseenPlaces, at, at += cells);
-                written.values().removeIf(old -> Arrays.stream(old)
-                        .anyMatch(place -> Arrays.stream(places).anyMatch(p -> p == place)));
+                written.values()
+                        .removeIf(old -> Arrays.stream(old)
+                                .anyMatch(place -> Arrays.stream(places).anyMatch(p -> p == place)));
                 written.put(image.key(), places);
             }
             at = 0;
@@ -49,9 +50,9 @@ class SeenImagesTest {
                 long[] places = Arrays.copyOfRange(plan.places, at, at += cells);
                 assertThat(places).isEqualTo(written.get(images.get(i).key()));
             }
-            Set<Object> distinct = new HashSet<>(images.stream().map(EncodedImage::key).toList());
-            assertThat(plan.unseen.size())
-                    .isEqualTo(distinct.size() - hits(images, plan));
+            Set<Object> distinct =
+                    new HashSet<>(images.stream().map(EncodedImage::key).toList());
+            assertThat(plan.unseen.size()).isEqualTo(distinct.size() - hits(images, plan));
             if (random.nextInt(10) == 0) { // the pass failed
                 seen.forget(plan.unseen);
                 plan.unseen.forEach(image -> written.remove(image.key()));
@@ -81,7 +82,7 @@ class SeenImagesTest {
 
         assertThat(seen.plan(List.of(a, c), CELL).hits).containsExactly(true, true);
         assertThat(seen.plan(List.of(b), CELL).hits).containsExactly(false);
-        assertThatThrownBy(() -> seen.plan(List.of(a, b, c, image(5)), CELL)).hasMessageContaining("12 cells");
+        assertThatThrownBy(() -> seen.plan(List.of(a, b, c, image(5)), CELL)).hasMessageContaining("16 cells of 12");
     }
 
     @Test
@@ -90,7 +91,8 @@ class SeenImagesTest {
         int[] tokens = new int[6];
         Arrays.fill(tokens, 1, 5, Golden.IMAGE_TOKEN);
         Segment candidate = new Segment(tokens, List.of(picture), 4, false);
-        Pass pass = new Pass(List.of(new Pass.Group(new Segment(new int[] {1, 2}, List.of(), 0, false), List.of(candidate))));
+        Pass pass = new Pass(List.of(
+                new Pass.Group(new Segment(new int[] {1, 2}, List.of(), 0, false), List.of(candidate))));
         try (QwenScorer scorer = Golden.open(Golden.CHECKPOINT)) {
             var first = scorer.start(pass);
             var second = scorer.start(pass);

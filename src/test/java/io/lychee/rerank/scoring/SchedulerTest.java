@@ -8,9 +8,9 @@ import io.lychee.rerank.domain.Latency;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RankedCandidate;
-import java.time.Duration;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -91,10 +91,11 @@ class SchedulerTest {
             } else {
                 assertThat(planned).isNull();
             }
-            assertThat(keeping.drain()).singleElement().satisfies(answered -> assertThat(
-                            answered.answer().results())
-                    .extracting(RankedCandidate::score)
-                    .containsExactly(0.5, 0.25));
+            assertThat(keeping.drain())
+                    .singleElement()
+                    .satisfies(answered -> assertThat(answered.answer().results())
+                            .extracting(RankedCandidate::score)
+                            .containsExactly(0.5, 0.25));
             assertThat(keeping.encodedBytes()).isZero();
         }
         assertThat(keeping.scoreHits()).isEqualTo(2);

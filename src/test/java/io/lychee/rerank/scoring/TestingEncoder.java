@@ -37,11 +37,6 @@ public final class TestingEncoder implements Encoder {
     }
 
     @Override
-    public long imageHits() {
-        return 0;
-    }
-
-    @Override
     public EngineStats.Fetches fetches() {
         return EngineStats.Fetches.NONE;
     }
