@@ -202,6 +202,7 @@ final class BenchEngineCommand implements Callable<Integer> {
         figures.put("passes", stats.passes() - before.passes());
         figures.put("tokens_per_pass", round((stats.tokens() - before.tokens()) / (double) trace.size(), 0));
         figures.put("device_busy", round(trace.busyShare(), 3));
+        figures.put("hand_over_ms", round(trace.handMillis(), 1));
         figures.put("slowest_pass_per_token_over_median", round(trace.slowestOverMedian(), 2));
         return new RunResult(pairs / seconds);
     }
