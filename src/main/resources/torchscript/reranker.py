@@ -103,9 +103,10 @@ class Reranker(Module):
             yes = torch.view_copy(yes, dtype=torch.bfloat16)
             no = torch.view_copy(no, dtype=torch.bfloat16)
         self.head = (yes.float() - no.float()).to(torch.device(self.device))
-        visual = self.visual
-        assert visual is not None
+        visual, language = self.visual, self.language
+        assert visual is not None and language is not None
         visual.finish()
+        language.finish()
         return len(self.views)
 
     # For benchmarks: the product of two random matrices, so many times; returns when it is done.

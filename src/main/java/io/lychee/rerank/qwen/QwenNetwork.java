@@ -56,7 +56,7 @@ final class QwenNetwork implements AutoCloseable {
             int seenCells) {
         byte[] archive = TorchScriptArchive.write(
                 TorchScriptSource.translate(sources), "reranker.Reranker", attributes(config, preprocessor, device));
-        TorchModule module = TorchModule.load(archive, !device.isCpu());
+        TorchModule module = TorchModule.load(archive);
         try (TorchModule.Call call = module.call()) {
             call.run("build", call.value(seenCells));
         } catch (RuntimeException e) {

@@ -37,7 +37,7 @@ public final class QwenScorer implements Scorer {
     /** What FlashAttention in bfloat16 may differ by from float32; its outputs are up to about 3. */
     private static final double FLASH_TOLERANCE = 0.05;
 
-    private static final int GPU_WARM_UPS = 8;
+    private static final int GPU_WARM_UPS = 3;
 
     private static final int MIN_PASS_TOKENS = 512;
 
@@ -276,8 +276,8 @@ public final class QwenScorer implements Scorer {
     }
 
     /**
-     * Passes with text and images, so that real ones meet nothing new. On a GPU some at full size: the first shapes are
-     * compiled, later ones take what is there; and what doesn't fit the memory shows now.
+     * Passes with text and images, so that real ones meet nothing new. On a GPU some at full size: what doesn't fit the
+     * memory shows now.
      *
      * @return tokens of the largest pass that fits
      */
