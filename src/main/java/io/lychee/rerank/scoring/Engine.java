@@ -16,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -102,6 +103,8 @@ public final class Engine implements AutoCloseable {
         this.scheduler = new Scheduler(settings, scorer.model(), scorer.passTokens());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
+        // a pass that is awaited, or a list that comes, while this closes needs no timer any more
+        timer.setRejectedExecutionHandler(new ThreadPoolExecutor.DiscardPolicy());
         this.idleSince = ticker.nanos();
         timer.prestartCoreThread(); // here, not under the first caller: see Engines
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
@@ -501,9 +504,9 @@ public final class Engine implements AutoCloseable {
     public void close() {
         fail(new EngineClosedException());
         timer.shutdownNow();
+        threads.forEach(Thread::interrupt);
         boolean ended = true;
         for (Thread thread : threads) {
-            thread.interrupt();
             try {
                 thread.join(CLOSE_MILLIS);
             } catch (InterruptedException e) {
