@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.management.OperatingSystemMXBean;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Lane;
@@ -48,8 +49,11 @@ final class BenchEngineCommand implements Callable<Integer> {
     /** Enough that the device never waits for lists, few enough that latencies mean something. */
     private static final int IN_FLIGHT = 8;
 
-    /** The demo shop's lists come again and again. */
-    private static final Map<String, String> UNCACHED = Map.of("cache.scores.max-entries", "0");
+    /** The demo shop's lists and pictures come again and again. */
+    private static final Map<String, String> UNCACHED = Map.of(
+            RerankOptions.CACHE_SCORES.key(), "0",
+            RerankOptions.CACHE_IMAGES.key(), "0",
+            RerankOptions.CACHE_VISION.key(), "0");
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
@@ -110,7 +114,7 @@ final class BenchEngineCommand implements Callable<Integer> {
             return runMadeUp(
                     options.load(
                             shop.defaults(),
-                            Map.of("model.checkpoint", made(config, checkpoint), "cache.scores.max-entries", "0")),
+                            Map.of(RerankOptions.CHECKPOINT.key(), made(config, checkpoint), RerankOptions.CACHE_SCORES.key(), "0")),
                     trace);
         } finally {
             FileUtils.deleteDirectory(checkpoint.toFile());

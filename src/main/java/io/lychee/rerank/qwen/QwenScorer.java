@@ -287,10 +287,11 @@ public final class QwenScorer implements Scorer {
             return bounds.passTokens();
         }
         int tokens = bounds.passTokens();
-        for (int i = 0; i < GPU_WARM_UPS; i++) {
+        for (int i = 0; i < GPU_WARM_UPS; ) {
             int side = 16 - i % 3; // 16: as a picture of 448 × 448
             try {
                 score(warmUp(side, Math.max(1, tokens / (side * side + 4) - i % 4)));
+                i++;
             } catch (DeviceMemoryException e) {
                 tokens /= 2;
                 LOG.warn("passes of pass.max-tokens {} don't fit {}: trying {}", tokens * 2, device.name(), tokens);
@@ -363,7 +364,8 @@ public final class QwenScorer implements Scorer {
             try {
                 scores = started.await();
             } catch (RuntimeException e) {
-                throw failure(pass, e);
+                // what is said so late is said of the device, whatever it says
+                throw new ScoringException(message(pass, e), e);
             }
             int broken = 0;
             for (float score : scores) {
@@ -382,9 +384,13 @@ public final class QwenScorer implements Scorer {
         }
     }
 
-    private static RuntimeException failure(Pass pass, RuntimeException e) {
-        String message = "a pass of %d tokens, %d candidates failed: %s"
+    private static String message(Pass pass, RuntimeException e) {
+        return "a pass of %d tokens, %d candidates failed: %s"
                 .formatted(pass.tokens(), pass.candidates(), e.getMessage());
+    }
+
+    private static RuntimeException failure(Pass pass, RuntimeException e) {
+        String message = message(pass, e);
         return isOutOfMemory(e) ? new DeviceMemoryException(message, e) : new ScoringException(message, e);
     }
 

@@ -60,7 +60,7 @@ final class TorchModule implements AutoCloseable {
         model.close();
     }
 
-    /** Owned by one thread. */
+    /** For one thread at a time. */
     final class Call implements AutoCloseable {
 
         private final PtNDManager manager;

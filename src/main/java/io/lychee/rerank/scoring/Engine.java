@@ -340,7 +340,9 @@ public final class Engine implements AutoCloseable {
                 if (running.pass.isRunning()) {
                     this.running.put(running);
                 } else {
-                    awaitIdle();
+                    if (!awaitIdle()) {
+                        return;
+                    }
                     finish(running);
                 }
             }
@@ -431,13 +433,14 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Until only the pass that was just taken is in flight. */
-    private void awaitIdle() throws InterruptedException {
+    /** Until only the pass that was just taken is in flight; false when the engine is dead. */
+    private boolean awaitIdle() throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            while (inFlight > 1) {
+            while (dead == null && inFlight > 1) {
                 scorable.await();
             }
+            return dead == null;
         } finally {
             lock.unlock();
         }
