@@ -114,7 +114,11 @@ final class BenchEngineCommand implements Callable<Integer> {
             return runMadeUp(
                     options.load(
                             shop.defaults(),
-                            Map.of(RerankOptions.CHECKPOINT.key(), made(config, checkpoint), RerankOptions.CACHE_SCORES.key(), "0")),
+                            Map.of(
+                                    RerankOptions.CHECKPOINT.key(),
+                                    made(config, checkpoint),
+                                    RerankOptions.CACHE_SCORES.key(),
+                                    "0")),
                     trace);
         } finally {
             FileUtils.deleteDirectory(checkpoint.toFile());
