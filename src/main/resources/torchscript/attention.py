@@ -9,12 +9,25 @@ from flash import flash_attention
 from weights import to_device
 
 
-# Rotates each head by its row's angles, in float32 whatever the dtype of x. Written so that it fuses into one kernel.
-# x (rows, heads, head_dim), cos and sin (rows, 1, head_dim / 2) → (rows, heads, head_dim)
-def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    first, second = first.float(), second.float()
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).type_as(x)
+# Rotary embedding turns pairs of a head's numbers, which checkpoints hold half a head apart. The rows of the query and
+# key projections (weight or bias; the first of x) are reordered once so that pairs lie side by side and are complex
+# numbers: few plain operations, no kernels compiled for each new shape. Attention doesn't see the order.
+def pair_rotary(x: Tensor, heads: int, head_dim: int):
+    rows = x[: heads * head_dim]
+    halves = rows.view([heads, 2, head_dim // 2] + x.shape[1:])
+    rows.copy_(halves.transpose(1, 2).reshape(rows.shape))
+
+
+# angles (rows, head_dim / 2) → (rows, 1, head_dim / 2), complex
+def rotary_turns(angles: Tensor) -> Tensor:
+    return torch.polar(torch.ones_like(angles), angles)[:, None]
+
+
+# Rotates each head by its row's angles, in float32 whatever the dtype of x.
+# x (rows, heads, head_dim), pairs side by side → the same
+def apply_rotary(x: Tensor, turns: Tensor) -> Tensor:
+    pairs = torch.view_as_complex(x.float().view(x.shape[0], x.shape[1], -1, 2))
+    return torch.view_as_real(pairs * turns).flatten(2).to(x.dtype)
 
 
 # Where each sequence of these lengths starts, and where the last one ends: (sequences + 1), int32

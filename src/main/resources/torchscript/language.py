@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing import List
 
-from attention import Segments, apply_rotary, attend_segments
+from attention import Segments, apply_rotary, attend_segments, pair_rotary, rotary_turns
 from weights import Weights
 
 
@@ -23,12 +23,19 @@ class DecoderLayer:
         self.up_weight = weights.one(prefix + "mlp.up_proj.weight")
         self.down_weight = weights.one(prefix + "mlp.down_proj.weight")
 
+    # To be called once the weights are filled.
+    def finish(self):
+        heads = self.heads + self.kv_heads
+        head_dim = self.qkv_bias.shape[0] // (heads + self.kv_heads)
+        pair_rotary(self.qkv_weight, heads, head_dim)
+        pair_rotary(self.qkv_bias, heads, head_dim)
+
     # (rows, hidden) → (rows, heads · head_dim), not yet projected
-    def attention(self, x: Tensor, cos: Tensor, sin: Tensor, segments: Segments) -> Tensor:
+    def attention(self, x: Tensor, turns: Tensor, segments: Segments) -> Tensor:
         x = torch.rms_norm(x, [x.shape[1]], self.input_norm, self.eps)
         qkv = F.linear(x, self.qkv_weight, self.qkv_bias).view(x.shape[0], self.heads + 2 * self.kv_heads, -1)
         qk, v = qkv.split([self.heads + self.kv_heads, self.kv_heads], dim=1)  # (rows, heads, head_dim)
-        q, k = apply_rotary(qk, cos, sin).split([self.heads, self.kv_heads], dim=1)
+        q, k = apply_rotary(qk, turns).split([self.heads, self.kv_heads], dim=1)
         return attend_segments(q, k, v, segments)
 
     # adds to x (rows, hidden), in place, what the MLP makes of it
@@ -61,6 +68,11 @@ class LanguageModel:
         self.inv_freq = 1.0 / (theta ** (torch.arange(0, head_dim, 2, device=device).float() / head_dim))
         self.mrope_axes = torch.tensor(mrope_axes, device=device)  # (head_dim / 2): 0 time, 1 height, 2 width
 
+    # To be called once the weights are filled.
+    def finish(self):
+        for layer in self.layers:
+            layer.finish()
+
     # tokens (rows) ids; positions (3, rows) time, height, width; last: the rows whose result is wanted;
     # images (cells, hidden) stand in for the tokens at image_rows (cells) → (last, hidden), after the final norm
     def __call__(
@@ -78,10 +90,10 @@ class LanguageModel:
         x = F.embedding(self.embed_tokens, tokens)  # (rows, hidden)
         x.index_copy_(0, image_rows, images)
         angles = positions[self.mrope_axes].t() * self.inv_freq  # (rows, head_dim / 2), float32
-        cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+        turns = rotary_turns(angles)
         segments = Segments(prefixes, counts, candidates, x, flash)
         for i, layer in enumerate(self.layers):
-            attended = layer.attention(x, cos, sin, segments)
+            attended = layer.attention(x, turns, segments)
             if i == len(self.layers) - 1:  # nothing looks at the other rows any more
                 x, attended = x[last], attended[last]
             x.addmm_(attended, layer.o_weight.t())

@@ -72,7 +72,8 @@ class Reranker(Module):
             self.theta,
             self.mrope_axes,
         )
-        self.seen = torch.zeros([cells, visual.merger_out_bias.shape[0]], device=device, dtype=self.dtype)
+        # not zeros: what the host's memory holds of it is only what was written
+        self.seen = torch.empty([cells, visual.merger_out_bias.shape[0]], device=device, dtype=self.dtype)
         for _ in range(2):
             self.results.append(Results(device))
         return len(self.views)
@@ -102,9 +103,10 @@ class Reranker(Module):
             yes = torch.view_copy(yes, dtype=torch.bfloat16)
             no = torch.view_copy(no, dtype=torch.bfloat16)
         self.head = (yes.float() - no.float()).to(torch.device(self.device))
-        visual = self.visual
-        assert visual is not None
+        visual, language = self.visual, self.language
+        assert visual is not None and language is not None
         visual.finish()
+        language.finish()
         return len(self.views)
 
     # For benchmarks: the product of two random matrices, so many times; returns when it is done.

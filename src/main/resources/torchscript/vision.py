@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing import List
 
-from attention import Blocks, apply_rotary, attend_blocks
+from attention import Blocks, apply_rotary, attend_blocks, pair_rotary, rotary_turns
 from weights import Weights
 
 
@@ -27,13 +27,19 @@ class VisionBlock:
         self.down_weight = weights.stacked([prefix + "mlp.down_proj.weight"], 1, mlp_multiple)
         self.down_bias = weights.one(prefix + "mlp.down_proj.bias")
 
-    # (patches, hidden) → (patches, hidden); patches attend within their block; cos and sin (patches, 1, head_dim / 2)
-    def __call__(self, x: Tensor, cos: Tensor, sin: Tensor, blocks: Blocks) -> Tensor:
+    # To be called once the weights are filled.
+    def finish(self):
+        head_dim = self.qkv_bias.shape[0] // (3 * self.heads)
+        pair_rotary(self.qkv_weight, 2 * self.heads, head_dim)
+        pair_rotary(self.qkv_bias, 2 * self.heads, head_dim)
+
+    # (patches, hidden) → (patches, hidden); patches attend within their block; turns: see rotary_turns
+    def __call__(self, x: Tensor, turns: Tensor, blocks: Blocks) -> Tensor:
         hidden = x.shape[1]
         y = torch.rms_norm(x, [hidden], self.norm1, 1e-6)
         qkv = F.linear(y, self.qkv_weight, self.qkv_bias).view(-1, 3 * self.heads, hidden // self.heads)
         qk, v = qkv.split([2 * self.heads, self.heads], dim=1)
-        q, k = apply_rotary(qk, cos, sin).chunk(2, dim=1)  # each (patches, heads, head_dim)
+        q, k = apply_rotary(qk, turns).chunk(2, dim=1)  # each (patches, heads, head_dim)
         y = attend_blocks(q, k, v, blocks)
         x = x + F.linear(y, self.proj_weight, self.proj_bias)
         y = torch.rms_norm(x, [hidden], self.norm2, 1e-6)
@@ -82,6 +88,8 @@ class VisionTower:
         # a still image is its frame repeated, so the temporal slices meet the same pixels: sum them once
         frames = self.patch_embed_frames
         self.patch_embed = frames.float().sum(2).flatten(1).to(frames.dtype)  # (hidden, pixels)
+        for block in self.blocks:
+            block.finish()
 
     # 8-bit RGB of all images, one behind the other, to rows of one patch each. The merge × merge patches of a cell
     # are neighbours, the cells of an image lie row by row: (bytes) → (patches, pixels), columns by channel, y, x
@@ -126,11 +134,11 @@ class VisionTower:
         x = F.linear(self.normalise(patches).to(self.patch_embed.dtype), self.patch_embed)  # (patches, hidden)
         hidden = x.shape[1]
         angles = torch.cat([rows[:, None] * self.inv_freq, columns[:, None] * self.inv_freq], dim=-1)
-        cos, sin = angles.cos()[:, None], angles.sin()[:, None]  # (patches, 1, head_dim / 2), float32
+        turns = rotary_turns(angles)
         windows = Blocks(window_counts, window_sizes, x.device, flash)
         images = Blocks(image_counts, image_sizes, x.device, flash)
         for i, block in enumerate(self.blocks):
-            x = block(x, cos, sin, images if i in self.full_attention else windows)
+            x = block(x, turns, images if i in self.full_attention else windows)
         x = torch.rms_norm(x, [hidden], self.ln_q, 1e-6).view(order.shape[0], -1)  # (cells, merge² · hidden)
         x = F.gelu(F.linear(x, self.merger_in_weight, self.merger_in_bias))
         x = F.linear(x, self.merger_out_weight, self.merger_out_bias)  # (cells, out_hidden)

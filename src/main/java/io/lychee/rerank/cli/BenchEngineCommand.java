@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.management.OperatingSystemMXBean;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Lane;
@@ -48,6 +49,12 @@ final class BenchEngineCommand implements Callable<Integer> {
     /** Enough that the device never waits for lists, few enough that latencies mean something. */
     private static final int IN_FLIGHT = 8;
 
+    /** The demo shop's lists and pictures come again and again. */
+    private static final Map<String, String> UNCACHED = Map.of(
+            RerankOptions.CACHE_SCORES.key(), "0",
+            RerankOptions.CACHE_IMAGES.key(), "0",
+            RerankOptions.CACHE_VISION.key(), "0");
+
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
@@ -85,12 +92,16 @@ final class BenchEngineCommand implements Callable<Integer> {
                     .formatted(lists, warmUp, candidates));
         }
         DemoShop shop = DemoShop.load();
-        RerankConfig config = options.load(shop.defaults(), Map.of());
+        RerankConfig config = options.load(shop.defaults(), UNCACHED);
         PassTrace trace = new PassTrace();
         if (shape == null) {
             try (Engine engine = new QwenEngines(config)
                     .open(encoder -> trace.around(QwenScorer.open(
-                            config.model(), new QwenEngines(config).bounds(), encoder.yesId(), encoder.noId())))) {
+                            config.model(),
+                            new QwenEngines(config).bounds(),
+                            encoder.yesId(),
+                            encoder.noId(),
+                            progress -> {})))) {
                 Map<String, Object> figures = new LinkedHashMap<>();
                 figures.put("model", engine.model().name());
                 run(engine, trace, i -> shop.lists().get(i % shop.lists().size()), figures);
@@ -101,7 +112,10 @@ final class BenchEngineCommand implements Callable<Integer> {
         Path checkpoint = Files.createTempDirectory("lychee-bench");
         try {
             return runMadeUp(
-                    options.load(shop.defaults(), Map.of("model.checkpoint", made(config, checkpoint))), trace);
+                    options.load(
+                            shop.defaults(),
+                            Map.of(RerankOptions.CHECKPOINT.key(), made(config, checkpoint), RerankOptions.CACHE_SCORES.key(), "0")),
+                    trace);
         } finally {
             FileUtils.deleteDirectory(checkpoint.toFile());
         }
@@ -192,6 +206,7 @@ final class BenchEngineCommand implements Callable<Integer> {
         figures.put("passes", stats.passes() - before.passes());
         figures.put("tokens_per_pass", round((stats.tokens() - before.tokens()) / (double) trace.size(), 0));
         figures.put("device_busy", round(trace.busyShare(), 3));
+        figures.put("hand_over_ms", round(trace.handMillis(), 1));
         figures.put("slowest_pass_per_token_over_median", round(trace.slowestOverMedian(), 2));
         return new RunResult(pairs / seconds);
     }

@@ -148,6 +148,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
             fixed.put(topic.key(), own + topic.defaultValue());
         }
         fixed.put(RerankOptions.GROUP_ID.key(), own + "job");
+        defaults.put(RerankOptions.CACHE_SCORES.key(), "0"); // the shop's pairs come again and again
         return options.load(defaults, fixed);
     }
 

@@ -90,7 +90,9 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         try {
             Files.copy(shop.folder().resolve("checkpoint/tokenizer.json"), folder.resolve("tokenizer.json"));
             Files.writeString(folder.resolve("preprocessor_config.json"), "{}"); // the published sizes
-            RerankConfig config = options.load(Map.of(RerankOptions.CHECKPOINT.key(), folder.toString()), Map.of());
+            RerankConfig config = options.load(
+                    Map.of(RerankOptions.CHECKPOINT.key(), folder.toString()),
+                    Map.of(RerankOptions.CACHE_IMAGES.key(), "0")); // the same images come again and again
             Map<String, List<Path>> images = images(shop, folder);
             Map<String, List<String>> texts = texts(shop);
             JsonNode theirs = python(config, images, texts);

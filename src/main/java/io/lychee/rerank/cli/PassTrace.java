@@ -9,8 +9,11 @@ import java.util.List;
 /** When each pass of a scorer began and ended. Thread-safe. */
 final class PassTrace {
 
-    /** @param nanos from when the device was free for it to its end */
-    private record Entry(int tokens, long start, long end, long nanos) {}
+    /**
+     * @param handed when the scorer had handed it to the device
+     * @param nanos from when the device was free for it to its end
+     */
+    private record Entry(int tokens, long start, long handed, long end, long nanos) {}
 
     private final List<Entry> entries = new ArrayList<>();
     private long lastEnd;
@@ -23,9 +26,9 @@ final class PassTrace {
         return entries.size();
     }
 
-    private synchronized void add(int tokens, long start) {
+    private synchronized void add(int tokens, long start, long handed) {
         long end = System.nanoTime();
-        entries.add(new Entry(tokens, start, end, end - Math.max(start, lastEnd)));
+        entries.add(new Entry(tokens, start, handed, end, end - Math.max(start, lastEnd)));
         lastEnd = end;
     }
 
@@ -37,6 +40,15 @@ final class PassTrace {
         long busy = entries.stream().mapToLong(Entry::nanos).sum();
         Entry first = entries.get(0);
         return (double) busy / (entries.get(entries.size() - 1).end - (first.end - first.nanos));
+    }
+
+    /** Milliseconds that it takes to hand a pass to the device, on average; where there is no other, to compute it. */
+    synchronized double handMillis() {
+        return entries.stream()
+                        .mapToLong(entry -> entry.handed - entry.start)
+                        .average()
+                        .orElse(0)
+                / 1e6;
     }
 
     /** Time per token of the slowest pass, over that of the median one. */
@@ -59,9 +71,10 @@ final class PassTrace {
             public Started start(Pass pass) {
                 long start = System.nanoTime();
                 Started started = scorer.start(pass);
+                long handed = System.nanoTime();
                 boolean running = started.isRunning();
                 if (!running) {
-                    add(pass.tokens(), start);
+                    add(pass.tokens(), start, handed);
                 }
                 return new Started() {
                     @Override
@@ -73,7 +86,7 @@ final class PassTrace {
                     public float[] await() {
                         float[] scores = started.await();
                         if (running) {
-                            add(pass.tokens(), start);
+                            add(pass.tokens(), start, handed);
                         }
                         return scores;
                     }

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -91,7 +92,8 @@ final class UpCommand implements Callable<Integer> {
                 + config.kafka().bootstrapServers() + "; loading " + what);
         QwenEngines engines = new QwenEngines(config);
         long from = System.nanoTime();
-        Engines.Lease lease = started.add(engines.lease());
+        Engines.Lease lease =
+                started.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
         StreamExecutionEnvironment env = RerankJob.environment(config);
         RerankJob.build(env, config, engines);
         JobClient job = env.executeAsync("lychee-rerank");

@@ -183,8 +183,15 @@ public record RerankConfig(
                 .forEach((key, value) -> lines.append("\n  ")
                         .append(key)
                         .append('=')
-                        .append(GlobalConfiguration.isSensitive(key) ? "******" : value.replace("\n", "\\n")));
+                        .append(isSecret(key) ? "******" : value.replace("\n", "\\n")));
         return lines.toString();
+    }
+
+    /** Flink takes pass.max-tokens for a secret, and not the private key that Kafka's clients may be given as text. */
+    private static boolean isSecret(String key) {
+        boolean own =
+                RerankOptions.all().stream().anyMatch(option -> option.key().equals(key));
+        return !own && (GlobalConfiguration.isSensitive(key) || key.endsWith("ssl.keystore.key"));
     }
 
     /** @throws ConfigException when a key is unknown or a value out of range */

@@ -1,5 +1,7 @@
 package io.lychee.rerank.encoding;
 
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
 import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.Preprocessor;
@@ -12,9 +14,12 @@ import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.Sha256;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.hc.client5.http.SystemDefaultDnsResolver;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +34,8 @@ public final class QwenEncoder implements Encoder {
     private final SmartResize sizes;
     private final ImageDecoder decoder;
     private final Fetching fetching;
+    private final Cache<Sha256, EncodedImage> images;
+    private final LongAdder imageHits = new LongAdder();
     private final int visionStart;
     private final int visionEnd;
     private final int imagePad;
@@ -43,6 +50,11 @@ public final class QwenEncoder implements Encoder {
         this.template = PromptTemplate.parse(prompt, tokenizer);
         this.sizes = SmartResize.of(limits, preprocessor);
         this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels(), limits.decodeTimeout());
+        this.images = Caffeine.newBuilder()
+                .maximumWeight(config.caches().imageBytes())
+                .executor(Runnable::run) // what is over the bound is gone at once
+                .weigher((Sha256 key, EncodedImage image) -> image.bytes())
+                .build();
         this.visionStart = tokenizer.controlToken("<|vision_start|>");
         this.visionEnd = tokenizer.controlToken("<|vision_end|>");
         this.imagePad = tokenizer.controlToken("<|image_pad|>");
@@ -150,11 +162,25 @@ public final class QwenEncoder implements Encoder {
         return total;
     }
 
-    /** Decodes and resizes one picture. */
+    /** Decodes and resizes one picture, or finds it where that was done before. */
     private EncodedImage image(byte[] data) throws RejectedException {
+        Sha256 key = Sha256.of(ByteBuffer.wrap(data));
+        EncodedImage known = images.getIfPresent(key);
+        if (known != null) {
+            imageHits.increment();
+            return known;
+        }
         RgbImage image = decoder.decode(data);
         SmartResize.Size size = sizes.size(image.height(), image.width());
-        return new EncodedImage(size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width()));
+        EncodedImage encoded =
+                new EncodedImage(size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width()));
+        images.put(key, encoded);
+        return encoded;
+    }
+
+    @Override
+    public long imageHits() {
+        return imageHits.sum();
     }
 
     @Override

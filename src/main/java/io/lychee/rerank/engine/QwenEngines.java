@@ -5,6 +5,7 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.encoding.QwenEncoder;
+import io.lychee.rerank.qwen.LoadProgress;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
@@ -15,6 +16,7 @@ import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.Ticker;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /** Puts engines together, one a device: encoder and scorer of one checkpoint behind one schedule. */
@@ -28,7 +30,12 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     @Override
     public Engines.Lease lease(List<Integer> gpus) {
-        return Engines.lease(key(), devices(gpus), this::open, LINGER);
+        return lease(gpus, progress -> {});
+    }
+
+    /** @param progress told while weights are loaded, if they are, by a thread of the engines' own */
+    public Engines.Lease lease(List<Integer> gpus, Consumer<LoadProgress> progress) {
+        return Engines.lease(key(), devices(gpus), device -> open(device, progress), LINGER);
     }
 
     /** The configured one beats what Flink gives, and that what PyTorch sees. */
@@ -62,12 +69,13 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
      * @throws ConfigException when the checkpoint or a setting is not usable
      */
     public Engine open() {
-        return open(devices(List.of()).get(0));
+        return open(devices(List.of()).get(0), progress -> {});
     }
 
-    private Engine open(String device) {
+    private Engine open(String device, Consumer<LoadProgress> progress) {
         MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
-        return open(encoder -> QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId()));
+        return open(encoder ->
+                QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId(), progress));
     }
 
     /** With another scorer: for benchmarks. */

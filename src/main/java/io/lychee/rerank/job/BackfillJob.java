@@ -133,14 +133,18 @@ public final class BackfillJob implements AutoCloseable {
                 discard();
                 open();
             }
-            checkSameRun();
             progress = readProgress();
-            if (progress.total() == 0) {
+            boolean counted = progress.total() > 0;
+            if (!counted) {
                 long total = inputs.isEmpty()
                         ? new BrokerCheck(config.kafka(), BROKER)
                                 .waiting(config.kafka().backfillTopic())
                         : InputFiles.count(inputs, config);
                 progress = new Progress(0, total);
+            }
+            // only now, so that a damaged file can be mended without --restart
+            checkSameRun();
+            if (!counted) {
                 saveProgress(0);
             }
             return progress;
@@ -159,10 +163,16 @@ public final class BackfillJob implements AutoCloseable {
      */
     public Result run(EngineFactory engines, LongSupplier answered, Runnable whileRunning) throws IOException {
         try {
-            JobExecutionResult result = execute(build(engines), answered, whileRunning);
             if (output == null) {
+                JobExecutionResult result = execute(build(engines), answered, whileRunning);
                 discard();
                 return new Result(result.getAccumulatorResult(RESULTS), result.getAccumulatorResult(DEAD_LETTERS));
+            }
+            // Flink drops the checkpoints of a finished job: where joining fails, nothing else tells that all is done
+            Path finished = parts.resolve("finished.txt");
+            if (!Files.exists(finished)) {
+                execute(build(engines), answered, whileRunning);
+                Files.createFile(finished);
             }
             long lines = Parts.join(parts.resolve(RESULTS), output);
             long dead = Parts.join(parts.resolve(DEAD_LETTERS), deadLetters(output));
@@ -235,7 +245,8 @@ public final class BackfillJob implements AutoCloseable {
             run.append(
                     "%s %d bytes, modified %s%n".formatted(input, Files.size(input), Files.getLastModifiedTime(input)));
         }
-        run.append("%s%n%s%n%s%n%s%n".formatted(config.model(), config.prompt(), config.limits(), config.rules()));
+        run.append("%s%n%s%n%s%n%s%n%s%n"
+                .formatted(config.model(), config.prompt(), config.preparation(), config.limits(), config.rules()));
         if (inputs.isEmpty() || output == null) {
             // not the clients' properties, which may hold passwords
             run.append("%s %s %s %s%n"
@@ -278,7 +289,7 @@ public final class BackfillJob implements AutoCloseable {
         Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    private StreamExecutionEnvironment build(EngineFactory engines) {
+    private StreamExecutionEnvironment build(EngineFactory engines) throws IOException {
         Configuration flink = new Configuration();
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
         flink.set(CheckpointingOptions.CHECKPOINT_STORAGE, "filesystem");
@@ -290,7 +301,14 @@ public final class BackfillJob implements AutoCloseable {
                 ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
         flink.set(RestartStrategyOptions.RESTART_STRATEGY, "none");
         flink.addAll(Configuration.fromMap(config.flink()));
-        lastCheckpoint().ifPresent(path -> flink.set(StateRecoveryOptions.SAVEPOINT_PATH, path.toString()));
+        Optional<Path> checkpoint = lastCheckpoint();
+        if (checkpoint.isPresent()) {
+            flink.set(StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.get().toString());
+        } else if (!inputs.isEmpty()) {
+            // all files are read again; of a topic, answers are kept, because its offsets may be committed already
+            FileUtils.deleteDirectory(parts.resolve(RESULTS).toFile());
+            FileUtils.deleteDirectory(parts.resolve(DEAD_LETTERS).toFile());
+        }
         // one reader and one writer keep the order; the engine is what takes the time
         StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(1, flink);
         var noWatermarks = WatermarkStrategy.<SourceRecord>noWatermarks();

@@ -7,6 +7,7 @@ import io.lychee.rerank.kafka.RecordReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystems;
+import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -72,7 +73,7 @@ public final class InputFiles {
             depth = name.contains("**") ? depth : path.getNameCount() - folder.getNameCount();
             wanted = FileSystems.getDefault().getPathMatcher("glob:" + path)::matches;
         }
-        try (Stream<Path> below = Files.walk(folder, depth)) {
+        try (Stream<Path> below = Files.walk(folder, depth, FileVisitOption.FOLLOW_LINKS)) {
             // one more than may be, to see that there are too many
             return below.filter(Files::isRegularFile)
                     .filter(wanted)

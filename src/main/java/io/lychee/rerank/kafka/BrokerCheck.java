@@ -96,7 +96,7 @@ public final class BrokerCheck {
     }
 
     private void requirePermissions(Admin admin) {
-        Set<String> read = Set.of(kafka.requestsTopic(), kafka.backfillTopic());
+        List<String> read = List.of(kafka.requestsTopic(), kafka.backfillTopic());
         var options = new DescribeTopicsOptions().includeAuthorizedOperations(true);
         await(admin.describeTopics(topics(kafka), options).allTopicNames()).forEach((topic, description) -> {
             AclOperation needed = read.contains(topic) ? AclOperation.READ : AclOperation.WRITE;

@@ -75,6 +75,9 @@ final class ContainerReader implements RecordReader {
     @Override
     public @Nullable SourceRecord read() throws IOException {
         while (left == 0) {
+            if (at < block.length) {
+                throw new IOException((block.length - at) + " bytes are left over behind the lists of a block");
+            }
             int b = stream.read();
             if (b < 0) {
                 return null;

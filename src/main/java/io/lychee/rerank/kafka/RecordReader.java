@@ -1,6 +1,7 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
 import java.io.BufferedInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
@@ -74,7 +75,8 @@ public interface RecordReader extends AutoCloseable {
             int n = super.read(buffer, from, length);
             read += Math.max(n, 0);
             if (read > max) {
-                throw new IOException("inflates to more than " + max + " bytes (files.max-inflated-bytes)");
+                throw new IOException(
+                        "inflates to more than " + max + " bytes (" + RerankOptions.MAX_INFLATED_BYTES.key() + ")");
             }
             return n;
         }

@@ -105,6 +105,12 @@ enum RerankMetric {
             "images",
             "Of these, images that the vision tower had seen (cache.vision.max-bytes).",
             EngineStats::imageHits),
+    DECODED_HITS(
+            "decodedCacheHits",
+            Kind.COUNTER,
+            "images",
+            "Images that needed no decoding because they had been decoded before (cache.images.max-bytes).",
+            EngineStats::decodedHits),
     SCORE_HITS(
             "scoreCacheHits",
             Kind.COUNTER,

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.ToIntFunction;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The network of {@code src/main/resources/torchscript} with a checkpoint's weights, on one device. Owned by one thread
@@ -31,9 +32,13 @@ final class QwenNetwork implements AutoCloseable {
     /** GEMMs of other widths are three times slower on a GPU. */
     private static final int GEMM_MULTIPLE = 128;
 
+    /** Passes that may be under way. */
+    private static final int SLOTS = 2;
+
     private final QwenConfig config;
     private final boolean cpu;
     private final TorchModule module;
+    private final TorchModule.@Nullable Call[] calls = new TorchModule.Call[SLOTS]; // the last one of each slot
     private int slot;
 
     private QwenNetwork(QwenConfig config, boolean cpu, TorchModule module) {
@@ -56,7 +61,7 @@ final class QwenNetwork implements AutoCloseable {
             int seenCells) {
         byte[] archive = TorchScriptArchive.write(
                 TorchScriptSource.translate(sources), "reranker.Reranker", attributes(config, preprocessor, device));
-        TorchModule module = TorchModule.load(archive, !device.isCpu());
+        TorchModule module = TorchModule.load(archive);
         try (TorchModule.Call call = module.call()) {
             call.run("build", call.value(seenCells));
         } catch (RuntimeException e) {
@@ -195,8 +200,9 @@ final class QwenNetwork implements AutoCloseable {
      * most two may be under way.
      */
     Started start(PackedPass pass, SeenImages.Plan images) {
-        slot = 1 - slot;
+        slot = (slot + 1) % SLOTS;
         TorchModule.Call call = module.call();
+        calls[slot] = call;
         try {
             return new Started(call, call.run("judge", read(call, pass, images), call.value(slot)), slot);
         } catch (RuntimeException e) {
@@ -305,6 +311,11 @@ final class QwenNetwork implements AutoCloseable {
 
     @Override
     public void close() {
+        for (TorchModule.Call call : calls) {
+            if (call != null) {
+                call.close(); // of a pass that nobody awaited
+            }
+        }
         module.close();
     }
 }

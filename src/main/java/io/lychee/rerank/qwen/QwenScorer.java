@@ -37,7 +37,7 @@ public final class QwenScorer implements Scorer {
     /** What FlashAttention in bfloat16 may differ by from float32; its outputs are up to about 3. */
     private static final double FLASH_TOLERANCE = 0.05;
 
-    private static final int GPU_WARM_UPS = 8;
+    private static final int GPU_WARM_UPS = 3;
 
     private static final int MIN_PASS_TOKENS = 512;
 
@@ -78,11 +78,13 @@ public final class QwenScorer implements Scorer {
      *
      * @param yesId token id of "yes" in the checkpoint's tokenizer
      * @param noId token id of "no" in the checkpoint's tokenizer
+     * @param progress told while the weights are read, by the calling thread
      * @throws ConfigException when checkpoint, device or engine are not what this network needs
      */
-    public static QwenScorer open(RerankConfig.Model settings, Bounds bounds, int yesId, int noId) {
+    public static QwenScorer open(
+            RerankConfig.Model settings, Bounds bounds, int yesId, int noId, Consumer<LoadProgress> progress) {
         TorchDevice device = TorchDevice.of(settings.device(), engine());
-        return open(settings, bounds, yesId, noId, device, QwenNetwork.sources(device));
+        return open(settings, bounds, yesId, noId, progress, device, QwenNetwork.sources(device));
     }
 
     static QwenScorer open(
@@ -90,6 +92,7 @@ public final class QwenScorer implements Scorer {
             Bounds bounds,
             int yesId,
             int noId,
+            Consumer<LoadProgress> progress,
             TorchDevice device,
             Map<String, String> sources) {
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
@@ -100,7 +103,7 @@ public final class QwenScorer implements Scorer {
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
         ModelInfo model = new ModelInfo(checkpoint.name(), ModelFingerprint.of(checkpoint, files.files()));
         return open(config, preprocessor, device, sources, bounds, model, network -> {
-            WeightLoading.load(tensors, network, device.isCpu(), logged());
+            WeightLoading.load(tensors, network, device.isCpu(), logged().andThen(progress));
             network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
         });
     }
@@ -273,8 +276,8 @@ public final class QwenScorer implements Scorer {
     }
 
     /**
-     * Passes with text and images, so that real ones meet nothing new. On a GPU some at full size: the first shapes are
-     * compiled, later ones take what is there; and what doesn't fit the memory shows now.
+     * Passes with text and images, so that real ones meet nothing new. On a GPU some at full size: what doesn't fit the
+     * memory shows now.
      *
      * @return tokens of the largest pass that fits
      */
@@ -284,10 +287,11 @@ public final class QwenScorer implements Scorer {
             return bounds.passTokens();
         }
         int tokens = bounds.passTokens();
-        for (int i = 0; i < GPU_WARM_UPS; i++) {
+        for (int i = 0; i < GPU_WARM_UPS; ) {
             int side = 16 - i % 3; // 16: as a picture of 448 × 448
             try {
                 score(warmUp(side, Math.max(1, tokens / (side * side + 4) - i % 4)));
+                i++;
             } catch (DeviceMemoryException e) {
                 tokens /= 2;
                 LOG.warn("passes of pass.max-tokens {} don't fit {}: trying {}", tokens * 2, device.name(), tokens);
@@ -360,7 +364,8 @@ public final class QwenScorer implements Scorer {
             try {
                 scores = started.await();
             } catch (RuntimeException e) {
-                throw failure(pass, e);
+                // what is said so late is said of the device, whatever it says
+                throw new ScoringException(message(pass, e), e);
             }
             int broken = 0;
             for (float score : scores) {
@@ -379,9 +384,13 @@ public final class QwenScorer implements Scorer {
         }
     }
 
-    private static RuntimeException failure(Pass pass, RuntimeException e) {
-        String message = "a pass of %d tokens, %d candidates failed: %s"
+    private static String message(Pass pass, RuntimeException e) {
+        return "a pass of %d tokens, %d candidates failed: %s"
                 .formatted(pass.tokens(), pass.candidates(), e.getMessage());
+    }
+
+    private static RuntimeException failure(Pass pass, RuntimeException e) {
+        String message = message(pass, e);
         return isOutOfMemory(e) ? new DeviceMemoryException(message, e) : new ScoringException(message, e);
     }
 

@@ -55,6 +55,11 @@ final class SeenImages {
 
     /** @param cell side in pixels of the square that one place stands for */
     Plan plan(List<EncodedImage> images, int cell) {
+        int cells = images.stream().mapToInt(image -> cells(image, cell)).sum();
+        if (cells > free.length) {
+            throw new IllegalStateException(
+                    "the images of one pass have %d cells of %d; this is a bug".formatted(cells, free.length));
+        }
         if (!keep) {
             seen.values().forEach(this::release);
             seen.clear();
@@ -67,7 +72,7 @@ final class SeenImages {
         for (int i = 0; i < hits.length; i++) {
             EncodedImage image = images.get(i);
             if (seen.get(image.key()) == null) {
-                seen.put(image.key(), take((image.height() / cell) * (image.width() / cell)));
+                seen.put(image.key(), take(cells(image, cell)));
                 unseen.add(image);
             }
         }
@@ -84,13 +89,13 @@ final class SeenImages {
         }
     }
 
+    private static int cells(EncodedImage image, int cell) {
+        return (image.height() / cell) * (image.width() / cell);
+    }
+
     private long[] take(int cells) {
         Iterator<long[]> eldest = seen.values().iterator();
         while (frees < cells) {
-            if (!eldest.hasNext()) {
-                throw new IllegalStateException(
-                        "the images of one pass have more than %d cells; this is a bug".formatted(free.length));
-            }
             release(eldest.next());
             eldest.remove();
         }

@@ -29,17 +29,14 @@ final class TorchModule implements AutoCloseable {
 
     private final Model model;
     private final PtSymbolBlock block;
-    private final boolean optimize;
     private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 20); // grows to what a pass needs, and stays
 
-    private TorchModule(Model model, boolean optimize) {
+    private TorchModule(Model model) {
         this.model = model;
         this.block = (PtSymbolBlock) model.getBlock();
-        this.optimize = optimize;
     }
 
-    /** @param optimize let PyTorch fuse what it has seen twice; pays on a GPU, delays the first calls on a CPU */
-    static TorchModule load(byte[] archive, boolean optimize) {
+    static TorchModule load(byte[] archive) {
         Model model = Model.newInstance("reranker", TorchDevice.javaSide(), "PyTorch");
         try {
             model.load(new ByteArrayInputStream(archive), Map.of());
@@ -50,7 +47,7 @@ final class TorchModule implements AutoCloseable {
             model.close();
             throw new IllegalStateException("TorchScript refuses the network's source", e);
         }
-        return new TorchModule(model, optimize);
+        return new TorchModule(model);
     }
 
     /** A scope for what goes in and comes out: all of it is freed when the call is closed. */
@@ -63,7 +60,7 @@ final class TorchModule implements AutoCloseable {
         model.close();
     }
 
-    /** Owned by one thread. */
+    /** For one thread at a time. */
     final class Call implements AutoCloseable {
 
         private final PtNDManager manager;
@@ -132,7 +129,8 @@ final class TorchModule implements AutoCloseable {
         }
 
         IValue run(String method, IValue... arguments) {
-            JniUtils.setGraphExecutorOptimize(optimize); // of this thread
+            // of this thread; what it would fuse is compiled anew for new shapes, and every pass has one
+            JniUtils.setGraphExecutorOptimize(false);
             return own(IValueUtils.runMethod(block, method, arguments));
         }
 

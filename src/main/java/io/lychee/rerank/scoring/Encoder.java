@@ -37,6 +37,11 @@ public interface Encoder extends AutoCloseable {
      */
     Segment encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException;
 
+    /** Images so far that were neither decoded nor resized because they had been before. */
+    default long imageHits() {
+        return 0;
+    }
+
     /** Images fetched by reference so far. */
     EngineStats.Fetches fetches();
 

@@ -16,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -102,6 +103,8 @@ public final class Engine implements AutoCloseable {
         this.scheduler = new Scheduler(settings, scorer.model(), scorer.passTokens());
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
+        // a pass that is awaited, or a list that comes, while this closes needs no timer any more
+        timer.setRejectedExecutionHandler(new ThreadPoolExecutor.DiscardPolicy());
         this.idleSince = ticker.nanos();
         timer.prestartCoreThread(); // here, not under the first caller: see Engines
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
@@ -195,6 +198,7 @@ public final class Engine implements AutoCloseable {
                     prefixTokensSaved,
                     images,
                     imageHits,
+                    encoder.imageHits(),
                     scheduler.scoreHits(),
                     busyNanos,
                     scheduler.passTokens(),
@@ -336,7 +340,9 @@ public final class Engine implements AutoCloseable {
                 if (running.pass.isRunning()) {
                     this.running.put(running);
                 } else {
-                    awaitIdle();
+                    if (!awaitIdle()) {
+                        return;
+                    }
                     finish(running);
                 }
             }
@@ -427,13 +433,14 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Until only the pass that was just taken is in flight. */
-    private void awaitIdle() throws InterruptedException {
+    /** Until only the pass that was just taken is in flight; false when the engine is dead. */
+    private boolean awaitIdle() throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            while (inFlight > 1) {
+            while (dead == null && inFlight > 1) {
                 scorable.await();
             }
+            return dead == null;
         } finally {
             lock.unlock();
         }
@@ -500,9 +507,9 @@ public final class Engine implements AutoCloseable {
     public void close() {
         fail(new EngineClosedException());
         timer.shutdownNow();
+        threads.forEach(Thread::interrupt);
         boolean ended = true;
         for (Thread thread : threads) {
-            thread.interrupt();
             try {
                 thread.join(CLOSE_MILLIS);
             } catch (InterruptedException e) {

@@ -16,6 +16,7 @@ import java.util.Map;
  * @param prefixTokensSaved tokens it would have seen besides, had each candidate brought its own prefix
  * @param images images of the lists and candidates in passes
  * @param imageHits of these, images that the vision tower had seen before
+ * @param decodedHits images that needed no decoding because they had been decoded before
  * @param scoreHits pairs answered from the cache of scores
  * @param busyNanos time the device worked
  * @param passTokens tokens that a pass may hold now; less than configured after the device's memory didn't suffice
@@ -35,6 +36,7 @@ public record EngineStats(
         long prefixTokensSaved,
         long images,
         long imageHits,
+        long decodedHits,
         long scoreHits,
         long busyNanos,
         int passTokens,

@@ -83,6 +83,7 @@ final class Scheduler {
         this.scores = Caffeine.newBuilder()
                 .maximumSize(settings.scores())
                 .expireAfterWrite(settings.scoresExpire())
+                .executor(Runnable::run) // what is over the bound is gone at once
                 .build();
     }
 

@@ -34,6 +34,20 @@ class ResumeTest {
         assertThat(resumed.err()).as("progress counts what was done before").contains("1500 of 1500 lists, ");
     }
 
+    @Test
+    void whatCouldNotBeJoinedIsJoinedByTheSameCommand() throws Exception {
+        Backfill backfill = new Backfill(folder, 50);
+        backfill.prepare();
+        // in the way once: joining clears it away when it fails
+        Files.createDirectory(folder.resolve("out.jsonl.joining"));
+        assertThat(Cli.run(backfill.command()).exitCode()).isNotZero();
+        assertThat(backfill.output()).doesNotExist();
+
+        Cli joined = Cli.run(backfill.command());
+        assertThat(joined.exitCode()).as(joined.err()).isZero();
+        backfill.assertEveryListOnceInOrder();
+    }
+
     /** A file that may not grow stands for a disk that is full: it needs no privileges. */
     @Test
     void aFullDiskEndsItAndRoomLetsItGoOn() throws Exception {

@@ -65,9 +65,10 @@ class ConfigurationFileTest {
         String printed = RerankConfig.describe(Map.of(
                 "kafka.properties.sasl.jaas.config", "user and secret words",
                 "kafka.properties.ssl.key.password", "secret words",
-                "model.checkpoint", "demo/checkpoint"));
+                "kafka.properties.ssl.keystore.key", "secret words",
+                "pass.max-tokens", "4096"));
 
-        assertThat(printed).contains("\n  model.checkpoint=demo/checkpoint").doesNotContain("secret words");
+        assertThat(printed).contains("\n  pass.max-tokens=4096").doesNotContain("secret words");
     }
 
     private static String header() {

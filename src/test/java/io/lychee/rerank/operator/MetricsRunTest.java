@@ -53,6 +53,7 @@ class MetricsRunTest {
             "kafka.bootstrap-servers", broker.bootstrapServers(),
             "model.checkpoint", "src/test/resources/golden/checkpoint",
             "model.device", "cpu",
+            "cache.scores.max-entries", "0",
             "realtime.timeout", "5 min",
             "metrics.port", Integer.toString(freePort()),
             "flink.restart-strategy.type", "none"));

@@ -77,6 +77,7 @@ class PrometheusTest {
             Map.entry("model.device", "cpu"),
             Map.entry("image.roots", Path.of("demo/images").toString()),
             Map.entry("image.max-pixels", "12544"),
+            Map.entry("cache.scores.max-entries", "50"), // so that there are hits and pairs to score
             Map.entry("realtime.timeout", "15 s"),
             Map.entry("realtime.capacity", "8"),
             Map.entry("job.checkpoint-interval", "1 s"),
@@ -327,8 +328,8 @@ class PrometheusTest {
 
         private Engine open(String device) {
             QwenEngines engines = new QwenEngines(config);
-            return engines.open(encoder -> new FaultyScorer(
-                    QwenScorer.open(config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId())));
+            return engines.open(encoder -> new FaultyScorer(QwenScorer.open(
+                    config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {})));
         }
     }
 }

@@ -157,12 +157,20 @@ class CheckpointLoadingTest {
     void another_device_than_there_is() {
         String golden = Golden.CHECKPOINT.toString();
         assertThatThrownBy(() -> QwenScorer.open(
-                        new RerankConfig.Model(golden, "tpu"), Golden.BOUNDS, Golden.yes(), Golden.no()))
+                        new RerankConfig.Model(golden, "tpu"),
+                        Golden.BOUNDS,
+                        Golden.yes(),
+                        Golden.no(),
+                        progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
         // the tests' PyTorch is built for the CPU alone
         assertThatThrownBy(() -> QwenScorer.open(
-                        new RerankConfig.Model(golden, "cuda:3"), Golden.BOUNDS, Golden.yes(), Golden.no()))
+                        new RerankConfig.Model(golden, "cuda:3"),
+                        Golden.BOUNDS,
+                        Golden.yes(),
+                        Golden.no(),
+                        progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("can't be loaded onto cuda:3 (model.device): ")
                 .hasMessageNotContainingAny("\n");

@@ -92,11 +92,11 @@ final class Golden {
     }
 
     static QwenScorer open(Path checkpoint) {
-        return QwenScorer.open(model(checkpoint), BOUNDS, yes(), no());
+        return QwenScorer.open(model(checkpoint), BOUNDS, yes(), no(), progress -> {});
     }
 
     static QwenScorer open(TorchDevice device, Map<String, String> sources) {
-        return QwenScorer.open(model(CHECKPOINT), BOUNDS, yes(), no(), device, sources);
+        return QwenScorer.open(model(CHECKPOINT), BOUNDS, yes(), no(), progress -> {}, device, sources);
     }
 
     static int yes() {

@@ -67,7 +67,7 @@ class TorchScriptArchiveTest {
         attributes.put("none", null);
         attributes.put("tensors", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
 
-        try (TorchModule module = TorchModule.load(archive(attributes), false);
+        try (TorchModule module = TorchModule.load(archive(attributes));
                 TorchModule.Call call = module.call()) {
             assertThat(call.run("describe").toStringValue())
                     .isEqualTo("1000000000000 0.25 True 白い [3, -1] True 0 3000000000000");
@@ -131,7 +131,7 @@ class TorchScriptArchiveTest {
                 "probe.Probe",
                 Map.of("training", false));
 
-        assertThatThrownBy(() -> TorchModule.load(archive, false))
+        assertThatThrownBy(() -> TorchModule.load(archive))
                 .isInstanceOf(IllegalStateException.class)
                 .rootCause()
                 .hasMessageContaining("nowhere")

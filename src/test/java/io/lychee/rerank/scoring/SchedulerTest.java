@@ -10,6 +10,7 @@ import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -54,6 +55,50 @@ class SchedulerTest {
         assertThat(ids(scheduler.nextPass(ticker.nanos())))
                 .as("no more than a full pass")
                 .hasSize(3);
+    }
+
+    @Test
+    void whatWasScoredIsNotScoredAgainWhileItIsKept() {
+        EngineSettings settings = Lists.settings(60);
+        Scheduler keeping = new Scheduler(
+                new EngineSettings(
+                        settings.passTokens(),
+                        settings.passTimeout(),
+                        settings.maxPairTokens(),
+                        settings.trainedPairTokens(),
+                        settings.encodeThreads(),
+                        settings.encodeBytes(),
+                        settings.fetches(),
+                        settings.backfillMinShare(),
+                        10,
+                        Duration.ofHours(1),
+                        settings.rules(),
+                        0,
+                        0),
+                new ModelInfo("m", "f"));
+        for (int round = 0; round < 2; round++) {
+            PendingList pending = new PendingList(Lists.of("a", 2), Lists.realtime(), 0, round, ticker);
+            keeping.add(pending, ticker.nanos());
+            while (keeping.hasJob()) {
+                Scheduler.EncodeJob job = keeping.takeJob();
+                keeping.fetched(job, List.of());
+                keeping.takeFetched();
+                keeping.encoded(job, Lists.segment(7 + job.index()));
+            }
+            Scheduler.PlannedPass planned = keeping.nextPass(ticker.nanos());
+            if (round == 0) {
+                keeping.scored(planned, new float[] {0.25f, 0.5f}, new int[0], 1_000_000, ticker.nanos());
+            } else {
+                assertThat(planned).isNull();
+            }
+            assertThat(keeping.drain())
+                    .singleElement()
+                    .satisfies(answered -> assertThat(answered.answer().results())
+                            .extracting(RankedCandidate::score)
+                            .containsExactly(0.5, 0.25));
+            assertThat(keeping.encodedBytes()).isZero();
+        }
+        assertThat(keeping.scoreHits()).isEqualTo(2);
     }
 
     @Test

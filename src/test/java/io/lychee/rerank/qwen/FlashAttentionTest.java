@@ -1,0 +1,77 @@
+package io.lychee.rerank.qwen;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.lychee.rerank.scoring.Pass;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What surrounds PyTorch's FlashAttention kernel, which only a GPU has: here a slow one stands in for it that gives the
+ * log-sum-exp in either of the two layouts that PyTorch has given it in.
+ */
+class FlashAttentionTest {
+
+    private static final String KERNEL = """
+            import torch
+            from torch import Tensor
+            from typing import List, Tuple
+
+
+            def flash_attention(
+                q: Tensor,
+                k: Tensor,
+                v: Tensor,
+                q_starts: Tensor,
+                k_starts: Tensor,
+                longest_q: int,
+                longest_k: int,
+                causal: bool,
+            ) -> Tuple[Tensor, Tensor]:
+                sequences = q_starts.shape[0] - 1
+                outputs: List[Tensor] = []
+                packed: List[Tensor] = []
+                padded = torch.full([sequences, q.shape[1], longest_q + 3], float("nan"))
+                for s in range(sequences):
+                    first, end = int(q_starts[s].item()), int(q_starts[s + 1].item())
+                    first_k, end_k = int(k_starts[s].item()), int(k_starts[s + 1].item())
+                    rows, keys = end - first, end_k - first_k
+                    assert rows <= longest_q and keys <= longest_k
+                    heads = q.shape[1] // k.shape[1]
+                    own_q = q[first:end].transpose(0, 1)
+                    own_k = k[first_k:end_k].repeat_interleave(heads, dim=1).transpose(0, 1)
+                    own_v = v[first_k:end_k].repeat_interleave(heads, dim=1).transpose(0, 1)
+                    scores = torch.matmul(own_q, own_k.transpose(1, 2)) / q.shape[2] ** 0.5
+                    if causal:
+                        hidden = torch.ones([rows, keys]).triu(keys - rows + 1) > 0.5
+                        scores = scores.masked_fill(hidden, float("-inf"))
+                    lse = torch.logsumexp(scores, dim=-1)
+                    packed.append(lse)
+                    padded[s, :, :rows] = lse
+                    outputs.append(torch.matmul(torch.softmax(scores, -1), own_v).transpose(0, 1))
+                return torch.cat(outputs), LAYOUT
+            """;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"torch.cat(packed, dim=1)", "padded"})
+    void scoresAreThoseOfTheReferenceWithEitherLayout(String layout) {
+        Map<String, String> sources = QwenNetwork.sources(TorchDevice.CPU);
+        sources.put("flash", KERNEL.replace("LAYOUT", layout));
+        List<Golden.Case> cases = Golden.all();
+        try (QwenScorer scorer = Golden.open(TorchDevice.CPU, sources)) {
+            // random sequences, of which some make it merge two attentions
+            assertThat(scorer.network().flashError()).isLessThan(1e-5);
+            scorer.network().useFlash(true);
+            float[] scores =
+                    scorer.score(new Pass(cases.stream().map(Golden.Case::group).toList()));
+            for (int i = 0; i < scores.length; i++) {
+                assertThat((double) scores[i])
+                        .as(cases.get(i).name())
+                        .isCloseTo(cases.get(i).score(), within(1e-4));
+            }
+        }
+    }
+}
