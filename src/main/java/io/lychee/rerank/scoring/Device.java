@@ -12,8 +12,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The scorer with what keeps it honest: a watchdog for passes that hang, halves for passes that don't fit the memory,
- * and a canary that tells a broken device from candidates that are all too large. Passes are started by the device thread;
- * one thread at a time awaits them.
+ * and a canary that tells a broken device from candidates that are all too large. Passes are started by the device
+ * thread; one thread at a time awaits them.
  */
 final class Device {
 
