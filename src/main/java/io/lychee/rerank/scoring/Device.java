@@ -19,9 +19,6 @@ final class Device {
 
     private static final Logger LOG = LoggerFactory.getLogger(Device.class);
 
-    /** So many passes in a row without one score, and then not even the canary's, mean a broken device. */
-    private static final int FRUITLESS_PASSES = 3;
-
     private static final Segment TOKEN = new Segment(new int[] {0}, List.of(), 0, false);
     private static final Pass CANARY = new Pass(List.of(new Pass.Group(TOKEN, List.of(TOKEN))));
 
@@ -30,7 +27,6 @@ final class Device {
     private final ScheduledExecutorService timer;
     private final Consumer<ScoringException> onHang;
     private final Consumer<Pass> onTooLarge;
-    private int fruitless;
 
     /**
      * @param onHang called on the timer's thread when a pass takes longer than {@code passTimeout}
@@ -80,13 +76,9 @@ final class Device {
         float[] await() {
             float[] scores = new float[pass.candidates()];
             int scored = started == null ? scoreHalves(pass, scores, 0) : waitFor(started, pass, scores, 0);
-            fruitless = scored > 0 ? 0 : fruitless + 1;
-            if (fruitless == FRUITLESS_PASSES) {
-                // not the device's fault where only these pairs were too large
-                if (score(CANARY, new float[1], 0) == 0) {
-                    throw new ScoringException(fruitless + " passes in a row gave no score");
-                }
-                fruitless = 0;
+            // before anything is answered: the pairs' fault, or the device's?
+            if (scored < scores.length && score(CANARY, new float[1], 0) == 0) {
+                throw new ScoringException("the device has no memory for one candidate, nor for one token");
             }
             return scores;
         }

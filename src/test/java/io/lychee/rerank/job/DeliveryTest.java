@@ -21,8 +21,12 @@ import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
 import io.lychee.rerank.scoring.Ticker;
+import java.io.File;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -30,6 +34,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.avro.Schema;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.GenericRecord;
+import org.apache.avro.message.BinaryMessageDecoder;
+import org.apache.avro.message.BinaryMessageEncoder;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -51,6 +60,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class DeliveryTest {
 
     private static final int LISTS = 400;
+    private static final int NEWER_LISTS = 20;
     private static final AtomicInteger ENGINES = new AtomicInteger();
 
     private final EmbeddedBroker broker = EmbeddedBroker.start();
@@ -124,6 +134,104 @@ class DeliveryTest {
                 .containsExactly(1);
     }
 
+    /** The newer version is a process with a newer schema in front of its class path. */
+    @Test
+    void aSavepointGoesOnWithANewerSchema() throws Exception {
+        Map<String, String> keys = keys(Delivery.EXACTLY_ONCE);
+        RerankConfig.Kafka kafka = RerankConfig.of(keys).kafka();
+        new BrokerCheck(kafka, Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(kafka), 2);
+        ENGINES.set(1);
+        send(kafka.requestsTopic());
+        Map<String, Integer> answers = new HashMap<>();
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(kafka.resultsTopic(), true)) {
+            JobClient first = start(RerankConfig.of(keys), "schema");
+            while (answers.isEmpty()) {
+                count(consumer, answers);
+            }
+            keys.put("flink.execution.state-recovery.path", stop(first));
+            count(consumer, answers);
+            assertThat(answers).as("answered before the stop").hasSizeLessThan(LISTS);
+
+            Path classes = broker.folder().resolve("newer");
+            Schema newer = newerSchema(classes);
+            sendNewer(kafka.requestsTopic(), newer);
+            List<String> command = new ArrayList<>(List.of(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-cp",
+                    classes + File.pathSeparator + System.getProperty("java.class.path"),
+                    NewerJob.class.getName()));
+            keys.forEach((key, value) -> command.add(key + "=" + value));
+            Path log = broker.folder().resolve("newer.log");
+            Process second = new ProcessBuilder(command)
+                    .redirectErrorStream(true)
+                    .redirectOutput(log.toFile())
+                    .start();
+            try {
+                while (answers.size() < LISTS + NEWER_LISTS) {
+                    count(consumer, answers);
+                    assertThat(second.isAlive()).as(log.toString()).isTrue();
+                }
+                // what would be doubled comes with the next checkpoints
+                for (int i = 0; i < 5; i++) {
+                    count(consumer, answers);
+                }
+            } finally {
+                second.destroyForcibly().waitFor();
+            }
+        }
+        assertThat(answers.keySet().stream().filter(id -> id.startsWith("newer")))
+                .hasSize(NEWER_LISTS);
+        assertThat(new HashSet<>(answers.values()))
+                .as("times each was answered")
+                .containsExactly(1);
+    }
+
+    /** The current one with a field more, where the class path's resources lie. */
+    private static Schema newerSchema(Path classes) throws Exception {
+        String current = Files.readString(Path.of("schemas/candidate_list.avsc"));
+        int end = current.lastIndexOf(']');
+        String newer = current.substring(0, end)
+                + ", {\"name\": \"channel\", \"type\": [\"null\", \"string\"], \"default\": null, \"doc\": \"New.\"}"
+                + current.substring(end);
+        Path folder = Files.createDirectories(classes.resolve("schemas"));
+        Files.writeString(folder.resolve("candidate_list.avsc"), newer);
+        return new Schema.Parser().parse(newer);
+    }
+
+    private void sendNewer(String topic, Schema newer) throws Exception {
+        Schema current = new Schema.Parser().parse(Files.readString(Path.of("schemas/candidate_list.avsc")));
+        BinaryMessageDecoder<GenericRecord> decoder = new BinaryMessageDecoder<>(GenericData.get(), newer);
+        decoder.addSchema(current);
+        BinaryMessageEncoder<GenericRecord> encoder = new BinaryMessageEncoder<>(GenericData.get(), newer);
+        Map<String, Object> client = client();
+        try (var producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer())) {
+            for (int i = 0; i < NEWER_LISTS; i++) {
+                GenericRecord list =
+                        decoder.decode(CandidateListEncoder.encode(Lists.of("newer" + i, 3), OutputFormat.AVRO));
+                list.put("channel", "app");
+                ByteBuffer bytes = encoder.encode(list);
+                byte[] value = new byte[bytes.remaining()];
+                bytes.get(value);
+                var unused = producer.send(new ProducerRecord<>(topic, value));
+            }
+        }
+    }
+
+    /** A process that goes on from a savepoint until it is killed. */
+    static final class NewerJob {
+        public static void main(String[] args) throws Exception {
+            Map<String, String> keys = new HashMap<>();
+            for (String arg : args) {
+                int equals = arg.indexOf('=');
+                keys.put(arg.substring(0, equals), arg.substring(equals + 1));
+            }
+            ENGINES.set(1);
+            var unused = start(RerankConfig.of(keys), "newer")
+                    .getJobExecutionResult()
+                    .get();
+        }
+    }
+
     private static JobClient start(RerankConfig config, String engine) throws Exception {
         StreamExecutionEnvironment env = RerankJob.environment(config);
         RerankJob.build(env, config, new MortalEngines(engine));
@@ -186,13 +294,18 @@ class DeliveryTest {
     }
 
     private void send(String topic) throws Exception {
-        Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
+        Map<String, Object> client = client();
         try (var producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer())) {
             for (int i = 0; i < LISTS; i++) {
                 byte[] list = CandidateListEncoder.encode(Lists.of("q" + i, 3), OutputFormat.AVRO);
                 var unused = producer.send(new ProducerRecord<>(topic, list));
             }
         }
+    }
+
+    /** One request at a time: on a topic so new, what is sent ahead of a refused record is refused for ever. */
+    private Map<String, Object> client() {
+        return Map.of("bootstrap.servers", broker.bootstrapServers(), "max.in.flight.requests.per.connection", 1);
     }
 
     private KafkaConsumer<byte[], byte[]> consumer(String topic, boolean committed) {
