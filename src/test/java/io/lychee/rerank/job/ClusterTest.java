@@ -432,7 +432,12 @@ class ClusterTest {
         private Engine open(String device) {
             QwenEngines engines = new QwenEngines(config);
             return engines.open(encoder -> new FaultyScorer(
-                    QwenScorer.open(config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId()),
+                    QwenScorer.open(
+                            config.model().onto(device),
+                            engines.bounds(),
+                            encoder.yesId(),
+                            encoder.noId(),
+                            progress -> {}),
                     Path.of(file)));
         }
     }
