@@ -48,7 +48,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     private final EngineFactory engines;
     private final Lane lane;
 
-    private transient @Nullable Stage stage;
+    private transient volatile @Nullable Stage stage; // null again once closed: read where answers come
     private transient boolean restored;
 
     /** @param lane of all its records, for the metrics */
@@ -143,7 +143,10 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
                 s.lease.engine().submit(list, new Arrival(record.lane, record.timestamp, record.readAt));
         var unused = answer.whenComplete((reranked, error) -> {
             if (error != null) {
-                result.completeExceptionally(error);
+                // closing the last lease ends the engine; what was in flight then lies in the checkpoint
+                if (stage != null) {
+                    result.completeExceptionally(error);
+                }
             } else {
                 // the supplier runs on the task thread: encoding and metrics need no lock
                 result.complete(() -> {
@@ -155,17 +158,19 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     }
 
     private Stage open() {
-        if (stage == null) {
+        Stage s = stage;
+        if (s == null) {
             throw new IllegalStateException("asyncInvoke before open");
         }
-        return stage;
+        return s;
     }
 
     @Override
     public void close() {
-        if (stage != null) {
-            stage.lease.close();
-            stage = null;
+        Stage closing = stage;
+        stage = null;
+        if (closing != null) {
+            closing.lease.close();
         }
     }
 }
