@@ -32,11 +32,14 @@ class AnswerEncoderTest {
     void anAnswerSurvivesTheWire(OutputFormat format) throws Exception {
         RerankedList answer = answer(3, 2, "detail", 10);
 
-        OutputRecord out = new AnswerEncoder(format, LARGE).encode(answer, TestingRecords.source("x"));
+        SourceRecord origin = TestingRecords.source("x");
+        origin.position = 7;
+
+        OutputRecord out = new AnswerEncoder(format, LARGE).encode(answer, origin);
 
         assertThat(AnswerDecoder.decode(out.value)).isEqualTo(new Answer(answer, null));
         assertThat(out.deadLetter).isFalse();
-        assertThat(out.position).isEqualTo(42);
+        assertThat(out.position).isEqualTo(7);
     }
 
     @Test

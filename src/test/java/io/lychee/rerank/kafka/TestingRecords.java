@@ -36,7 +36,6 @@ final class TestingRecords {
         record.source = "rerank.requests";
         record.partition = 3;
         record.offset = 42;
-        record.position = 42;
         record.timestamp = 1_000;
         return record;
     }
