@@ -1,7 +1,9 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.BackfillJob;
 import io.lychee.rerank.job.InputFiles;
@@ -82,6 +84,14 @@ final class RerankCommand implements Callable<Integer> {
         RerankConfig config = config(output);
         List<Path> inputs = InputFiles.of(
                 from.input, output == null ? List.of() : List.of(output, BackfillJob.deadLetters(output)), config);
+        if (restart && inputs.isEmpty() && config.kafka().startingOffsets() != StartingOffsets.EARLIEST) {
+            // the parts that would be thrown away hold records behind which the group's offsets lie already
+            throw new ConfigException("--restart with --from-topic and %s %s would leave out what the earlier run read;"
+                            .formatted(
+                                    RerankOptions.STARTING_OFFSETS.key(),
+                                    config.kafka().startingOffsets())
+                    + " expected earliest, or the same command without --restart");
+        }
         QwenEngines engines = new QwenEngines(config);
         try (BackfillJob job = new BackfillJob(config, inputs, output)) {
             BackfillJob.Progress begun = job.begin(restart);

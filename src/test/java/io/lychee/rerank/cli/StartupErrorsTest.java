@@ -117,6 +117,13 @@ class StartupErrorsTest {
     }
 
     @Test
+    void aTopicThatWouldNotBeReadAnew() {
+        Cli run = Cli.run("rerank", "--checkpoint", "demo/checkpoint", "--from-topic", "--to-topic", "--restart");
+
+        assertFails(run, 1, "kafka.starting-offsets COMMITTED", "expected earliest");
+    }
+
+    @Test
     void wrongUse() {
         assertThat(Cli.run().exitCode()).isEqualTo(2);
         assertThat(Cli.run("rerank").exitCode()).isEqualTo(2);
