@@ -9,7 +9,6 @@ import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.ListStatus;
-import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngines;
@@ -21,6 +20,7 @@ import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;
@@ -442,7 +442,7 @@ class ClusterTest {
         }
     }
 
-    private static final class FaultyScorer implements Scorer {
+    private static final class FaultyScorer implements ForwardingScorer {
 
         private final Scorer scorer;
         private final Path file;
@@ -451,6 +451,11 @@ class ClusterTest {
         FaultyScorer(Scorer scorer, Path file) {
             this.scorer = scorer;
             this.file = file;
+        }
+
+        @Override
+        public Scorer scorer() {
+            return scorer;
         }
 
         @Override
@@ -484,21 +489,6 @@ class ClusterTest {
             while (true) {
                 LockSupport.park(); // a native call can't be interrupted
             }
-        }
-
-        @Override
-        public ModelInfo model() {
-            return scorer.model();
-        }
-
-        @Override
-        public String device() {
-            return scorer.device();
-        }
-
-        @Override
-        public void close() {
-            scorer.close();
         }
     }
 }

@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
@@ -15,6 +14,7 @@ import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
@@ -285,7 +285,7 @@ class PrometheusTest {
         static final AtomicReference<RuntimeException> next = new AtomicReference<>();
     }
 
-    private record FaultyScorer(Scorer scorer) implements Scorer {
+    private record FaultyScorer(Scorer scorer) implements ForwardingScorer {
 
         @Override
         public float[] score(Pass pass) {
@@ -301,21 +301,6 @@ class PrometheusTest {
                 throw failure;
             }
             return scorer.score(pass);
-        }
-
-        @Override
-        public ModelInfo model() {
-            return scorer.model();
-        }
-
-        @Override
-        public String device() {
-            return scorer.device();
-        }
-
-        @Override
-        public void close() {
-            scorer.close();
         }
     }
 
