@@ -68,11 +68,6 @@ final class PassTrace {
             }
 
             @Override
-            public float[] score(Pass pass) {
-                return start(pass).await();
-            }
-
-            @Override
             public Started start(Pass pass) {
                 long start = System.nanoTime();
                 Started started = scorer.start(pass);

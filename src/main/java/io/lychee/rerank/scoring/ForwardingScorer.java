@@ -2,9 +2,7 @@ package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.ModelInfo;
 
-/**
- * A scorer that stands before another. {@link #start} goes through {@link #score}, so that one place sees each pass.
- */
+/** A scorer that stands before another. Every pass goes through {@link #start}. */
 public interface ForwardingScorer extends Scorer {
 
     /** The one that scores, and is closed with this. */
@@ -12,7 +10,12 @@ public interface ForwardingScorer extends Scorer {
 
     @Override
     default float[] score(Pass pass) {
-        return scorer().score(pass);
+        return start(pass).await();
+    }
+
+    @Override
+    default Started start(Pass pass) {
+        return scorer().start(pass);
     }
 
     @Override

@@ -145,14 +145,14 @@ class BoundedRunsTest {
     private record HeldScorer(Scorer scorer) implements ForwardingScorer {
 
         @Override
-        public float[] score(Pass pass) {
+        public Started start(Pass pass) {
             HELD.countDown();
             try {
                 RELEASED.await();
             } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
             }
-            return scorer.score(pass);
+            return scorer.start(pass);
         }
     }
 }
