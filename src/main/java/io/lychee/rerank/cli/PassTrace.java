@@ -1,6 +1,6 @@
 package io.lychee.rerank.cli;
 
-import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;
 import java.util.ArrayList;
@@ -61,10 +61,10 @@ final class PassTrace {
     }
 
     Scorer around(Scorer scorer) {
-        return new Scorer() {
+        return new ForwardingScorer() {
             @Override
-            public float[] score(Pass pass) {
-                return start(pass).await();
+            public Scorer scorer() {
+                return scorer;
             }
 
             @Override
@@ -96,26 +96,6 @@ final class PassTrace {
                         return started.imageHits();
                     }
                 };
-            }
-
-            @Override
-            public int passTokens() {
-                return scorer.passTokens();
-            }
-
-            @Override
-            public ModelInfo model() {
-                return scorer.model();
-            }
-
-            @Override
-            public String device() {
-                return scorer.device();
-            }
-
-            @Override
-            public void close() {
-                scorer.close();
             }
         };
     }

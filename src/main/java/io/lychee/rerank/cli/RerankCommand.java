@@ -82,8 +82,7 @@ final class RerankCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Path output = to.output == null ? null : InputFiles.absolute(to.output);
         RerankConfig config = config(output);
-        List<Path> inputs = InputFiles.of(
-                from.input, output == null ? List.of() : List.of(output, BackfillJob.deadLetters(output)), config);
+        List<Path> inputs = InputFiles.of(from.input, output == null ? List.of() : BackfillJob.outputs(output), config);
         if (restart && inputs.isEmpty() && config.kafka().startingOffsets() != StartingOffsets.EARLIEST) {
             // the parts that would be thrown away hold records behind which the group's offsets lie already
             throw new ConfigException("--restart with --from-topic and %s %s would leave out what the earlier run read;"

@@ -162,7 +162,7 @@ final class Fetching implements AutoCloseable {
     private static void complete(CompletableFuture<byte[]> result, Source source) {
         try {
             result.complete(source.get());
-        } catch (RejectedException | RuntimeException e) {
+        } catch (Throwable e) { // also errors: nobody else sees what this thread throws
             result.completeExceptionally(e);
         }
     }

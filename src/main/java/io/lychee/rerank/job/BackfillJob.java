@@ -22,8 +22,10 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -64,6 +66,8 @@ public final class BackfillJob implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackfillJob.class);
     private static final String RESULTS = "results";
     private static final String DEAD_LETTERS = "dead-letters";
+    private static final String PARTS = ".parts";
+    private static final String DISCARDED = ".discarded";
     private static final Duration BROKER = Duration.ofSeconds(10);
     private static final Duration SAVE_PROGRESS = Duration.ofSeconds(2);
 
@@ -78,6 +82,7 @@ public final class BackfillJob implements AutoCloseable {
     private final @Nullable Path output;
     private final Path parts;
     private @Nullable FileChannel lock;
+    private @Nullable String transactions;
     private Progress progress = new Progress(0, 0);
 
     /** @param answered records that became answers; {@code deadLetters} those that could not be read */
@@ -99,13 +104,18 @@ public final class BackfillJob implements AutoCloseable {
         this.inputs = inputs;
         this.output = output;
         this.parts = output == null
-                ? InputFiles.absolute(config.kafka().backfillResultsTopic() + ".parts")
-                : beside(output, ".parts");
+                ? InputFiles.absolute(config.kafka().backfillResultsTopic() + PARTS)
+                : beside(output, PARTS);
     }
 
     /** Where records that can't be read go, beside {@code output}. */
     public static Path deadLetters(Path output) {
         return beside(output, ".dead-letters.jsonl");
+    }
+
+    /** All that a run with this {@code output} writes: never its input. */
+    public static List<Path> outputs(Path output) {
+        return List.of(output, deadLetters(output), beside(output, PARTS), beside(beside(output, PARTS), DISCARDED));
     }
 
     private static Path beside(Path output, String suffix) {
@@ -129,9 +139,11 @@ public final class BackfillJob implements AutoCloseable {
             checkOutput();
             checkTopics();
             open();
+            transactions = transactions();
             if (restart) {
                 discard();
                 open();
+                transactions = transactions();
             }
             progress = readProgress();
             boolean counted = progress.total() > 0;
@@ -228,9 +240,18 @@ public final class BackfillJob implements AutoCloseable {
         throw new ConfigException(parts + " is in use by another run");
     }
 
+    /** What is part of this run's transaction ids and of no other's, also after it was cut off or begun anew. */
+    private String transactions() throws IOException {
+        Path file = parts.resolve("transactions.txt");
+        if (!Files.exists(file)) {
+            write(file, transactions == null ? "bounded-" + UUID.randomUUID() : transactions);
+        }
+        return Files.readString(file);
+    }
+
     /** In one step first, so that a run that is killed meanwhile does not leave half of its parts to the next. */
     private void discard() throws IOException {
-        Path discarded = parts.resolveSibling(parts.getFileName() + ".discarded");
+        Path discarded = beside(parts, DISCARDED);
         FileUtils.deleteDirectory(discarded.toFile());
         Files.move(parts, discarded, StandardCopyOption.ATOMIC_MOVE);
         close();
@@ -290,17 +311,16 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private StreamExecutionEnvironment build(EngineFactory engines) throws IOException {
-        Configuration flink = new Configuration();
-        flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
-        flink.set(CheckpointingOptions.CHECKPOINT_STORAGE, "filesystem");
-        flink.set(
+        Configuration defaults = new Configuration();
+        defaults.set(CheckpointingOptions.CHECKPOINT_STORAGE, "filesystem");
+        defaults.set(
                 CheckpointingOptions.CHECKPOINTS_DIRECTORY,
                 parts.resolve("checkpoints").toUri().toString());
-        flink.set(
+        defaults.set(
                 CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
                 ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
-        flink.set(RestartStrategyOptions.RESTART_STRATEGY, "none");
-        flink.addAll(Configuration.fromMap(config.flink()));
+        defaults.set(RestartStrategyOptions.RESTART_STRATEGY, "none");
+        Configuration flink = RerankJob.settings(config, defaults);
         Optional<Path> checkpoint = lastCheckpoint();
         if (checkpoint.isPresent()) {
             flink.set(StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.get().toString());
@@ -311,6 +331,7 @@ public final class BackfillJob implements AutoCloseable {
         }
         // one reader and one writer keep the order; the engine is what takes the time
         StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(1, flink);
+        RerankJob.requireFreePort(config);
         var noWatermarks = WatermarkStrategy.<SourceRecord>noWatermarks();
         DataStream<SourceRecord> records = inputs.isEmpty()
                 ? env.fromSource(KafkaSources.boundedLists(config.kafka(), Lane.BACKFILL), noWatermarks, "topic")
@@ -322,7 +343,8 @@ public final class BackfillJob implements AutoCloseable {
         if (output == null) {
             reranked.map(new Count())
                     .returns(OutputRecord.TYPE)
-                    .sinkTo(KafkaSinks.outputs(config.kafka(), Lane.BACKFILL, "bounded"))
+                    .sinkTo(KafkaSinks.outputs(
+                            config.kafka(), Lane.BACKFILL, Objects.requireNonNull(transactions, "begin() first")))
                     .uid("topic-outputs");
         } else {
             reranked.sinkTo(sink()).name("outputs").uid("outputs");

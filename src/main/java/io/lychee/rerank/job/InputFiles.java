@@ -30,14 +30,14 @@ public final class InputFiles {
      * Every file once, sorted by its path. A folder stands for the files below it that are called {@code .jsonl},
      * {@code .ndjson} or {@code .avro}, also with {@code .gz}; a glob for all that it matches.
      *
-     * @param outputs never among the files
+     * @param outputs files and folders; neither they nor what lies below them is read
      * @throws ConfigException when a name stands for nothing, a file can't be read, or there are too many
      */
     public static List<Path> of(Collection<String> names, Collection<Path> outputs, RerankConfig config) {
         int max = config.inputs().maxFiles();
         TreeSet<Path> files = new TreeSet<>();
         for (String name : names) {
-            List<Path> found = find(name, file -> !outputs.contains(file), max);
+            List<Path> found = find(name, file -> outputs.stream().noneMatch(file::startsWith), max);
             if (found.isEmpty()) {
                 throw new ConfigException("no file " + absolute(name) + " that can be read (--input)");
             }

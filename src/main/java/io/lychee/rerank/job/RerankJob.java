@@ -101,7 +101,18 @@ public final class RerankJob {
 
     /** The environment a job runs in: the cluster's when submitted to one, else embedded in this process. */
     public static StreamExecutionEnvironment environment(RerankConfig config) {
-        Configuration flink = new Configuration();
+        Configuration flink = settings(config, new Configuration());
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
+        env.setParallelism(config.parallelism());
+        if (env instanceof LocalStreamEnvironment) {
+            requireFreePort(config);
+        }
+        return env;
+    }
+
+    /** Of Flink, over {@code defaults}: what every job has, and {@code flink.*}. */
+    static Configuration settings(RerankConfig config, Configuration defaults) {
+        Configuration flink = new Configuration(defaults);
         // the operator is rarely chained to its source; an aligned barrier would wait for whole lists
         flink.set(CheckpointingOptions.ENABLE_UNALIGNED, true);
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
@@ -111,12 +122,7 @@ public final class RerankJob {
             reportMetrics(flink, config.metricsPort());
         }
         flink.addAll(Configuration.fromMap(config.flink()));
-        StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
-        env.setParallelism(config.parallelism());
-        if (config.metricsPort() > 0 && env instanceof LocalStreamEnvironment) {
-            requireFree(config.metricsPort());
-        }
-        return env;
+        return flink;
     }
 
     private static void reportMetrics(Configuration flink, int port) {
@@ -130,7 +136,11 @@ public final class RerankJob {
     }
 
     /** Flink itself would go on without its metrics. */
-    private static void requireFree(int port) {
+    static void requireFreePort(RerankConfig config) {
+        int port = config.metricsPort();
+        if (port == 0) {
+            return;
+        }
         try (ServerSocket socket = new ServerSocket(port)) {
             LOG.info("metrics for Prometheus at port {}", socket.getLocalPort());
         } catch (IOException e) {

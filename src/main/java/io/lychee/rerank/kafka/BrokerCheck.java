@@ -35,6 +35,8 @@ import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.errors.GroupAuthorizationException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.TopicExistsException;
+import org.apache.kafka.common.errors.TransactionalIdAuthorizationException;
+import org.apache.kafka.common.errors.TransactionalIdNotFoundException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /**
@@ -102,28 +104,29 @@ public final class BrokerCheck {
             AclOperation needed = read.contains(topic) ? AclOperation.READ : AclOperation.WRITE;
             Set<AclOperation> allowed = description.authorizedOperations();
             if (allowed != null && !allowed.contains(needed)) {
-                throw forbidden(needed, "--topic", topic);
+                throw forbidden(needed, "topic", topic, "");
             }
         });
         try {
             await(admin.listConsumerGroupOffsets(kafka.groupId()).partitionsToOffsetAndMetadata());
         } catch (GroupAuthorizationException e) {
-            throw forbidden(AclOperation.READ, "--group", kafka.groupId());
+            throw forbidden(AclOperation.READ, "group", kafka.groupId(), "");
         }
     }
 
-    private ConfigException forbidden(AclOperation operation, String kind, String name) {
+    private ConfigException forbidden(AclOperation operation, String kind, String name, String pattern) {
         return new ConfigException(("the user of kafka.properties.* may not %s %s %s at %s; to allow it:"
-                        + "%n  kafka-acls.sh --bootstrap-server %s --add --allow-principal User:NAME --operation %s %s %s")
+                        + "%n  kafka-acls.sh --bootstrap-server %s --add --allow-principal User:NAME --operation %s --%s %s%s")
                 .formatted(
                         operation.name().toLowerCase(Locale.ROOT),
-                        kind.substring(2),
+                        kind,
                         name,
                         kafka.bootstrapServers(),
                         kafka.bootstrapServers(),
                         operation.name().toLowerCase(Locale.ROOT),
                         kind,
-                        name));
+                        name,
+                        pattern));
     }
 
     /** How many records of {@code topic} lie between where a job without a checkpoint starts and the end; about. */
@@ -161,6 +164,15 @@ public final class BrokerCheck {
     }
 
     private void checkTransactions(Admin admin, List<String> warnings) {
+        try {
+            // who may write one may describe it; the ids begin with the group's
+            await(admin.describeTransactions(List.of(kafka.groupId() + "-")).all());
+        } catch (TransactionalIdNotFoundException e) {
+            // nobody has it
+        } catch (TransactionalIdAuthorizationException e) {
+            throw forbidden(
+                    AclOperation.WRITE, "transactional-id", kafka.groupId(), " --resource-pattern-type prefixed");
+        }
         String broker = await(admin.describeCluster().controller()).idString();
         ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker);
         long longest;
@@ -181,16 +193,19 @@ public final class BrokerCheck {
         }
     }
 
+    /** More than {@code kafka.max-record-bytes}, so that a list that is too large reaches the dead letters. */
+    private String maxMessageBytes() {
+        return Long.toString(Math.min(Integer.MAX_VALUE, 4L * kafka.maxRecordBytes()));
+    }
+
     /**
      * Creates those that are missing, with the broker's default replication, and returns when the broker shows them.
-     * They take more than {@code kafka.max-record-bytes}, so that a list that is too large reaches the dead letters.
      */
     public void createMissing(Set<String> topics, int partitions) {
-        String maxBytes = Long.toString(Math.min(Integer.MAX_VALUE, 4L * kafka.maxRecordBytes()));
         try (var admin = open()) {
             List<NewTopic> missing = missing(admin.get(), topics).stream()
                     .map(name -> new NewTopic(name, Optional.of(partitions), Optional.empty())
-                            .configs(Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, maxBytes)))
+                            .configs(Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, maxMessageBytes())))
                     .toList();
             for (KafkaFuture<Void> topic :
                     admin.get().createTopics(missing).values().values()) {
@@ -243,7 +258,7 @@ public final class BrokerCheck {
                     .append(" --create --topic ")
                     .append(topic)
                     .append(" --partitions 4 --config max.message.bytes=")
-                    .append(kafka.maxRecordBytes());
+                    .append(maxMessageBytes());
         }
         throw new ConfigException(message.toString());
     }

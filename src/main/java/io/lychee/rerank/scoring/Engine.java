@@ -265,13 +265,16 @@ public final class Engine implements AutoCloseable {
         } catch (RuntimeException e) {
             images = CompletableFuture.failedFuture(e);
         }
-        CompletableFuture<?> settled = images.whenComplete((bytes, error) -> {
-            if (error == null) {
-                settle(() -> scheduler.fetched(job, bytes));
-                return;
-            }
-            fetchFailed(job, error);
-        });
+        CompletableFuture<?> settled = images.thenAccept(bytes -> settle(() -> scheduler.fetched(job, bytes)))
+                .exceptionally(error -> {
+                    fetchFailed(job, error);
+                    return null;
+                })
+                .exceptionally(error -> {
+                    // a future keeps its errors to itself
+                    fail(new ScoringException("fetching failed: " + error, error));
+                    return null;
+                });
         if (!settled.isDone()) {
             // nobody waits for it any more
             CompletableFuture<List<byte[]>> underWay = images;

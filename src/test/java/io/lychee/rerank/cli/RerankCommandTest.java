@@ -215,6 +215,20 @@ class RerankCommandTest {
         assertThat(rerank().exitCode()).isZero();
     }
 
+    @Test
+    void whatItWritesIsNoInput() throws IOException {
+        Path lists = Files.createDirectory(folder.resolve("lists"));
+        write(lists.resolve("a.jsonl"), "a0");
+        output = lists.resolve("out.jsonl");
+        write(Files.createDirectory(lists.resolve("out.jsonl.parts")).resolve("left.jsonl"), "left0");
+        write(Files.createDirectory(lists.resolve("out.jsonl.parts.discarded")).resolve("left.jsonl"), "left1");
+
+        Cli run = run(lists + "/**");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(answers()).extracting(a -> a.get("request_id").asText()).containsExactly("a0");
+    }
+
     private void write(Path file, String... ids) throws IOException {
         List<String> lines = new ArrayList<>();
         for (String id : ids) {

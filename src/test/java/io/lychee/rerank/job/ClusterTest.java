@@ -9,7 +9,6 @@ import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.ListStatus;
-import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngines;
@@ -21,6 +20,7 @@ import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;
@@ -73,6 +73,8 @@ class ClusterTest {
     private static final int LISTS = Integer.getInteger("lychee.full.lists", 5000);
     private static final int CANDIDATES = 3;
     private static final int PARTITIONS = 4;
+    /** Among seven processes that start at once, maybe on a machine busy with more. */
+    private static final Duration BROKER_STARTS = Duration.ofMinutes(3);
     /** Of scores, between two answers to one list. */
     private static final double TOLERANCE = 1e-4;
     /** What one device is to suffer from; in the test's folder. */
@@ -289,7 +291,7 @@ class ClusterTest {
 
         Traffic(Delivery delivery) throws Exception {
             RerankConfig.Kafka kafka = RerankConfig.of(keys(delivery)).kafka();
-            new BrokerCheck(kafka, Duration.ofSeconds(60)).createMissing(BrokerCheck.topics(kafka), PARTITIONS);
+            new BrokerCheck(kafka, BROKER_STARTS).createMissing(BrokerCheck.topics(kafka), PARTITIONS);
             topic = kafka.requestsTopic();
             Map<String, Object> client = Map.of("bootstrap.servers", kafka.bootstrapServers());
             producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer());
@@ -442,7 +444,7 @@ class ClusterTest {
         }
     }
 
-    private static final class FaultyScorer implements Scorer {
+    private static final class FaultyScorer implements ForwardingScorer {
 
         private final Scorer scorer;
         private final Path file;
@@ -454,12 +456,17 @@ class ClusterTest {
         }
 
         @Override
-        public float[] score(Pass pass) {
+        public Scorer scorer() {
+            return scorer;
+        }
+
+        @Override
+        public Started start(Pass pass) {
             if (fault == null && Files.exists(file)) {
                 fault = claim();
             }
             if (fault == null) {
-                return scorer.score(pass);
+                return scorer.start(pass);
             }
             return switch (fault) {
                 case ERROR -> throw new ScoringException("as if the device had failed");
@@ -480,25 +487,10 @@ class ClusterTest {
             }
         }
 
-        private static float[] hang() {
+        private static Started hang() {
             while (true) {
                 LockSupport.park(); // a native call can't be interrupted
             }
-        }
-
-        @Override
-        public ModelInfo model() {
-            return scorer.model();
-        }
-
-        @Override
-        public String device() {
-            return scorer.device();
-        }
-
-        @Override
-        public void close() {
-            scorer.close();
         }
     }
 }

@@ -58,6 +58,18 @@ class EngineTest {
     }
 
     @Test
+    void anErrorAfterFetchingIsAReasonToo() throws Exception {
+        RerankedList answer = submit("q", List.of("a", "broken-fetch", "b")).get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(answer.results()).extracting(RankedCandidate::id).containsExactly("c2", "c0");
+        assertThat(answer.leftOut()).singleElement().satisfies(candidate -> {
+            assertThat(candidate.reason()).isEqualTo(Reason.IMAGE_NOT_FOUND);
+            assertThat(candidate.detail()).contains("NullPointerException");
+        });
+    }
+
+    @Test
     void whatQueuesWhileTheDeviceIsBusySharesTheNextPass() throws Exception {
         scorer.hold = new CountDownLatch(1);
         List<CompletableFuture<RerankedList>> answers = new ArrayList<>();

@@ -6,7 +6,9 @@ import io.lychee.rerank.domain.RejectedException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/** Text to one token a character; "bad" is rejected, "no-image" can't be fetched. */
+/**
+ * Text to one token a character; "bad" is rejected, "no-image" can't be fetched, "broken-fetch" by an error of ours.
+ */
 public final class TestingEncoder implements Encoder {
 
     volatile boolean closed;
@@ -15,6 +17,9 @@ public final class TestingEncoder implements Encoder {
     public CompletableFuture<List<byte[]>> fetch(Content content) {
         if ("no-image".equals(content.text())) {
             return CompletableFuture.failedFuture(new RejectedException(Reason.IMAGE_NOT_FOUND, "not there"));
+        }
+        if ("broken-fetch".equals(content.text())) {
+            return CompletableFuture.completedFuture(null);
         }
         return CompletableFuture.completedFuture(List.of());
     }
