@@ -289,6 +289,11 @@ class PrometheusTest {
 
         @Override
         public float[] score(Pass pass) {
+            return start(pass).await();
+        }
+
+        @Override
+        public Started start(Pass pass) {
             try {
                 Faults.hold.await();
                 TimeUnit.MILLISECONDS.sleep(Faults.passMillis);
@@ -300,7 +305,7 @@ class PrometheusTest {
             if (failure != null) {
                 throw failure;
             }
-            return scorer.score(pass);
+            return scorer.start(pass);
         }
 
         @Override
