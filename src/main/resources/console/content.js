@@ -57,13 +57,15 @@ export async function bitmap(reference) {
 
 /** The files, and those in the folders, by name. Entries must be asked for before the event is over. */
 async function dropped(transfer) {
-  const entries = [...transfer.items].map(item => item.webkitGetAsEntry()).filter(entry => entry);
+  // what is gone has no entry, but a name
+  const entries = [...transfer.items].filter(item => item.kind === 'file').map(item => item.webkitGetAsEntry() ?? item.getAsFile());
   const files = (await Promise.all(entries.map(filesOf))).flat();
   if (entries.length && !files.length) throw new Error(say('emptyFolder', {name: entries[0].name}));
   return files;
 }
 
 async function filesOf(entry) {
+  if (entry instanceof File) return [entry];
   if (entry.isFile) return [await orSay(entry.name, new Promise((resolve, reject) => entry.file(resolve, reject)))];
   const reader = entry.createReader();
   const found = [];
