@@ -23,11 +23,12 @@ def rotary_turns(angles: Tensor) -> Tensor:
     return torch.polar(torch.ones_like(angles), angles)[:, None]
 
 
-# Rotates each head by its row's angles, in float32 whatever the dtype of x.
+# Rotates each head by its row's angles, in float32 whatever the dtype of x, which is lost.
 # x (rows, heads, head_dim), pairs side by side → the same
 def apply_rotary(x: Tensor, turns: Tensor) -> Tensor:
-    pairs = torch.view_as_complex(x.float().view(x.shape[0], x.shape[1], -1, 2))
-    return torch.view_as_real(pairs * turns).flatten(2).to(x.dtype)
+    turned = x.float()
+    torch.view_as_complex(turned.view(x.shape[0], x.shape[1], -1, 2)).mul_(turns)
+    return turned.to(x.dtype)
 
 
 # Where each sequence of these lengths starts, and where the last one ends: (sequences + 1), int32

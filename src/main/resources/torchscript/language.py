@@ -33,9 +33,12 @@ class DecoderLayer:
     # (rows, hidden) → (rows, heads · head_dim), not yet projected
     def attention(self, x: Tensor, turns: Tensor, segments: Segments) -> Tensor:
         x = torch.rms_norm(x, [x.shape[1]], self.input_norm, self.eps)
-        qkv = F.linear(x, self.qkv_weight, self.qkv_bias).view(x.shape[0], self.heads + 2 * self.kv_heads, -1)
-        qk, v = qkv.split([self.heads + self.kv_heads, self.kv_heads], dim=1)  # (rows, heads, head_dim)
-        q, k = apply_rotary(qk, turns).split([self.heads, self.kv_heads], dim=1)
+        # two products, so that what is to be rotated lies in one piece
+        heads = self.heads + self.kv_heads
+        end = self.qkv_bias.shape[0] // (heads + self.kv_heads) * heads
+        qk = F.linear(x, self.qkv_weight[:end], self.qkv_bias[:end]).view(x.shape[0], heads, -1)
+        v = F.linear(x, self.qkv_weight[end:], self.qkv_bias[end:]).view(x.shape[0], self.kv_heads, -1)
+        q, k = apply_rotary(qk, turns).split([self.heads, self.kv_heads], dim=1)  # (rows, heads, head_dim)
         return attend_segments(q, k, v, segments)
 
     # adds to x (rows, hidden), in place, what the MLP makes of it

@@ -33,19 +33,20 @@ class VisionBlock:
         pair_rotary(self.qkv_weight, 2 * self.heads, head_dim)
         pair_rotary(self.qkv_bias, 2 * self.heads, head_dim)
 
-    # (patches, hidden) → (patches, hidden); patches attend within their block; turns: see rotary_turns
-    def __call__(self, x: Tensor, turns: Tensor, blocks: Blocks) -> Tensor:
+    # adds to x (patches, hidden), in place; patches attend within their block; turns: see rotary_turns
+    def __call__(self, x: Tensor, turns: Tensor, blocks: Blocks):
         hidden = x.shape[1]
         y = torch.rms_norm(x, [hidden], self.norm1, 1e-6)
-        qkv = F.linear(y, self.qkv_weight, self.qkv_bias).view(-1, 3 * self.heads, hidden // self.heads)
-        qk, v = qkv.split([2 * self.heads, self.heads], dim=1)
+        # two products, so that what is to be rotated lies in one piece
+        end = 2 * hidden
+        qk = F.linear(y, self.qkv_weight[:end], self.qkv_bias[:end]).view(x.shape[0], 2 * self.heads, -1)
+        v = F.linear(y, self.qkv_weight[end:], self.qkv_bias[end:]).view(x.shape[0], self.heads, -1)
         q, k = apply_rotary(qk, turns).chunk(2, dim=1)  # each (patches, heads, head_dim)
-        y = attend_blocks(q, k, v, blocks)
-        x = x + F.linear(y, self.proj_weight, self.proj_bias)
+        x.add_(F.linear(attend_blocks(q, k, v, blocks), self.proj_weight, self.proj_bias))
         y = torch.rms_norm(x, [hidden], self.norm2, 1e-6)
         gate = torch.silu_(F.linear(y, self.gate_weight, self.gate_bias))
         gate.mul_(F.linear(y, self.up_weight, self.up_bias))
-        return x + F.linear(gate, self.down_weight, self.down_bias)
+        x.add_(F.linear(gate, self.down_weight, self.down_bias))
 
 
 class VisionTower:
@@ -138,7 +139,7 @@ class VisionTower:
         windows = Blocks(window_counts, window_sizes, x.device, flash)
         images = Blocks(image_counts, image_sizes, x.device, flash)
         for i, block in enumerate(self.blocks):
-            x = block(x, turns, images if i in self.full_attention else windows)
+            block(x, turns, images if i in self.full_attention else windows)
         x = torch.rms_norm(x, [hidden], self.ln_q, 1e-6).view(order.shape[0], -1)  # (cells, merge² · hidden)
         x = F.gelu(F.linear(x, self.merger_in_weight, self.merger_in_bias))
         x = F.linear(x, self.merger_out_weight, self.merger_out_bias)  # (cells, out_hidden)

@@ -89,6 +89,7 @@ final class BenchLoad {
         stages.put("queue", quantiles(answers, a -> a.latency.queue()));
         stages.put("score", quantiles(answers, a -> a.latency.score()));
         stages.put("total", quantiles(answers, a -> a.latency.total()));
+        stages.put("answered_to_client", quantiles(answers, a -> a.took - a.latency.total()));
         stages.put("client", quantiles(answers, Answered::took));
         figures.put("milliseconds", stages);
         return figures;

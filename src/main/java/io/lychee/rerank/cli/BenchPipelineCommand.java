@@ -137,6 +137,8 @@ final class BenchPipelineCommand implements Callable<Integer> {
     private RerankConfig config(DemoShop shop, Map<String, String> broker) {
         Map<String, String> defaults = new HashMap<>(shop.defaults());
         defaults.put(RerankOptions.BOOTSTRAP_SERVERS.key(), EMBEDDED);
+        // pairs of the demo shop come again: with their scores kept, no rate would stay twice the capacity
+        defaults.put(RerankOptions.CACHE_SCORES.key(), "0");
         String own = "lychee-bench-" + ProcessHandle.current().pid() + "-";
         Map<String, String> fixed = new HashMap<>(broker);
         for (var topic : List.of(

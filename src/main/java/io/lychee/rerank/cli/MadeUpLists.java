@@ -18,7 +18,8 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 
@@ -60,11 +61,13 @@ final class MadeUpLists {
         this.candidateImages = queryImage || workload.equals("image");
         this.candidates = candidates;
         this.seed = seed;
-        this.tokensPerWord = (tokens(words(new Random(seed), 200)) - tokens(words(new Random(seed), 100))) / 100.0;
+        this.tokensPerWord =
+                (tokens(words(new SplittableRandom(seed), 200)) - tokens(words(new SplittableRandom(seed), 100)))
+                        / 100.0;
         this.known = cached
                 ? IntStream.range(0, KNOWN_IMAGES)
                         .parallel()
-                        .mapToObj(i -> picture(new Random(seed * 31 + i)))
+                        .mapToObj(i -> picture(new SplittableRandom(seed * 31 + i)))
                         .toList()
                 : List.of();
         this.lists = IntStream.range(0, lists).parallel().mapToObj(this::make).toList();
@@ -107,7 +110,7 @@ final class MadeUpLists {
     }
 
     private CandidateList make(int index) {
-        Random random = new Random(seed * 1_000_003 + index);
+        RandomGenerator random = new SplittableRandom(seed * 1_000_003 + index);
         try {
             int fixed = encoder.encodePrefix(null, new Content("a", List.of()), List.of())
                     .tokens()
@@ -127,18 +130,18 @@ final class MadeUpLists {
         }
     }
 
-    private List<Image> images(Random random) {
+    private List<Image> images(RandomGenerator random) {
         if (!candidateImages) {
             return List.of();
         }
         return List.of(cached && random.nextInt(10) > 0 ? known.get(random.nextInt(KNOWN_IMAGES)) : picture(random));
     }
 
-    private Content content(Random random, int tokens, List<Image> images) {
+    private Content content(RandomGenerator random, int tokens, List<Image> images) {
         return new Content(words(random, (int) Math.max(1, tokens / tokensPerWord)), images);
     }
 
-    private static double vary(Random random) {
+    private static double vary(RandomGenerator random) {
         return 1 + VARIATION * (2 * random.nextDouble() - 1);
     }
 
@@ -146,7 +149,7 @@ final class MadeUpLists {
         return encoder.encodeCandidate(new Content(text, List.of()), List.of()).tokens().length;
     }
 
-    private static String words(Random random, int count) {
+    private static String words(RandomGenerator random, int count) {
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < count; i++) {
             text.append(i == 0 ? "" : " ").append(WORDS.get(random.nextInt(WORDS.size())));
@@ -155,7 +158,7 @@ final class MadeUpLists {
     }
 
     /** Colours running into each other with shapes and noise on top, as a photo is to a codec. */
-    private static Image picture(Random random) {
+    private static Image picture(RandomGenerator random) {
         double side = IMAGE_SIDE * Math.sqrt(vary(random));
         double stretch = Math.sqrt(vary(random));
         BufferedImage image =

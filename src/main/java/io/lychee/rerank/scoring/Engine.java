@@ -44,6 +44,9 @@ public final class Engine implements AutoCloseable {
     /** What it takes to hand a pass to a GPU: packing it, copying its images, queueing some thousand kernels. */
     private static final long LEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(25);
 
+    /** How far the estimate of a pass may be off, as a part of it; by so much the next is planned earlier. */
+    private static final int LEAD_PART = 8;
+
     /** Passes on the device: one that runs, one that waits for it. */
     private static final int MAX_IN_FLIGHT = 2;
 
@@ -72,6 +75,8 @@ public final class Engine implements AutoCloseable {
 
     /** When the last of them is likely to end, in ticker nanoseconds. */
     private long expectedEnd;
+
+    private long expectedNanos;
 
     private @Nullable RuntimeException dead;
 
@@ -379,6 +384,7 @@ public final class Engine implements AutoCloseable {
         settle(() -> {
             scheduler.scored(running.planned, scores, running.pass.imageHits(), nanos, end);
             inFlight--;
+            expectedEnd = end + expectedNanos; // of the one that waited, if there is one
             passes++;
             for (float score : scores) {
                 pairs += Float.isNaN(score) ? 0 : 1;
@@ -411,7 +417,7 @@ public final class Engine implements AutoCloseable {
         try {
             while (dead == null) {
                 long now = ticker.nanos();
-                long early = inFlight == 0 ? 0 : expectedEnd - LEAD_NANOS - now;
+                long early = inFlight == 0 ? 0 : expectedEnd - LEAD_NANOS - expectedNanos / LEAD_PART - now;
                 if (inFlight == MAX_IN_FLIGHT) {
                     scorable.await();
                 } else if (early > 0) {
@@ -421,7 +427,8 @@ public final class Engine implements AutoCloseable {
                     Scheduler.PlannedPass planned = scheduler.nextPass(start);
                     if (planned != null) {
                         inFlight++;
-                        expectedEnd = start + scheduler.expectedNanos(planned.pass(), now);
+                        expectedNanos = scheduler.expectedNanos(planned.pass(), now);
+                        expectedEnd = start + expectedNanos;
                         return planned;
                     }
                     scorable.await();
