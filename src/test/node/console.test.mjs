@@ -231,17 +231,6 @@ test('dropped lists and a dropped folder, two instructions compared', async () =
     lists[pictured].candidates.length + readdirSync(join(demo, 'images')).length);
 });
 
-test('what is dropped and can\'t be read is said', async () => {
-  await open('batch');
-  await drop('textarea[aria-label="Documents"]', join(out, 'gone.jsonl'));
-  await until(() => document.querySelector('.problem')?.textContent.includes('gone.jsonl can’t be read'));
-  mkdirSync(join(out, 'hollow'), {recursive: true});
-  await drop('textarea[aria-label="Documents"]', join(out, 'hollow'));
-  await until(() => document.querySelector('.problem')?.textContent.includes('hollow holds no files'));
-  await drop('textarea[aria-label="Query: Text"]', join(out, 'gone.png'));
-  await until(() => document.querySelector('.trouble')?.textContent.includes('gone.png can’t be read'));
-});
-
 test('the live page while lists are published', async () => {
   const published = lists.slice(0, 30);
   const file = join(out, 'published.jsonl');
