@@ -3,6 +3,7 @@
 # Says what it found; fails when one is missing, so that no test is left out unseen.
 tools='
 chromium   chromium
+git        git
 node       nodejs
 npm        npm
 prometheus prometheus

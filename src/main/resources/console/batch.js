@@ -1,7 +1,7 @@
 import {chinese, presets, say} from '/words.js';
 import {band, bandChip, busy, csvCell, el, info, instructionField, latencyBar, markdownCell, problem, requestId, rerank, save,
   scoreBar, tell} from '/parts.js';
-import {contentField, plain, fileButton, readPicture, takesFiles, thumbnail} from '/content.js';
+import {contentField, plain, fileButton, orSay, readPicture, takesFiles, thumbnail} from '/content.js';
 
 const PASTED = 50;
 const LONG = 512;
@@ -55,12 +55,13 @@ function documents(again, result) {
       state.documents = area.value.split('\n').filter(line => line.trim()).map((line, i) => ({id: String(i + 1), text: line.trim(), images: []}));
       state.scene = null;
     }});
+  const refuse = error => result.replaceChildren(problem(error));
   const take = async files => {
     try {
       await open(files);
       again();
     } catch (error) {
-      result.replaceChildren(problem(error));
+      refuse(error);
     }
   };
   const choose = state.lists.length > 1 && el('label', {class: 'row'}, say('chooseList'), el('select', {onchange: event => {
@@ -71,7 +72,7 @@ function documents(again, result) {
   return takesFiles(el('div', {class: 'field drop'}, el('span', {class: 'label'}, say('documents'),
     state.documents.length ? ` · ${state.documents.length}` : ''), area,
   pictured.length > 0 && el('div', {class: 'thumbs'}, pictured.slice(0, 24).map(one => thumbnail(one.images[0], one.id))),
-  el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint'))), choose), take);
+  el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint'))), choose), take, refuse);
 }
 
 async function open(files) {
@@ -85,7 +86,7 @@ async function open(files) {
     return;
   }
   const file = files[0];
-  const lines = (await file.text()).split('\n').filter(line => line.trim());
+  const lines = (await orSay(file.name, file.text())).split('\n').filter(line => line.trim());
   const parsed = lines.map(line => {
     try {
       const value = JSON.parse(line);

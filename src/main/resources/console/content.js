@@ -17,9 +17,12 @@ export function thumbnail(reference, name = '') {
     : el('span', {class: 'thumb', title: reference}, say('elsewhere'));
 }
 
+/** What a browser says of a file it can't read names none, and knows one language. */
+export const orSay = (name, reading) => reading.catch(() => { throw new Error(say('unreadable', {name})); });
+
 /** A file as a data URI, no larger than the network will look at. Markup is no picture. */
 export async function readPicture(file) {
-  const head = new Uint8Array(await file.slice(0, 8).arrayBuffer());
+  const head = new Uint8Array(await orSay(file.name, file.slice(0, 8).arrayBuffer()));
   if (!MAGIC.some(magic => magic.every((byte, i) => head[i] === byte))) {
     throw new Error(say('refusedFile', {name: file.name || file.type}));
   }
@@ -54,23 +57,27 @@ export async function bitmap(reference) {
 
 /** The files, and those in the folders, by name. Entries must be asked for before the event is over. */
 async function dropped(transfer) {
-  const entries = [...transfer.items].map(item => item.webkitGetAsEntry()).filter(entry => entry);
-  return (await Promise.all(entries.map(filesOf))).flat();
+  // what is gone has no entry, but a name
+  const entries = [...transfer.items].filter(item => item.kind === 'file').map(item => item.webkitGetAsEntry() ?? item.getAsFile());
+  const files = (await Promise.all(entries.map(filesOf))).flat();
+  if (entries.length && !files.length) throw new Error(say('emptyFolder', {name: entries[0].name}));
+  return files;
 }
 
 async function filesOf(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  if (entry instanceof File) return [entry];
+  if (entry.isFile) return [await orSay(entry.name, new Promise((resolve, reject) => entry.file(resolve, reject)))];
   const reader = entry.createReader();
   const found = [];
   for (let some = null; some?.length !== 0 && found.length <= info.max_candidates; found.push(...some)) {
-    some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // a hundred at a time
+    some = await orSay(entry.name, new Promise((resolve, reject) => reader.readEntries(resolve, reject))); // a hundred at a time
   }
   found.sort((a, b) => a.name.localeCompare(b.name));
   return (await Promise.all(found.map(filesOf))).flat();
 }
 
-/** Makes a place where files can be dropped or pasted. */
-export function takesFiles(node, take) {
+/** Makes a place where files can be dropped or pasted; refuse is told what could not be read. */
+export function takesFiles(node, take, refuse) {
   node.addEventListener('dragover', event => {
     event.preventDefault();
     node.classList.add('over');
@@ -79,7 +86,7 @@ export function takesFiles(node, take) {
   node.addEventListener('drop', event => {
     event.preventDefault();
     node.classList.remove('over');
-    dropped(event.dataTransfer).then(files => files.length && take(files));
+    dropped(event.dataTransfer).then(files => files.length && take(files)).catch(refuse);
   });
   node.addEventListener('paste', event => {
     if (event.clipboardData.files.length) {
@@ -109,13 +116,14 @@ export function contentField(label, hint, content, rows = 3) {
       content.images.splice(i, 1);
       paint();
     }}, '×'))));
+  const refuse = error => { trouble.textContent = error.message; };
   const take = async files => {
     trouble.textContent = '';
     for (const file of files) {
       try {
         content.images.push(await readPicture(file));
       } catch (error) {
-        trouble.textContent = error.message;
+        refuse(error);
       }
     }
     paint();
@@ -123,7 +131,7 @@ export function contentField(label, hint, content, rows = 3) {
   paint();
   return takesFiles(el('div', {class: 'field drop'}, el('span', {class: 'label'}, label), area, pictures,
     el('div', {class: 'row'}, fileButton(say('addPictures'), 'image/jpeg,image/png,image/webp,image/gif', take),
-      el('span', {class: 'hint'}, say('dropHere'))), trouble), take);
+      el('span', {class: 'hint'}, say('dropHere'))), trouble), take, refuse);
 }
 
 export const plain = content => ({text: content.text || null, images: content.images});

@@ -43,6 +43,8 @@ const words = {
   notReady: ['Not ready: {phase}', '尚未就绪：{phase}'], ready: ['ready', '就绪'],
   needBoth: ['A query and at least one document are needed.', '需要查询和至少一个文档。'],
   refusedFile: ['{name} is not taken: JPEG, PNG, WebP and GIF are.', '不接受 {name}：支持 JPEG、PNG、WebP、GIF。'],
+  unreadable: ['{name} can’t be read.', '无法读取 {name}。'],
+  emptyFolder: ['{name} holds no files.', '{name} 中没有文件。'],
   tooMany: ['{count} documents; at most {max} are taken.', '{count} 个文档，最多 {max} 个。'],
   badFile: ['{name} holds no list and no documents.', '{name} 中没有列表或文档。'],
   loadedLists: ['{count} lists in {name}', '{name} 中有 {count} 个列表'], chooseList: ['List', '列表'],

@@ -189,7 +189,11 @@ class DeploymentFilesTest {
     private static Stream<String> engineJar() throws IOException {
         String pom = Files.readString(Path.of("pom.xml"));
         String engine = pom.substring(pom.indexOf("<classifier>engine"), pom.indexOf("<id>job</id>"));
-        return find("<include>io/lychee/rerank/(\\w+)/", engine).stream();
+        List<String> folders = find("<include>io/lychee/rerank/(\\w+)/", engine);
+        assertThat(find("<include name=\"io/lychee/rerank/(\\w+)/", pom))
+                .as("what the engine's checksum is of")
+                .isEqualTo(folders);
+        return folders.stream();
     }
 
     private static List<String> find(String pattern, String text) {

@@ -1,7 +1,9 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.RerankOptions.Placement;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,13 +26,20 @@ final class ConfigOptions {
     private @Nullable String device;
 
     /**
-     * Reads the configuration.
+     * Reads the configuration of a command that reranks in this process.
      *
      * @param defaults what holds where neither file nor option says otherwise
      * @param fixed what the command sets, on top of everything
      */
     RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
-        return RerankConfig.of(values(defaults, fixed));
+        RerankConfig config = RerankConfig.of(values(defaults, fixed));
+        if (config.placement() == Placement.GPU) {
+            throw new ConfigException(RerankOptions.PLACEMENT.key() + " is gpu, which picks task managers of a cluster"
+                    + " (flink run); this command runs Flink in one process and expects any: -D "
+                    + RerankOptions.PLACEMENT.key() + "=any. Which GPUs it scores with is "
+                    + RerankOptions.DEVICE.key() + "'s");
+        }
+        return config;
     }
 
     /** Keys and values, as {@link #load} takes them. */
@@ -52,6 +61,6 @@ final class ConfigOptions {
 
     /** For commands that only talk to the broker: they need no checkpoint. */
     RerankConfig loadClient() {
-        return load(Map.of(RerankOptions.CHECKPOINT.key(), "none"), Map.of());
+        return RerankConfig.of(values(Map.of(RerankOptions.CHECKPOINT.key(), "none"), Map.of()));
     }
 }

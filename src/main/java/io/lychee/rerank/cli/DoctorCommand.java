@@ -5,6 +5,7 @@ import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
@@ -63,8 +64,8 @@ final class DoctorCommand implements Callable<Integer> {
         List<RerankConfig> config = new ArrayList<>();
         look("configuration", () -> {
             String bundled = Main.home().resolve("demo/checkpoint").toString();
-            config.add(options.load(
-                    options.hasFile() ? Map.of() : Map.of(RerankOptions.CHECKPOINT.key(), bundled), Map.of()));
+            config.add(RerankConfig.of(options.values(
+                    options.hasFile() ? Map.of() : Map.of(RerankOptions.CHECKPOINT.key(), bundled), Map.of())));
             return options.hasFile() ? "--conf can be read" : "none given; the bundled checkpoint and defaults";
         });
         if (!config.isEmpty()) {
@@ -91,7 +92,10 @@ final class DoctorCommand implements Callable<Integer> {
             StreamExecutionEnvironment env = RerankJob.environment(config);
             RerankJob.build(env, config, new QwenEngines(config));
             return "parallelism " + env.getParallelism() + ", checkpoints every " + config.checkpointInterval()
-                    + (config.metricsPort() > 0 ? ", metrics at port " + config.metricsPort() : "");
+                    + (config.metricsPort() > 0 ? ", metrics at port " + config.metricsPort() : "")
+                    + (config.placement() == Placement.GPU
+                            ? ", only on task managers of a cluster that declare GPUs (job.placement)"
+                            : "");
         });
         if (options.hasFile()) {
             look("broker", () -> {

@@ -24,9 +24,8 @@ final class JobCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        Map<String, String> values = options.values(Map.of(), Map.of());
-        RerankConfig config = RerankConfig.of(values);
-        System.err.println(RerankConfig.describe(values));
+        RerankConfig config = options.load(Map.of(), Map.of());
+        System.err.println(RerankConfig.describe(options.values(Map.of(), Map.of())));
         RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
         QwenEngines engines = new QwenEngines(config);
         // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task

@@ -6,10 +6,15 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** A Hugging Face checkpoint directory, by its files. Whatever is wrong with it is one {@link ConfigException}. */
 public record CheckpointFiles(Path directory) {
 
+    private static final String WEIGHTS = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
@@ -45,6 +50,24 @@ public record CheckpointFiles(Path directory) {
                             .formatted(directory, name));
         }
         return directory.resolve(name);
+    }
+
+    /**
+     * The files with the weights: {@code model.safetensors}, or the shards that its index names.
+     *
+     * @throws ConfigException when there is neither, or a shard is missing
+     */
+    public List<Path> weights() {
+        if (has(WEIGHTS)) {
+            return List.of(file(WEIGHTS));
+        }
+        if (!has(INDEX)) {
+            throw new ConfigException(
+                    "model.checkpoint is %s, which has neither %s nor %s".formatted(directory, WEIGHTS, INDEX));
+        }
+        Set<String> shards = new TreeSet<>();
+        json(INDEX).path("weight_map").forEach(shard -> shards.add(shard.asText()));
+        return shards.stream().map(this::file).toList();
     }
 
     /** @throws ConfigException when the checkpoint lacks this file, or it isn't a JSON object */

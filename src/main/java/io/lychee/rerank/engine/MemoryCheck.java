@@ -21,16 +21,11 @@ public final class MemoryCheck {
 
     /** Bytes of the weights as they lie in the checkpoint. */
     public static long weights(CheckpointFiles checkpoint) {
-        try (var files = Files.list(checkpoint.directory())) {
-            long bytes = 0;
-            for (Path file : files.toList()) {
-                bytes += file.toString().endsWith(".safetensors") ? Files.size(file) : 0;
-            }
-            return bytes;
-        } catch (IOException e) {
-            throw new ConfigException(
-                    "model.checkpoint: " + checkpoint.directory() + " can't be listed: " + e.getMessage(), e);
+        long bytes = 0;
+        for (Path file : checkpoint.weights()) {
+            bytes += file.toFile().length();
         }
+        return bytes;
     }
 
     /**

@@ -90,11 +90,11 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         }
     }
 
-    /** The engine is in Flink's lib/, this class in the job jar; outside of jars neither has a version. */
+    /** The engine is in Flink's lib/, this class in the job jar; outside of jars neither says what it is. */
     static void requireSame(@Nullable String engine, @Nullable String job) {
         if (!Objects.equals(engine, job)) {
             throw new ConfigException(
-                    "the engine jar in Flink's lib/ is version %s, the job jar %s; expected both from one build"
+                    "the engine jar in Flink's lib/ is %s, the job jar was built with %s; expected both from one build"
                             .formatted(engine, job));
         }
     }

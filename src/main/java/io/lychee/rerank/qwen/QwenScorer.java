@@ -34,6 +34,9 @@ public final class QwenScorer implements Scorer {
 
     private static final Logger LOG = LoggerFactory.getLogger(QwenScorer.class);
 
+    private static final String FLASH = "FlashAttention";
+    private static final String PLAIN = "scaled_dot_product_attention";
+
     /** What FlashAttention in bfloat16 may differ by from float32; its outputs are up to about 3. */
     private static final double FLASH_TOLERANCE = 0.05;
 
@@ -143,7 +146,7 @@ public final class QwenScorer implements Scorer {
             QwenNetwork network = QwenNetwork.create(config, preprocessor, device, sources, cells);
             scorer = new QwenScorer(config, device, network, new SeenImages(cells, bounds.visionBytes() > 0), model);
             weights.accept(network);
-            String kernels = device.isCpu() ? "scaled_dot_product_attention" : chooseKernels(network, device);
+            String kernels = device.isCpu() ? PLAIN : chooseKernels(network, device);
             scorer.passTokens = scorer.warmUp(bounds);
             LOG.info(
                     "{} ({}) is ready on {} in {} with {} after {} ms",
@@ -173,7 +176,7 @@ public final class QwenScorer implements Scorer {
             double error = network.flashError();
             if (error < FLASH_TOLERANCE) {
                 network.useFlash(true);
-                return "FlashAttention";
+                return FLASH;
             }
             LOG.warn(
                     "FlashAttention on {} is {} away from float32 where {} is allowed",
@@ -183,7 +186,7 @@ public final class QwenScorer implements Scorer {
         } catch (RuntimeException e) {
             LOG.warn("{} has no FlashAttention: {}", device.name(), lastLine(e));
         }
-        return "scaled_dot_product_attention";
+        return PLAIN;
     }
 
     private static Consumer<LoadProgress> logged() {
@@ -243,11 +246,15 @@ public final class QwenScorer implements Scorer {
         return libraries;
     }
 
-    /** Each device of a setting of {@code model.device}, with what the network computes in. */
+    /**
+     * Each device of a setting of {@code model.device}, with what the network computes in, and on which attention
+     * kernels. A GPU's are chosen only when a network is loaded.
+     */
     public static List<String> describeDevices(String setting) {
         return devices(setting).stream()
                 .map(name -> TorchDevice.of(name, engine()))
-                .map(device -> device.name() + " in " + device.dtype())
+                .map(device -> device.name() + " in " + device.dtype() + " with "
+                        + (device.isCpu() ? PLAIN : FLASH + " where it passes a check at start, else " + PLAIN))
                 .toList();
     }
 

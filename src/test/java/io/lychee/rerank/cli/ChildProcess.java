@@ -36,6 +36,16 @@ record ChildProcess(Process process, Path log) implements AutoCloseable {
         return new ChildProcess(process, log);
     }
 
+    /** A line of a shell, in that folder. */
+    static ChildProcess shell(Path folder, Path log, String line) throws IOException {
+        Process process = new ProcessBuilder("bash", "-c", line)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        return new ChildProcess(process, log);
+    }
+
     /** What a shell would run. */
     static List<String> command(String... arguments) {
         return java(HEAP, arguments);
@@ -71,6 +81,7 @@ record ChildProcess(Process process, Path log) implements AutoCloseable {
 
     @Override
     public void close() {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly().onExit().join();
     }
 }

@@ -53,7 +53,7 @@ class DoctorCommandTest {
         assertThat(report.path("findings").findValuesAsText("found"))
                 .allSatisfy(found -> assertThat(found).isNotBlank())
                 .anyMatch(found -> found.contains("JNI 2.7.1"))
-                .anyMatch(found -> found.equals("cpu in float32"))
+                .anyMatch(found -> found.equals("cpu in float32 with scaled_dot_product_attention"))
                 .anyMatch(found -> found.contains("default instruction \"Given a web search query"));
     }
 

@@ -68,6 +68,18 @@ class StartupErrorsTest {
     }
 
     @Test
+    void gpusOfAClusterInOneProcess() {
+        for (String command : new String[] {"job", "up", "demo"}) {
+            assertFails(
+                    Cli.run(command, "--checkpoint", CHECKPOINT, "-D", "job.placement=gpu"),
+                    1,
+                    "job.placement is gpu",
+                    "-D job.placement=any",
+                    "model.device");
+        }
+    }
+
+    @Test
     void noBroker() {
         // nothing listens on the discard port of this machine
         assertFails(

@@ -156,10 +156,12 @@ class PrometheusTest {
         Faults.passMillis = 0;
         awaitAlerts(Set.of());
 
+        load = 5; // so that passes have several candidates
         Faults.next.set(new DeviceMemoryException("as if there were too little memory", null));
         send(config.kafka().requestsTopic(), "no list");
         send(config.kafka().backfillTopic(), "{\"request_id\":\"not valid!\",\"query\":{},\"candidates\":[]}");
         awaitFired("LycheeDeadLetters");
+        load = 1;
 
         CountDownLatch hold = new CountDownLatch(1);
         Faults.hold = hold;
