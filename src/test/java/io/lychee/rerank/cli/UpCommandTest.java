@@ -71,7 +71,7 @@ class UpCommandTest {
         assertFails("model.checkpoint", "safetensors", "--checkpoint", shard.toString());
         Path large = copy("large");
         try (RandomAccessFile sparse =
-                new RandomAccessFile(large.resolve("model-2.safetensors").toFile(), "rw")) {
+                new RandomAccessFile(large.resolve("model.safetensors").toFile(), "rw")) {
             sparse.setLength(1L << 42);
         }
         assertFails("model.checkpoint", "GB of memory", "--checkpoint", large.toString());

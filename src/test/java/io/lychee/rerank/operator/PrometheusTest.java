@@ -264,7 +264,7 @@ class PrometheusTest {
                     : config.kafka().requestsTopic();
             send(topic, """
                     {"request_id":"q%d","new":true,"query":{"text":"chair"},"candidates":[
-                     {"id":"a","text":"red chair","images":["file:chair-062.jpg"]},{"id":"b","text":"mug %d"},
+                     {"id":"a","text":"red chair"},{"id":"b","text":"mug %d","images":["file:chair-062.jpg"]},
                      {"id":"c","images":["file:missing-%d.jpg"]},{"id":"d"}]}
                     """.formatted(n, n, n));
         }
