@@ -60,8 +60,11 @@ enum BenchScenario {
             double capacity = capacity(pipeline, figures);
             double deadline = pipeline.config.lanes().realtimeTimeout().toMillis();
             Duration overloadTime = minutes(2, scale);
+            EngineStats before = pipeline.engine.stats();
             BenchLoad overload = pipeline.poisson("overload", Lane.REALTIME, 2 * capacity, overloadTime);
             long end = System.nanoTime();
+            EngineStats loaded = pipeline.engine.stats();
+            figures.put("engine", BenchPipelineCommand.engine(before, loaded, overloadTime.toMillis() / 1e3));
             Duration afterTime = Duration.ofSeconds(10 + Math.max(10, Math.round(30 * scale)));
             BenchLoad after = pipeline.poisson("after it", Lane.REALTIME, capacity / 2, afterTime);
             pipeline.await("after it", after, BenchPipelineCommand.PATIENCE);
