@@ -27,6 +27,8 @@ final class TorchModule implements AutoCloseable {
 
     private static final int ALIGNMENT = 64;
 
+    private static final long MAX_STAGING = Integer.MAX_VALUE - 8; // what a buffer can hold
+
     private final Model model;
     private final PtSymbolBlock block;
     private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 20); // grows to what a pass needs, and stays
@@ -101,9 +103,10 @@ final class TorchModule implements AutoCloseable {
          * return.
          */
         ByteBuffer staging(int bytes) {
-            if (staged + bytes > staging.capacity()) {
+            if (bytes > staging.capacity() - staged) {
                 // what other tensors of this call point into stays reachable through them
-                staging = ByteBuffer.allocateDirect(2 * Math.max(staging.capacity(), bytes));
+                staging = ByteBuffer.allocateDirect(
+                        (int) Math.min(2L * Math.max(staging.capacity(), bytes), MAX_STAGING));
                 staged = 0;
             }
             ByteBuffer slice = staging.slice(staged, bytes).order(ByteOrder.nativeOrder());

@@ -57,7 +57,8 @@ public final class Engine implements AutoCloseable {
     private final Device device;
     private final Runnable onDeath;
     private final ScheduledThreadPoolExecutor timer;
-    private final List<Thread> threads = new ArrayList<>();
+    private final List<Thread> encoding = new ArrayList<>();
+    private final List<Thread> scoring = new ArrayList<>();
     private final BlockingQueue<Running> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
     private long idleSince; // of whoever finishes passes
 
@@ -114,11 +115,12 @@ public final class Engine implements AutoCloseable {
         timer.prestartCoreThread(); // here, not under the first caller: see Engines
         this.device = new Device(scorer, settings.passTimeout(), timer, this::fail, this::tooLarge);
         for (int i = 0; i < settings.encodeThreads(); i++) {
-            threads.add(daemon("lychee-encode-" + i, this::encodeLoop));
+            encoding.add(daemon("lychee-encode-" + i, this::encodeLoop));
         }
-        threads.add(daemon("lychee-device", this::deviceLoop));
-        threads.add(daemon("lychee-scores", this::scoresLoop));
-        threads.forEach(Thread::start);
+        scoring.add(daemon("lychee-device", this::deviceLoop));
+        scoring.add(daemon("lychee-scores", this::scoresLoop));
+        encoding.forEach(Thread::start);
+        scoring.forEach(Thread::start);
     }
 
     private static Thread daemon(String name, Runnable work) {
@@ -517,7 +519,18 @@ public final class Engine implements AutoCloseable {
     public void close() {
         fail(new EngineClosedException());
         timer.shutdownNow();
-        threads.forEach(Thread::interrupt);
+        encoding.forEach(Thread::interrupt);
+        scoring.forEach(Thread::interrupt);
+        // freeing what a native call still uses would crash the JVM
+        if (haveEnded(encoding)) {
+            encoder.close();
+        }
+        if (haveEnded(scoring)) {
+            scorer.close();
+        }
+    }
+
+    private static boolean haveEnded(List<Thread> threads) {
         boolean ended = true;
         for (Thread thread : threads) {
             try {
@@ -525,15 +538,12 @@ public final class Engine implements AutoCloseable {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
-            ended &= !thread.isAlive();
+            if (thread.isAlive()) {
+                ended = false;
+                LOG.warn("{} did not end within {} ms; what it uses is not freed", thread.getName(), CLOSE_MILLIS);
+            }
         }
-        encoder.close();
-        if (ended) {
-            scorer.close();
-        } else {
-            // freeing weights under a running native call would crash the JVM
-            LOG.warn("the device thread did not end within {} ms; its memory is not freed", CLOSE_MILLIS);
-        }
+        return ended;
     }
 
     /** The engine was closed while the list was in flight. */
