@@ -265,8 +265,8 @@ class PrometheusTest {
             send(topic, """
                     {"request_id":"q%d","new":true,"query":{"text":"chair"},"candidates":[
                      {"id":"a","text":"red chair"},{"id":"b","text":"mug %d","images":["file:chair-062.jpg"]},
-                     {"id":"c","images":["file:missing-%d.jpg"]},{"id":"d"}]}
-                    """.formatted(n, n, n));
+                     {"id":"c","images":["file:missing-%d.jpg"]},{"id":"d"},{"id":"e","text":"lamp %d"}]}
+                    """.formatted(n, n, n, n));
         }
     }
 
