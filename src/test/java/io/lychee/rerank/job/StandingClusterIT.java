@@ -108,7 +108,9 @@ class StandingClusterIT {
         home = cluster.configure(home, "common.yaml", "cpu.yaml", "high-availability.yaml");
         Path gpuHome = gpuHome("echo 0", "high-availability.yaml");
         cluster.zooKeeper(home);
-        Files.createSymbolicLink(home.resolve("usrlib/job.jar"), NativeCluster.JOB_JAR);
+        for (Path each : List.of(home, gpuHome)) { // task managers look for the job where the JobManager found it
+            Files.createSymbolicLink(each.resolve("usrlib/job.jar"), NativeCluster.JOB_JAR);
+        }
         Map<String, String> keys = keys();
         keys.put("job.placement", "gpu");
         cluster.taskManager("without-gpu", home);
@@ -161,7 +163,7 @@ class StandingClusterIT {
 
         assertThat(cluster.run(home, List.of(), arguments(keys()))).isNotZero();
         assertThat(Files.readString(cluster.log("submit")))
-                .contains("the engine jar in Flink's lib/ is version 0.0.1, the job jar");
+                .contains("the engine jar in Flink's lib/ is 0.0.1, the job jar was built with");
     }
 
     private static void writeAsVersion(String version, Path from, Path to) throws Exception {
