@@ -13,8 +13,10 @@ import java.util.TreeSet;
 /** A Hugging Face checkpoint directory, by its files. Whatever is wrong with it is one {@link ConfigException}. */
 public record CheckpointFiles(Path directory) {
 
+    /** Which shard holds which tensor, where there is more than one file. */
+    public static final String INDEX = "model.safetensors.index.json";
+
     private static final String WEIGHTS = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
@@ -66,8 +68,13 @@ public record CheckpointFiles(Path directory) {
                     "model.checkpoint is %s, which has neither %s nor %s".formatted(directory, WEIGHTS, INDEX));
         }
         Set<String> shards = new TreeSet<>();
-        json(INDEX).path("weight_map").forEach(shard -> shards.add(shard.asText()));
+        weightMap().forEach(shard -> shards.add(shard.asText()));
         return shards.stream().map(this::file).toList();
+    }
+
+    /** By each tensor's name the name of its shard; empty where all are in one file. */
+    public JsonNode weightMap() {
+        return has(WEIGHTS) ? JSON.createObjectNode() : json(INDEX).path("weight_map");
     }
 
     /** @throws ConfigException when the checkpoint lacks this file, or it isn't a JSON object */

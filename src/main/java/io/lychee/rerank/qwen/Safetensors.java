@@ -16,7 +16,6 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeSet;
 
 /**
  * The tensors of a checkpoint: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json}
@@ -24,8 +23,6 @@ import java.util.TreeSet;
  */
 record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
 
-    private static final String SINGLE = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
     private static final int MAX_HEADER = 100 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -101,23 +98,13 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
      * @throws ConfigException when there are none, a shard is missing, or a header and its file contradict each other
      */
     static Safetensors open(CheckpointFiles checkpoint) {
-        if (checkpoint.has(SINGLE)) {
-            return read(List.of(checkpoint.file(SINGLE)));
-        }
-        if (!checkpoint.has(INDEX)) {
-            throw new ConfigException("model.checkpoint is %s, which has neither %s nor %s"
-                    .formatted(checkpoint.directory(), SINGLE, INDEX));
-        }
-        JsonNode map = checkpoint.json(INDEX).path("weight_map");
-        TreeSet<String> shards = new TreeSet<>();
-        map.forEach(shard -> shards.add(shard.asText()));
-        Safetensors read = read(shards.stream().map(checkpoint::file).toList());
-        map.properties().forEach(entry -> {
+        Safetensors read = read(checkpoint.weights());
+        checkpoint.weightMap().properties().forEach(entry -> {
             Tensor tensor = read.tensors.get(entry.getKey());
             Path shard = checkpoint.file(entry.getValue().asText());
             if (tensor == null || !tensor.file.equals(shard)) {
                 throw new ConfigException("%s (model.checkpoint) lacks tensor %s, which %s places there"
-                        .formatted(shard, entry.getKey(), INDEX));
+                        .formatted(shard, entry.getKey(), CheckpointFiles.INDEX));
             }
         });
         return read;
