@@ -325,7 +325,9 @@ public final class Engine implements AutoCloseable {
                     : encoder.encodeCandidate(content, work.images());
             long nanos = ticker.nanos() - start;
             settle(() -> {
-                scheduler.encoded(job, segment);
+                if (scheduler.encoded(job, segment)) {
+                    scorable.signal();
+                }
                 encoded++;
                 encodeNanos += nanos;
             });
@@ -391,6 +393,7 @@ public final class Engine implements AutoCloseable {
         settle(() -> {
             scheduler.scored(running.planned, scores, running.pass.imageHits(), nanos, end);
             inFlight--;
+            scorable.signal();
             expectedEnd = end + expectedNanos; // of the one that waited, if there is one
             passes++;
             for (float score : scores) {
@@ -470,7 +473,6 @@ public final class Engine implements AutoCloseable {
             change.run();
             answered = drain();
             encodable.signalAll();
-            scorable.signal();
         } finally {
             lock.unlock();
         }
