@@ -102,24 +102,7 @@ public record RerankConfig(
             int maxImages,
             Duration decodeTimeout,
             List<String> imageRoots)
-            implements Serializable {
-
-        public Limits withImageRoots(List<String> roots) {
-            return new Limits(
-                    maxCandidates,
-                    maxQueryTokens,
-                    maxCandidateTokens,
-                    maxPairTokens,
-                    trainedPairTokens,
-                    minPixels,
-                    maxPixels,
-                    maxDecodedPixels,
-                    maxImageBytes,
-                    maxImages,
-                    decodeTimeout,
-                    roots);
-        }
-    }
+            implements Serializable {}
 
     public record Fetch(
             Duration connectTimeout,
@@ -270,7 +253,7 @@ public record RerankConfig(
                         positive(c, RerankOptions.PASS_TIMEOUT),
                         get(c, RerankOptions.ON_DEATH),
                         atLeast(c, RerankOptions.ENCODE_THREADS, 0),
-                        get(c, RerankOptions.ENCODE_BYTES).getBytes()),
+                        bytesAtLeast(c, RerankOptions.ENCODE_BYTES, 1 << 20)),
                 new Inputs(
                         atLeast(c, RerankOptions.MAX_FILES, 1),
                         bytes(c, RerankOptions.MAX_BLOCK_BYTES, 1024),
@@ -360,6 +343,14 @@ public record RerankConfig(
             throw new ConfigException(option.key() + " is " + value + " bytes; expected " + least + " bytes to 1 gb");
         }
         return (int) value;
+    }
+
+    private static long bytesAtLeast(ReadableConfig config, ConfigOption<MemorySize> option, long least) {
+        long value = get(config, option).getBytes();
+        if (value < least) {
+            throw new ConfigException(option.key() + " is " + value + " bytes; expected at least " + least + " bytes");
+        }
+        return value;
     }
 
     private static Throwable innermost(Throwable e) {

@@ -45,6 +45,8 @@ class RerankConfigTest {
         assertThatThrownBy(() -> of(Map.of("kafka.output-format", "xml"))).hasMessageContaining("kafka.output-format");
         assertThatThrownBy(() -> of(Map.of("kafka.max-record-bytes", "5 gb")))
                 .hasMessageContaining("kafka.max-record-bytes");
+        assertThatThrownBy(() -> of(Map.of("encode.max-bytes", "0 bytes")))
+                .hasMessage("encode.max-bytes is 0 bytes; expected at least 1048576 bytes");
         assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000")))
                 .hasMessage("image.max-pixels is 3000; expected at least 3136");
         assertThatThrownBy(() -> of(Map.of("backfill.min-share", "0.6")))

@@ -17,7 +17,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
@@ -242,16 +242,10 @@ final class FetchingTest {
     }
 
     private static Fetching open(String... overrides) {
-        String[] all = Arrays.copyOf(overrides, overrides.length + 2);
-        boolean set = Arrays.asList(overrides).contains("fetch.allow-private-addresses");
-        all[overrides.length] = set ? "fetch.tries" : "fetch.allow-private-addresses";
-        all[overrides.length + 1] = set ? "3" : "true";
-        RerankConfig config = Golden.config(all);
-        boolean roots = Arrays.asList(overrides).contains("image.roots");
-        return new Fetching(
-                config.fetch(),
-                roots ? config.limits() : config.limits().withImageRoots(List.of()),
-                SystemDefaultDnsResolver.INSTANCE);
+        List<String> all = new ArrayList<>(List.of("image.roots", "", "fetch.allow-private-addresses", "true"));
+        all.addAll(List.of(overrides));
+        RerankConfig config = Golden.config(all.toArray(String[]::new));
+        return new Fetching(config.fetch(), config.limits(), SystemDefaultDnsResolver.INSTANCE);
     }
 
     static String one(Fetching fetching, String uri) {
