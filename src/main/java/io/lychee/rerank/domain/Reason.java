@@ -2,7 +2,7 @@ package io.lychee.rerank.domain;
 
 /** Why a candidate was left out, rejected or not scored, or why a list has no scores. */
 public enum Reason {
-    /** Beyond the {@code top_n} of its list. */
+    /** Scored, and beyond the {@code top_n} of its list. */
     TOP_N,
     /** Dropped by a rule. */
     BELOW_THRESHOLD,

@@ -40,7 +40,8 @@ record Ranking(List<RankedCandidate> results, List<RankedCandidate> leftOut) {
             if (i < keep) {
                 results.add(kept.get(i).placed(i + 1, kept.get(i).reason()));
             } else {
-                leftOut.add(kept.get(i).placed(null, Reason.TOP_N));
+                RankedCandidate beyond = kept.get(i);
+                leftOut.add(beyond.placed(null, beyond.score() == null ? beyond.reason() : Reason.TOP_N));
             }
         }
         leftOut.sort(Comparator.comparingInt(RankedCandidate::retrievalRank));

@@ -59,6 +59,15 @@ class RankingTest {
     }
 
     @Test
+    void beyondTopNTooWhatHasNoScoreSaysWhy() {
+        Ranking ranking = rank(4, 1, scored(0.3f), Outcome.Waiting.INSTANCE, scored(0.4f), Outcome.Waiting.INSTANCE);
+
+        assertThat(ranking.leftOut())
+                .extracting(RankedCandidate::reason)
+                .containsExactly(Reason.TOP_N, Reason.DEADLINE, Reason.DEADLINE);
+    }
+
+    @Test
     void holdsEveryCandidateOnceWhateverBecameOfIt() {
         for (long seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
