@@ -48,9 +48,9 @@ final class DeviceTime {
         return tokens == 0 ? 0 : (long) ((double) nanos / tokens * passTokens);
     }
 
-    /** Whether backfill goes first although realtime waits: below its share, and never twice in a row. */
+    /** Whether backfill had less than its share. */
     boolean backfillIsDue(double share, long now) {
         forget(now);
-        return !window.isEmpty() && window.getLast().lane == Lane.REALTIME && backfillNanos < share * nanos;
+        return backfillNanos < share * nanos;
     }
 }

@@ -265,7 +265,7 @@ public final class Engine implements AutoCloseable {
     private void fetch(Scheduler.EncodeJob job) {
         CompletableFuture<List<byte[]>> images;
         try {
-            images = encoder.fetch(content(job));
+            images = encoder.fetch(job.content());
         } catch (RuntimeException e) {
             images = CompletableFuture.failedFuture(e);
         }
@@ -308,16 +308,9 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private static Content content(Scheduler.EncodeJob job) {
-        CandidateList list = job.owner().list;
-        return job.index() == Scheduler.PREFIX
-                ? list.query()
-                : list.candidates().get(job.index()).content();
-    }
-
     private void encode(Scheduler.Fetched work) {
         Scheduler.EncodeJob job = work.job();
-        Content content = content(job);
+        Content content = job.content();
         long start = ticker.nanos();
         try {
             Segment segment = job.index() == Scheduler.PREFIX

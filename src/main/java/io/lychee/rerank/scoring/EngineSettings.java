@@ -11,7 +11,7 @@ import java.time.Duration;
  * @param trainedPairTokens a longer pair is remarked upon ({@code pair.trained-tokens})
  * @param encodeThreads CPU threads that encode ({@code encode.threads})
  * @param encodeBytes encoded work that may wait for the device ({@code encode.max-bytes})
- * @param fetches image fetches under way at a time ({@code fetch.max-connections})
+ * @param fetches images by reference that are fetched, or wait to be decoded, at a time ({@code fetch.max-connections})
  * @param backfillMinShare of the device's time while realtime has work too ({@code backfill.min-share})
  * @param scores pairs whose score is kept ({@code cache.scores.max-entries})
  * @param scoresExpire how long ({@code cache.scores.expire-after})

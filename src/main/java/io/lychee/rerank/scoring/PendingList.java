@@ -8,6 +8,7 @@ import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Usage;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.concurrent.CompletableFuture;
@@ -20,6 +21,9 @@ final class PendingList {
     static final Comparator<PendingList> URGENCY = Comparator.comparing(PendingList::lane)
             .thenComparingLong(p -> p.deadline)
             .thenComparingLong(p -> p.sequence);
+
+    /** A longer timeout counts as this one: nanoseconds of it still fit a long. */
+    static final long MAX_TIMEOUT_MS = Duration.ofDays(365).toMillis();
 
     final CandidateList list;
     final Arrival arrival;
@@ -56,7 +60,7 @@ final class PendingList {
         this.submittedMs = ticker.now().toEpochMilli();
         this.deadline = timeoutMs == 0
                 ? Long.MAX_VALUE
-                : submitted + (arrival.timestampMs() + timeoutMs - submittedMs) * 1_000_000;
+                : submitted + (arrival.timestampMs() + Math.min(timeoutMs, MAX_TIMEOUT_MS) - submittedMs) * 1_000_000;
         this.outcomes = new Outcome[list.candidates().size()];
         Arrays.fill(outcomes, Outcome.Waiting.INSTANCE);
         this.unsettled = outcomes.length;

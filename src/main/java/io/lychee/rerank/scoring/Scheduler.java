@@ -2,6 +2,8 @@ package io.lychee.rerank.scoring;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
@@ -11,9 +13,12 @@ import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What to encode next, what the next pass holds, and when a list is answered. Holds no thread and no lock: every call
@@ -24,11 +29,27 @@ import org.jspecify.annotations.Nullable;
  */
 final class Scheduler {
 
+    private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
+
     /** Index that stands for a list's shared prefix. */
     static final int PREFIX = -1;
 
     /** One stretch of a list to be encoded: its prefix, or one candidate. */
-    record EncodeJob(PendingList owner, int index) {}
+    record EncodeJob(PendingList owner, int index) {
+
+        Content content() {
+            return index == PREFIX
+                    ? owner.list.query()
+                    : owner.list.candidates().get(index).content();
+        }
+
+        /** Images that have to be fetched. */
+        private int references() {
+            return (int) content().images().stream()
+                    .filter(Image.Reference.class::isInstance)
+                    .count();
+        }
+    }
 
     /** What makes a score, with the network. */
     private record PairKey(Sha256 prefix, Sha256 candidate) {}
@@ -52,34 +73,42 @@ final class Scheduler {
 
     private static final int REALTIME_LEAST_PART = 4;
 
+    /** So many passes without a memory failure, and a limit that was lowered is doubled. */
+    static final int PASSES_TO_GROW = 100;
+
     private static final Comparator<EncodeJob> ORDER =
             Comparator.comparing(EncodeJob::owner, PendingList.URGENCY).thenComparingInt(EncodeJob::index);
 
     private final EngineSettings settings;
     private final ModelInfo model;
     private final TreeSet<PendingList> lists = new TreeSet<>(PendingList.URGENCY);
-    private final PriorityQueue<EncodeJob> jobs = new PriorityQueue<>(ORDER);
+    /** Jobs that need no fetch, so that a slow host doesn't hold them up, and those that do. */
+    private final PriorityQueue<EncodeJob> local = new PriorityQueue<>(ORDER);
+
+    private final PriorityQueue<EncodeJob> remote = new PriorityQueue<>(ORDER);
     private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(Comparator.comparing(Fetched::job, ORDER));
     private final DeviceTime device = new DeviceTime();
     private final List<Answered> answered = new ArrayList<>();
     private final Cache<PairKey, Float> scores;
+    private final int mostPassTokens;
     private int passTokens;
+    /** Since the last memory failure, or since the limit was raised. */
+    private int passesThatFit;
+
+    private @Nullable Lane lastPlanned;
     private long encodedBytes;
     private long scoreHits;
-    /** Jobs taken and not yet being encoded. */
+    /** Images by reference of jobs taken and not yet being encoded. */
     private int fetching;
 
     private int fetchingBackfill;
-
-    Scheduler(EngineSettings settings, ModelInfo model) {
-        this(settings, model, settings.passTokens());
-    }
 
     /** @param mostPassTokens what the device holds, whatever the settings say */
     Scheduler(EngineSettings settings, ModelInfo model, int mostPassTokens) {
         this.settings = settings;
         this.model = model;
-        this.passTokens = Math.min(settings.passTokens(), mostPassTokens);
+        this.mostPassTokens = Math.min(settings.passTokens(), mostPassTokens);
+        this.passTokens = this.mostPassTokens;
         this.scores = Caffeine.newBuilder()
                 .maximumSize(settings.scores())
                 .expireAfterWrite(settings.scoresExpire())
@@ -101,13 +130,17 @@ final class Scheduler {
         } else if (pending.complete()) {
             answer(pending, null, null);
         } else {
-            jobs.add(new EncodeJob(pending, PREFIX));
-            for (int i = 0; i < pending.outcomes.length; i++) {
-                if (!pending.outcomes[i].settled()) {
-                    jobs.add(new EncodeJob(pending, i));
-                }
-            }
+            addJob(pending, PREFIX);
         }
+    }
+
+    private void addJob(PendingList pending, int index) {
+        EncodeJob job = new EncodeJob(pending, index);
+        queue(job).add(job);
+    }
+
+    private PriorityQueue<EncodeJob> queue(EncodeJob job) {
+        return job.references() == 0 ? local : remote;
     }
 
     private static void rejectEmpty(PendingList pending) {
@@ -119,33 +152,73 @@ final class Scheduler {
     }
 
     /**
-     * Whether there is a job to take: not while encoded work fills its bound or fetches theirs; of either, backfill
-     * gets half.
+     * Whether there is a job to take: not while encoded work fills its bound or, for a job that needs them, fetches
+     * theirs; of either, backfill gets half.
      */
     boolean hasJob() {
-        while (!jobs.isEmpty() && jobs.peek().owner().answered) {
-            jobs.remove();
-        }
-        EncodeJob job = jobs.peek();
-        if (job == null) {
-            return false;
-        }
-        if (job.owner().lane() == Lane.REALTIME) {
-            return encodedBytes < settings.encodeBytes() && fetching < settings.fetches();
-        }
-        return encodedBytes < settings.encodeBytes() / 2 && fetchingBackfill < Math.max(1, settings.fetches() / 2);
+        return nextJob() != null;
     }
 
-    /** The most urgent job, to be fetched; only after {@link #hasJob()} said yes. */
+    /** The most urgent job that may be taken, to be fetched; only after {@link #hasJob()} said yes. */
     EncodeJob takeJob() {
-        EncodeJob job = jobs.remove();
+        EncodeJob job = Objects.requireNonNull(nextJob());
+        queue(job).remove();
         countFetching(job, 1);
+        if (job.index() == PREFIX) {
+            // not earlier: candidates could fill the bound, and without their prefix never leave it
+            PendingList pending = job.owner();
+            for (int i = 0; i < pending.outcomes.length; i++) {
+                if (!pending.outcomes[i].settled()) {
+                    addJob(pending, i);
+                }
+            }
+        }
         return job;
     }
 
+    private @Nullable EncodeJob nextJob() {
+        Fetched ready = nextFetched();
+        EncodeJob here = head(local);
+        if (here != null && (!mayEncode(here) || (ready != null && ORDER.compare(ready.job(), here) < 0))) {
+            here = null; // or all of them would be taken at once, past the bound
+        }
+        EncodeJob there = head(remote);
+        if (there == null || !mayEncode(there) || !mayFetch(there)) {
+            return here;
+        }
+        return here == null || ORDER.compare(there, here) < 0 ? there : here;
+    }
+
+    private static @Nullable EncodeJob head(PriorityQueue<EncodeJob> jobs) {
+        while (!jobs.isEmpty() && jobs.peek().owner().answered) {
+            jobs.remove();
+        }
+        return jobs.peek();
+    }
+
+    private boolean mayEncode(EncodeJob job) {
+        return encodedBytes < (isBackfill(job) ? settings.encodeBytes() / 2 : settings.encodeBytes());
+    }
+
+    private boolean mayFetch(EncodeJob job) {
+        int images = job.references();
+        return fits(images, fetching, settings.fetches())
+                && (!isBackfill(job) || fits(images, fetchingBackfill, Math.max(1, settings.fetches() / 2)));
+    }
+
+    /** A job that is larger than the bound runs alone. */
+    private static boolean fits(int images, int underWay, int most) {
+        return underWay == 0 || underWay + images <= most;
+    }
+
+    private static boolean isBackfill(EncodeJob job) {
+        return job.owner().lane() == Lane.BACKFILL;
+    }
+
     private void countFetching(EncodeJob job, int sign) {
-        fetching += sign;
-        fetchingBackfill += job.owner().lane() == Lane.BACKFILL ? sign : 0;
+        int images = sign * job.references();
+        fetching += images;
+        fetchingBackfill += isBackfill(job) ? images : 0;
     }
 
     void fetched(EncodeJob job, List<byte[]> images) {
@@ -162,15 +235,24 @@ final class Scheduler {
     /** The most urgent work that can be encoded, or null. */
     @Nullable
     Fetched takeFetched() {
-        while (!fetched.isEmpty()) {
-            Fetched work = fetched.remove();
-            encodedBytes -= work.bytes();
-            countFetching(work.job(), -1);
-            if (!work.job().owner().answered) {
-                return work;
-            }
+        Fetched work = nextFetched();
+        if (work != null) {
+            removeFetched();
         }
-        return null;
+        return work;
+    }
+
+    private @Nullable Fetched nextFetched() {
+        while (!fetched.isEmpty() && fetched.peek().job().owner().answered) {
+            removeFetched();
+        }
+        return fetched.peek();
+    }
+
+    private void removeFetched() {
+        Fetched work = fetched.remove();
+        encodedBytes -= work.bytes();
+        countFetching(work.job(), -1);
     }
 
     /** Returns whether the device has work that it did not have. */
@@ -244,7 +326,8 @@ final class Scheduler {
     /** The next pass, or null when nothing is ready that it would still serve. */
     @Nullable
     PlannedPass nextPass(long now) {
-        boolean backfillFirst = device.backfillIsDue(settings.backfillMinShare(), now);
+        // planned, not done: the last one may still run
+        boolean backfillFirst = lastPlanned == Lane.REALTIME && device.backfillIsDue(settings.backfillMinShare(), now);
         PlannedPass first = nextPass(backfillFirst ? Lane.BACKFILL : Lane.REALTIME, now);
         return first != null ? first : nextPass(backfillFirst ? Lane.REALTIME : Lane.BACKFILL, now);
     }
@@ -291,7 +374,11 @@ final class Scheduler {
                 break;
             }
         }
-        return groups.isEmpty() ? null : new PlannedPass(new Pass(groups), owners, indices);
+        if (groups.isEmpty()) {
+            return null;
+        }
+        lastPlanned = lane;
+        return new PlannedPass(new Pass(groups), owners, indices);
     }
 
     /**
@@ -312,9 +399,19 @@ final class Scheduler {
         return (int) Math.min(passTokens, Math.max(first, part));
     }
 
-    /** A pass did not fit the device's memory: later ones hold at most half of it. */
+    /** A pass did not fit the device's memory: later ones hold at most half of it, for a while. */
     void shrink(Pass tooLarge) {
         passTokens = Math.max(1, Math.min(passTokens, tooLarge.tokens() / 2));
+        passesThatFit = 0;
+    }
+
+    /** A shortage of memory passes, and a limit that is tried too early costs one pass in so many. */
+    private void grow() {
+        if (passTokens < mostPassTokens && ++passesThatFit == PASSES_TO_GROW) {
+            passesThatFit = 0;
+            passTokens = (int) Math.min(mostPassTokens, 2L * passTokens);
+            LOG.info("{} passes fit the device's memory: they may hold {} tokens now", PASSES_TO_GROW, passTokens);
+        }
     }
 
     /** Tokens that a pass may hold now. */
@@ -332,6 +429,7 @@ final class Scheduler {
      * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
      */
     void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {
+        grow();
         device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
         for (int g = 0; g < planned.owners().size(); g++) {
@@ -407,7 +505,8 @@ final class Scheduler {
         List<PendingList> abandoned = List.copyOf(lists);
         abandoned.forEach(pending -> pending.answered = true);
         lists.clear();
-        jobs.clear();
+        local.clear();
+        remote.clear();
         fetched.clear();
         encodedBytes = 0;
         return abandoned;

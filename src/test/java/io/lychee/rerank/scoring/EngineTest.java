@@ -97,6 +97,14 @@ class EngineTest {
     }
 
     @Test
+    void anImageHostThatNeverAnswersHoldsUpNoText() throws Exception {
+        CompletableFuture<RerankedList> held = engine.submit(Lists.withImages("held", 10, 1), realtimeNow());
+
+        assertThat(submit("q", List.of("a", "b")).get().status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(held).isNotDone();
+    }
+
+    @Test
     void theDeadlineIsKeptWhileTheDeviceIsBusy() throws Exception {
         scorer.hold = new CountDownLatch(1);
         RerankedList answer =

@@ -42,7 +42,8 @@ class LanesTest {
                     Rules.NONE,
                     0,
                     0),
-            new ModelInfo("test", "0"));
+            new ModelInfo("test", "0"),
+            PASS_TOKENS);
     private final ArrayDeque<Long> topic = new ArrayDeque<>();
     private final List<PendingList> realtime = new ArrayList<>();
     private final List<Answer> answers = new ArrayList<>();

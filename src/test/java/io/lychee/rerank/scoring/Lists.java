@@ -3,7 +3,9 @@ package io.lychee.rerank.scoring;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Lane;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -36,6 +38,23 @@ public final class Lists {
                         .toList(),
                 topN,
                 timeoutMs);
+    }
+
+    /** Candidates of text and so many images by reference. */
+    static CandidateList withImages(String id, int candidates, int images) {
+        CandidateList texts = of(id, candidates);
+        List<Image> references = Collections.nCopies(images, new Image.Reference("https://images.test/1.jpg"));
+        return new CandidateList(
+                id,
+                null,
+                Map.of(),
+                texts.query(),
+                texts.candidates().stream()
+                        .map(c -> new Candidate(
+                                c.id(), new Content(c.content().text(), references), null, Map.of(), null))
+                        .toList(),
+                null,
+                null);
     }
 
     public static Arrival realtime() {

@@ -24,7 +24,7 @@ class SchedulerTest {
     private static final ModelInfo MODEL = new ModelInfo("test", "0");
 
     private final TestingTicker ticker = new TestingTicker();
-    private final Scheduler scheduler = new Scheduler(Lists.settings(40), MODEL);
+    private final Scheduler scheduler = new Scheduler(Lists.settings(40), MODEL, Integer.MAX_VALUE);
     private long sequence;
 
     @Test
@@ -75,7 +75,8 @@ class SchedulerTest {
                         settings.rules(),
                         0,
                         0),
-                new ModelInfo("m", "f"));
+                MODEL,
+                Integer.MAX_VALUE);
         for (int round = 0; round < 2; round++) {
             PendingList pending = new PendingList(Lists.of("a", 2), Lists.realtime(), 0, round, ticker);
             keeping.add(pending, ticker.nanos());
@@ -235,7 +236,7 @@ class SchedulerTest {
 
     /** Both lanes always have a list ready; which got each pass? */
     private List<Lane> saturate(int passMillis, int millis) {
-        Scheduler fresh = new Scheduler(Lists.settings(40), MODEL);
+        Scheduler fresh = new Scheduler(Lists.settings(40), MODEL, Integer.MAX_VALUE);
         List<Lane> lanes = new ArrayList<>();
         for (Lane lane : Lane.values()) {
             ready(fresh, lane);
@@ -296,12 +297,14 @@ class SchedulerTest {
 
     @Test
     void backfillGetsHalfOfTheFetches() {
-        add(Lists.of("backfill", 10), Lane.BACKFILL, 0);
+        PendingList backfill = add(Lists.withImages("backfill", 10, 1), Lane.BACKFILL, 0);
+        takePrefix(backfill);
         Scheduler.EncodeJob first = scheduler.takeJob();
         scheduler.takeJob();
         assertThat(scheduler.hasJob()).as("two of four").isFalse();
 
-        PendingList realtime = add(Lists.of("realtime", 10), Lane.REALTIME, 0);
+        PendingList realtime = add(Lists.withImages("realtime", 10, 1), Lane.REALTIME, 0);
+        takePrefix(realtime);
         assertThat(scheduler.takeJob().owner()).isSameAs(realtime);
         scheduler.takeJob();
         assertThat(scheduler.hasJob()).as("four of four").isFalse();
@@ -311,11 +314,123 @@ class SchedulerTest {
         assertThat(scheduler.takeJob().owner()).isSameAs(realtime);
     }
 
+    private void takePrefix(PendingList pending) {
+        assertThat(scheduler.takeJob()).isEqualTo(new Scheduler.EncodeJob(pending, Scheduler.PREFIX));
+    }
+
+    @Test
+    void aSlowHostHoldsUpOnlyWhatNeedsAFetch() {
+        takePrefix(add(Lists.withImages("slow", 10, 1)));
+        for (int i = 0; i < 4; i++) {
+            scheduler.takeJob();
+        }
+        CandidateList texts = Lists.of("image-query", 2);
+        add(new CandidateList(
+                "image-query",
+                null,
+                Map.of(),
+                Lists.withImages("q", 1, 1).candidates().get(0).content(),
+                texts.candidates(),
+                null,
+                null));
+        assertThat(scheduler.hasJob())
+                .as("four of four, and no candidate before its prefix")
+                .isFalse();
+
+        PendingList text = add(Lists.of("text", 3));
+        for (int i = Scheduler.PREFIX; i < 3; i++) {
+            Scheduler.EncodeJob job = scheduler.takeJob();
+            assertThat(job).isEqualTo(new Scheduler.EncodeJob(text, i));
+            scheduler.fetched(job, List.of());
+            assertThat(scheduler.hasJob()).as("taken no faster than encoded").isFalse();
+            assertThat(scheduler.takeFetched().job()).isEqualTo(job);
+            scheduler.encoded(job, Lists.segment(5));
+        }
+        assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("text");
+    }
+
+    @Test
+    void fetchedWorkThatNobodyWaitsForHoldsUpNothing() {
+        PendingList expired = add(Lists.of("expired", 1));
+        takePrefix(expired);
+        scheduler.fetched(new Scheduler.EncodeJob(expired, Scheduler.PREFIX), List.of());
+        PendingList next = add(Lists.of("next", 1));
+        assertThat(scheduler.hasJob()).isFalse();
+
+        scheduler.expire(expired);
+        takePrefix(next);
+    }
+
+    @Test
+    void fetchesAreCountedByImage() {
+        PendingList three = add(Lists.withImages("three", 2, 3));
+        takePrefix(three);
+        Scheduler.EncodeJob first = scheduler.takeJob();
+        assertThat(scheduler.hasJob()).as("three of four, and three more").isFalse();
+        scheduler.fetchFailed(first, Reason.IMAGE_NOT_FOUND, "gone");
+        Scheduler.EncodeJob second = scheduler.takeJob();
+
+        PendingList eight = add(Lists.withImages("eight", 2, 8), Lane.BACKFILL, 0);
+        takePrefix(eight);
+        assertThat(scheduler.hasJob()).isFalse();
+        scheduler.fetchFailed(second, Reason.IMAGE_NOT_FOUND, "gone");
+        assertThat(scheduler.takeJob()).as("more than four, alone").isEqualTo(new Scheduler.EncodeJob(eight, 0));
+        assertThat(scheduler.hasJob()).isFalse();
+    }
+
+    @Test
+    void backfillIsNotPlannedTwiceInARowBesideAPassThatRuns() {
+        ready(scheduler, Lane.REALTIME);
+        scheduler.scored(scheduler.nextPass(ticker.nanos()), new float[1], new int[0], 1_000_000, ticker.nanos());
+        for (int i = 0; i < 2; i++) {
+            ready(scheduler, Lane.REALTIME);
+            ready(scheduler, Lane.BACKFILL);
+        }
+
+        List<Lane> lanes = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            lanes.add(scheduler.nextPass(ticker.nanos()).owners().get(0).lane());
+        }
+        assertThat(lanes).containsExactly(Lane.BACKFILL, Lane.REALTIME, Lane.BACKFILL, Lane.REALTIME);
+    }
+
+    @Test
+    void anEndlessTimeoutIsALongOne() {
+        for (long timeoutMs : new long[] {10_000_000_000_000L, Long.MAX_VALUE}) {
+            assertThat(add(Lists.of("a", 1), Lane.REALTIME, timeoutMs).deadline)
+                    .isEqualTo(PendingList.MAX_TIMEOUT_MS * 1_000_000);
+        }
+        assertThat(answers()).isEmpty();
+    }
+
+    @Test
+    void thePassLimitGrowsAgainAfterAShortageOfMemory() {
+        Pass small = new Pass(List.of(new Pass.Group(Lists.segment(10), List.of(Lists.segment(10)))));
+        scheduler.shrink(small);
+        assertThat(scheduler.passTokens()).isEqualTo(10);
+        scorePasses(Scheduler.PASSES_TO_GROW - 1);
+        scheduler.shrink(small);
+        scorePasses(Scheduler.PASSES_TO_GROW - 1);
+        assertThat(scheduler.passTokens()).as("counted from the last failure").isEqualTo(10);
+
+        scorePasses(1);
+        assertThat(scheduler.passTokens()).isEqualTo(20);
+        scorePasses(2 * Scheduler.PASSES_TO_GROW);
+        assertThat(scheduler.passTokens()).as("no further than it was").isEqualTo(40);
+    }
+
+    private void scorePasses(int passes) {
+        for (int i = 0; i < passes; i++) {
+            ready(scheduler, Lane.REALTIME);
+            scheduler.scored(scheduler.nextPass(ticker.nanos()), new float[1], new int[0], 1_000_000, ticker.nanos());
+        }
+    }
+
     @Test
     void randomWorkIsAnsweredOnceWithinItsBoundsAndLeavesNothingBehind() {
         for (long seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
-            Scheduler fresh = new Scheduler(Lists.settings(40), MODEL);
+            Scheduler fresh = new Scheduler(Lists.settings(40), MODEL, Integer.MAX_VALUE);
             Map<String, Integer> scored = new HashMap<>();
             List<PendingList> lists = new ArrayList<>();
             List<RerankedList> answers = new ArrayList<>();
@@ -326,7 +441,8 @@ class SchedulerTest {
                 candidates += n;
                 Lane lane = random.nextBoolean() ? Lane.REALTIME : Lane.BACKFILL;
                 long timeoutMs = deadlines ? 1 + random.nextInt(1000) : 0;
-                lists.add(new PendingList(Lists.of("q" + i, n), now(lane), timeoutMs, sequence++, ticker));
+                CandidateList list = Lists.withImages("q" + i, n, random.nextInt(7));
+                lists.add(new PendingList(list, now(lane), timeoutMs, sequence++, ticker));
                 fresh.add(lists.get(i), ticker.nanos());
             }
             Lane last = Lane.REALTIME;

@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Text to one token a character; "bad" is rejected, "no-image" can't be fetched, "broken-fetch" by an error of ours.
+ * Text to one token a character; "bad" is rejected, "no-image" can't be fetched, "broken-fetch" by an error of ours;
+ * images are never answered.
  */
 public final class TestingEncoder implements Encoder {
 
@@ -21,7 +22,7 @@ public final class TestingEncoder implements Encoder {
         if ("broken-fetch".equals(content.text())) {
             return CompletableFuture.completedFuture(null);
         }
-        return CompletableFuture.completedFuture(List.of());
+        return content.images().isEmpty() ? CompletableFuture.completedFuture(List.of()) : new CompletableFuture<>();
     }
 
     @Override
