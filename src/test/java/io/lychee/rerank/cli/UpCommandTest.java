@@ -41,6 +41,15 @@ class UpCommandTest {
             assertThat(url).as("8080 is taken").isNotEqualTo("http://127.0.0.1:8080");
             awaitReady(up, url);
             assertReranks(url);
+            JsonNode info = new ObjectMapper()
+                    .readTree(http.send(
+                                    HttpRequest.newBuilder(URI.create(url + "/api/info"))
+                                            .build(),
+                                    HttpResponse.BodyHandlers.ofString())
+                            .body());
+            assertThat(info.get("demo_checkpoint").asBoolean())
+                    .as("the demo's lists are there, its checkpoint isn't loaded")
+                    .isFalse();
 
             try (ChildProcess serve = ChildProcess.start(
                     folder.resolve("serve.log"),
