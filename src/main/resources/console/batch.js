@@ -85,7 +85,7 @@ function documents(again, result) {
   return takesFiles(el('div', {class: 'field drop'}, label, area,
   pictured.length > 0 && el('div', {class: 'thumbs'}, pictured.slice(0, 24).map(one => thumbnail(one.images[0], one.id))),
   el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint')),
-    (pictured.length > 0 || area.readOnly) && el('button', {class: 'button quiet', onclick: clear}, say('removeAll'))), choose), take, refuse);
+    (pictured.length > 0 || area.readOnly) && el('button', {class: 'button tiny quiet', onclick: clear}, say('removeAll'))), choose), take, refuse);
 }
 
 function atMost(count, max) {
