@@ -10,14 +10,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options of every command that needs a configuration: a file, and single keys on top of it. */
-final class ConfigOptions {
-
-    @Option(names = "--conf", paramLabel = "FILE", description = "Keys and values; conf/rerank.properties lists them.")
-    private @Nullable Path file;
-
-    @Option(names = "-D", paramLabel = "KEY=VALUE", description = "Sets one key, on top of --conf.")
-    private Map<String, String> keys = new LinkedHashMap<>();
+/** Options of commands that rerank in this process. */
+final class ConfigOptions extends ClientOptions {
 
     @Option(names = "--checkpoint", paramLabel = "DIR", description = "Hugging Face checkpoint (model.checkpoint).")
     private @Nullable Path checkpoint;
@@ -25,12 +19,7 @@ final class ConfigOptions {
     @Option(names = "--device", description = "cpu, cuda, cuda:N or auto (model.device).")
     private @Nullable String device;
 
-    /**
-     * Reads the configuration of a command that reranks in this process.
-     *
-     * @param defaults what holds where neither file nor option says otherwise
-     * @param fixed what the command sets, on top of everything
-     */
+    /** The configuration of {@link #values}. */
     RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
         RerankConfig config = RerankConfig.of(values(defaults, fixed));
         if (config.placement() == Placement.GPU) {
@@ -42,25 +31,16 @@ final class ConfigOptions {
         return config;
     }
 
-    /** Keys and values, as {@link #load} takes them. */
+    @Override
     Map<String, String> values(Map<String, String> defaults, Map<String, String> fixed) {
-        Map<String, String> overrides = new LinkedHashMap<>(keys);
+        Map<String, String> options = new LinkedHashMap<>();
         if (checkpoint != null) {
-            overrides.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
+            options.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
         }
         if (device != null) {
-            overrides.put(RerankOptions.DEVICE.key(), device);
+            options.put(RerankOptions.DEVICE.key(), device);
         }
-        overrides.putAll(fixed);
-        return RerankConfig.merge(file, defaults, overrides);
-    }
-
-    boolean hasFile() {
-        return file != null;
-    }
-
-    /** For commands that only talk to the broker: they need no checkpoint. */
-    RerankConfig loadClient() {
-        return RerankConfig.of(values(Map.of(RerankOptions.CHECKPOINT.key(), "none"), Map.of()));
+        options.putAll(fixed);
+        return super.values(defaults, options);
     }
 }

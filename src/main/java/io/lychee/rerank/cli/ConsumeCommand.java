@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 final class ConsumeCommand implements Callable<Integer> {
 
     @Mixin
-    private final ConfigOptions options = new ConfigOptions();
+    private final ClientOptions options = new ClientOptions();
 
     @Option(names = "--topic", description = "Any topic of the job. Default: the results of --lane.")
     private @Nullable String topic;
@@ -45,7 +45,12 @@ final class ConsumeCommand implements Callable<Integer> {
     public Integer call() {
         RerankConfig config = options.loadClient();
         try (ListConsumer consumer = new ListConsumer(config.kafka(), topic(config.kafka()), !latest)) {
-            consumer.consume(max, Duration.ofSeconds(idleSeconds), System.out::println);
+            consumer.consume(max, Duration.ofSeconds(idleSeconds), line -> {
+                System.out.println(line);
+                if (System.out.checkError()) { // head has read enough
+                    consumer.stop();
+                }
+            });
             return 0;
         }
     }

@@ -4,6 +4,7 @@ import io.lychee.rerank.config.ConfigException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -61,6 +62,8 @@ public final class Main implements Runnable {
     /** @return the exit code */
     static int run(String... args) {
         configureLogging(args);
+        // numbers that are printed can be put into a configuration, whatever the machine's language
+        Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT);
         // DJL would look for a cloud machine's metadata otherwise
         if (System.getProperty("ai.djl.offline") == null && System.getenv("DJL_OFFLINE") == null) {
             System.setProperty("ai.djl.offline", "true");

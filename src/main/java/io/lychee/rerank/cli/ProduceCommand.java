@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
 final class ProduceCommand implements Callable<Integer> {
 
     @Mixin
-    private final ConfigOptions options = new ConfigOptions();
+    private final ClientOptions options = new ClientOptions();
 
     @Option(names = "--input", paramLabel = "FILE", description = "One list a line. Default: standard input.")
     private @Nullable Path input;

@@ -107,14 +107,20 @@ final class RerankCommand implements Callable<Integer> {
                 progress.finish(
                         earlier + result.answered() + result.deadLetters(),
                         lease.engine().stats());
-                return report(result, begun.total(), output, config);
+                EngineStats after = lease.engine().stats();
+                return report(result, begun.total(), after.unscored() - before.unscored(), output, config);
             }
         }
     }
 
-    private int report(BackfillJob.Result result, long lists, @Nullable Path output, RerankConfig config) {
+    private int report(
+            BackfillJob.Result result, long lists, long unscored, @Nullable Path output, RerankConfig config) {
         Object target = output == null ? config.kafka().backfillResultsTopic() : output;
         System.err.println(result.answered() + " lists reranked: " + target);
+        if (unscored > 0) {
+            System.err.println("lychee: " + unscored
+                    + " of them have no score (status UNSCORED); each candidate there says why in reason and detail");
+        }
         if (result.deadLetters() > 0) {
             Object dead = output == null ? config.kafka().deadLettersTopic() : BackfillJob.deadLetters(output);
             System.err.println("lychee: " + result.deadLetters() + (output == null ? " records" : " lines")

@@ -19,7 +19,7 @@ import picocli.CommandLine.Mixin;
 final class ServeCommand implements Callable<Integer> {
 
     @Mixin
-    private final ConfigOptions options = new ConfigOptions();
+    private final ClientOptions options = new ClientOptions();
 
     @Mixin
     private final ServeOptions serving = new ServeOptions();

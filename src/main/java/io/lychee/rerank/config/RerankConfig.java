@@ -149,15 +149,10 @@ public record RerankConfig(
             implements Serializable {}
 
     /**
-     * Puts together defaults, the {@code key=value} lines of a file, and overrides; later ones win.
+     * Keys and values for {@link #of}: defaults, the {@code key=value} lines of a file, and overrides; later ones win.
      *
-     * @throws ConfigException when the file can't be read, a key is unknown or a value out of range
+     * @throws ConfigException when the file can't be read
      */
-    public static RerankConfig load(@Nullable Path file, Map<String, String> defaults, Map<String, String> overrides) {
-        return of(merge(file, defaults, overrides));
-    }
-
-    /** Keys and values for {@link #of}, as {@link #load} puts them together. */
     public static Map<String, String> merge(
             @Nullable Path file, Map<String, String> defaults, Map<String, String> overrides) {
         Map<String, String> values = new TreeMap<>(defaults);

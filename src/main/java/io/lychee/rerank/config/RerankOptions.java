@@ -378,8 +378,8 @@ public final class RerankOptions {
     public static final ConfigOption<Duration> GATEWAY_TIMEOUT = ConfigOptions.key("gateway.timeout")
             .durationType()
             .defaultValue(Duration.ofSeconds(30))
-            .withDescription("From an HTTP request to its answer, else 504. The list's own deadline is a tenth earlier,"
-                    + " so that what was scored in time is answered.");
+            .withDescription("From an HTTP request to its answer, else 504. The list's own deadline is a tenth, at most"
+                    + " 2 s, earlier, so that what was scored in time is answered.");
 
     public static final ConfigOption<Integer> GATEWAY_REQUESTS = ConfigOptions.key("gateway.max-requests")
             .intType()

@@ -4,10 +4,9 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.kafka.CandidateListDecoder;
 import io.lychee.rerank.kafka.Decoded;
-import io.lychee.rerank.kafka.LineReader;
+import io.lychee.rerank.kafka.RecordReader;
 import io.lychee.rerank.kafka.SourceRecord;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.HashMap;
@@ -17,22 +16,24 @@ import java.util.Set;
 /** Looks lists up in the file that was reranked: answers carry neither texts nor pictures. */
 public final class ListContents {
 
-    private static final int MAX_LINE = 64 << 20;
+    private static final int MAX_RECORD = 64 << 20;
 
     private ListContents() {}
 
-    /** Those of {@code ids} that the file has; lines that are no lists are passed over, as they were when reranking. */
+    /**
+     * Those of {@code ids} that the file has; records that are no lists are passed over, as they were when reranking.
+     */
     public static Map<String, CandidateList> read(Path file, Set<String> ids) throws IOException {
         // by name: the keys themselves are Flink's classes, which this package doesn't know
         RerankConfig config = RerankConfig.of(Map.of(
                 "model.checkpoint", "none",
-                "kafka.max-record-bytes", MAX_LINE + " bytes",
+                "kafka.max-record-bytes", MAX_RECORD + " bytes",
                 "list.max-candidates", "100000"));
         CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
         Map<String, CandidateList> lists = new HashMap<>();
-        try (LineReader reader = new LineReader(file.toString(), Files.newInputStream(file), MAX_LINE)) {
-            for (SourceRecord line = reader.read(); line != null; line = reader.read()) {
-                if (decoder.decode(line) instanceof Decoded.Taken taken
+        try (RecordReader reader = RecordReader.open(file, config)) {
+            for (SourceRecord record = reader.read(); record != null; record = reader.read()) {
+                if (decoder.decode(record) instanceof Decoded.Taken taken
                         && ids.contains(taken.list().requestId())) {
                     lists.put(taken.list().requestId(), taken.list());
                 }

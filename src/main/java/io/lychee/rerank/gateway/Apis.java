@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Content;
@@ -155,7 +156,10 @@ final class Apis {
         private final CandidateListDecoder decoder;
 
         Lists(Gateway gateway) {
-            decoder = new CandidateListDecoder(gateway.config(), Clock.systemUTC());
+            RerankConfig config = gateway.config();
+            // base64 is larger than the record that it becomes, which ask() looks at
+            decoder = new CandidateListDecoder(
+                    config.gateway().maxBodyBytes(), config.limits().maxCandidates(), Clock.systemUTC());
         }
 
         @Override
@@ -177,9 +181,10 @@ final class Apis {
                     list.candidates(),
                     list.topN(),
                     list.timeoutMs() == null ? most : Long.valueOf(Math.min(most, list.timeoutMs())));
+            String clientId = list.requestId(); // not the whole list, which would wait with the request
             return new Call(own, reply -> {
                 ObjectNode tree = json(reply.record());
-                tree.put("request_id", list.requestId());
+                tree.put("request_id", clientId);
                 byte[] body = tree.toString().getBytes(StandardCharsets.UTF_8);
                 return new Response(
                         200,

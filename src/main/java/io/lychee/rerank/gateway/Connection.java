@@ -56,7 +56,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     private static final class Exchange {
         final HttpRequest head;
         final long startedAt = System.nanoTime();
-        final ByteArrayOutputStream body = new ByteArrayOutputStream();
+        ByteArrayOutputStream body = new ByteArrayOutputStream();
         Api api = Api.PLAIN;
         Gateway.@Nullable Place place;
 
@@ -82,7 +82,12 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             if (place != null) {
                 place.close();
             }
-            body.reset();
+            forgetBody();
+        }
+
+        /** A reset would keep its memory until the answer is there. */
+        void forgetBody() {
+            body = new ByteArrayOutputStream(0);
         }
     }
 
@@ -215,7 +220,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
 
     private void answer(ChannelHandlerContext context, Exchange exchange) {
         Request request = new Request(Router.path(exchange.head.uri()), exchange.body.toByteArray(), exchange.clientId);
-        exchange.body.reset();
+        exchange.forgetBody();
         try {
             Route route = router.route(exchange.head);
             if (route instanceof Route.Get get) {

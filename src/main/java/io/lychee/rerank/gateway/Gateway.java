@@ -27,6 +27,9 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.ApiException;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
@@ -82,7 +85,8 @@ public final class Gateway implements AutoCloseable {
         this.answerTopics = Set.of(kafka.resultsTopic(), kafka.deadLettersTopic());
         this.places = new Semaphore(config.gateway().maxRequests());
         new BrokerCheck(kafka, PATIENCE)
-                .check(Set.of(kafka.requestsTopic(), kafka.resultsTopic(), kafka.deadLettersTopic()));
+                .check(Set.of(kafka.requestsTopic(), kafka.resultsTopic(), kafka.deadLettersTopic()))
+                .forEach(LOG::warn);
         this.producer = new KafkaProducer<>(properties(kafka), new ByteArraySerializer(), new ByteArraySerializer());
         this.reader = new TopicReader(kafka, answerTopics);
         this.thread = new Thread(this::read, "gateway-answers");
@@ -146,11 +150,11 @@ public final class Gateway implements AutoCloseable {
         try {
             var unusedSend = producer.send(record, (metadata, e) -> {
                 if (e != null) {
-                    reply.completeExceptionally(brokerGone(e));
+                    reply.completeExceptionally(notSent(e));
                 }
             });
         } catch (KafkaException e) {
-            reply.completeExceptionally(brokerGone(e));
+            reply.completeExceptionally(notSent(e));
         }
         return reply;
     }
@@ -225,10 +229,21 @@ public final class Gateway implements AutoCloseable {
         waiting.values().forEach(reply -> reply.completeExceptionally(e));
     }
 
+    private RefusedException notSent(Exception e) {
+        if (e instanceof RecordTooLargeException) {
+            return new RefusedException(
+                    413,
+                    "topic " + config.kafka().requestsTopic() + " takes no record as large as this list"
+                            + " (max.message.bytes of the topic): " + e.getMessage());
+        }
+        return brokerGone(e);
+    }
+
     private RefusedException brokerGone(@Nullable Exception e) {
+        boolean reached = e instanceof ApiException && !(e instanceof RetriableException);
         return new RefusedException(
                 503,
-                "the broker at " + config.kafka().bootstrapServers() + " can't be reached"
+                "the broker at " + config.kafka().bootstrapServers() + (reached ? " refuses" : " can't be reached")
                         + (e == null || e.getMessage() == null ? "" : ": " + e.getMessage()));
     }
 

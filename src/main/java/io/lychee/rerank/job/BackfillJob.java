@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -221,9 +222,15 @@ public final class BackfillJob implements AutoCloseable {
             topics.add(config.kafka().backfillResultsTopic());
             topics.add(config.kafka().deadLettersTopic());
         }
-        if (!topics.isEmpty()) {
-            new BrokerCheck(config.kafka(), BROKER).check(topics);
+        if (topics.isEmpty()) {
+            return;
         }
+        BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
+        List<String> warnings = new ArrayList<>(broker.check(topics));
+        if (output == null) {
+            warnings.addAll(broker.checkDelivery());
+        }
+        warnings.forEach(LOG::warn);
     }
 
     /** Takes the folder of parts for this process; two would write into each other's. */

@@ -21,6 +21,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -69,17 +70,27 @@ public final class BrokerCheck {
 
     /**
      * @return warnings, one line each: settings of topics that would refuse our largest records
-     * @throws ConfigException in one line, when no broker answers, a topic is missing, or exactly-once asks for longer
-     *     transactions than the broker allows
+     * @throws ConfigException in one line, when no broker answers or a topic is missing
      */
     public List<String> check(Set<String> topics) {
         try (var admin = open()) {
             requireTopics(admin.get(), topics);
-            List<String> warnings = new ArrayList<>(warnings(admin.get(), topics));
-            if (kafka.delivery() == Delivery.EXACTLY_ONCE) {
-                checkTransactions(admin.get(), warnings);
-            }
-            return warnings;
+            return warnings(admin.get(), topics);
+        }
+    }
+
+    /**
+     * What writing answers takes: nothing more, or with exactly-once, transactions.
+     *
+     * @return warnings, one line each
+     * @throws ConfigException when they aren't allowed, or not for so long
+     */
+    public List<String> checkDelivery() {
+        if (kafka.delivery() != Delivery.EXACTLY_ONCE) {
+            return List.of();
+        }
+        try (var admin = open()) {
+            return checkTransactions(admin.get());
         }
     }
 
@@ -87,10 +98,11 @@ public final class BrokerCheck {
      * What a job needs: all its topics, and where the broker tells, the right to read and to write them.
      *
      * @return warnings, as {@link #check}
-     * @throws ConfigException as {@link #check}, and when a right is missing
+     * @throws ConfigException as {@link #check} and {@link #checkDelivery}, and when a right is missing
      */
     public List<String> checkJob() {
-        List<String> warnings = check(topics(kafka));
+        List<String> warnings = new ArrayList<>(check(topics(kafka)));
+        warnings.addAll(checkDelivery());
         try (var admin = open()) {
             requirePermissions(admin.get());
         }
@@ -163,7 +175,7 @@ public final class BrokerCheck {
                 .all());
     }
 
-    private void checkTransactions(Admin admin, List<String> warnings) {
+    private List<String> checkTransactions(Admin admin) {
         try {
             // who may write one may describe it; the ids begin with the group's
             await(admin.describeTransactions(List.of(kafka.groupId() + "-")).all());
@@ -175,22 +187,25 @@ public final class BrokerCheck {
         }
         String broker = await(admin.describeCluster().controller()).idString();
         ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker);
-        long longest;
+        ConfigEntry longest;
         try {
-            Config settings = await(admin.describeConfigs(List.of(resource)).all())
+            longest = await(admin.describeConfigs(List.of(resource)).all())
                     .values()
                     .iterator()
-                    .next();
-            longest = Long.parseLong(settings.get(LONGEST_TRANSACTION).value());
+                    .next()
+                    .get(LONGEST_TRANSACTION);
         } catch (KafkaException e) {
-            warnings.add("the broker's " + LONGEST_TRANSACTION + " can't be read: " + e.getMessage());
-            return;
+            return List.of("the broker's " + LONGEST_TRANSACTION + " can't be read: " + e.getMessage());
         }
-        if (kafka.transactionTimeout().toMillis() > longest) {
+        if (longest == null || longest.value() == null) {
+            return List.of("the broker doesn't tell its " + LONGEST_TRANSACTION);
+        }
+        if (kafka.transactionTimeout().toMillis() > Long.parseLong(longest.value())) {
             throw new ConfigException("kafka.transaction-timeout is "
                     + kafka.transactionTimeout().toMillis() + " ms; the broker at " + kafka.bootstrapServers()
-                    + " allows at most " + longest + " (" + LONGEST_TRANSACTION + ")");
+                    + " allows at most " + longest.value() + " (" + LONGEST_TRANSACTION + ")");
         }
+        return List.of();
     }
 
     /** More than {@code kafka.max-record-bytes}, so that a list that is too large reaches the dead letters. */

@@ -19,7 +19,8 @@ public final class CandidateListDecoder {
         this(config.kafka().maxRecordBytes(), config.limits().maxCandidates(), clock);
     }
 
-    CandidateListDecoder(int maxRecordBytes, int maxCandidates, Clock clock) {
+    /** For lists that come otherwise than as a record, with a limit of their own. */
+    public CandidateListDecoder(int maxRecordBytes, int maxCandidates, Clock clock) {
         this.maxRecordBytes = maxRecordBytes;
         this.limit = new ItemLimit("candidates", maxCandidates, "list.max-candidates");
         this.clock = clock;

@@ -3,6 +3,7 @@ package io.lychee.rerank.scoring;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
@@ -82,6 +83,7 @@ public final class Engine implements AutoCloseable {
     private @Nullable RuntimeException dead;
 
     private long answers;
+    private long unscored;
     private long passes;
     private long pairs;
     private long tokens;
@@ -147,8 +149,7 @@ public final class Engine implements AutoCloseable {
             pending = new PendingList(prepared, arrival, timeoutMs(list, arrival.lane()), submitted++, ticker);
             scheduler.add(pending, ticker.nanos());
             encodable.signalAll();
-            answered = scheduler.drain();
-            answers += answered.size();
+            answered = drain();
         } finally {
             lock.unlock();
         }
@@ -198,6 +199,7 @@ public final class Engine implements AutoCloseable {
                     scheduler.queues(ticker.nanos()),
                     scheduler.encodedBytes(),
                     answers,
+                    unscored,
                     passes,
                     pairs,
                     tokens,
@@ -323,7 +325,9 @@ public final class Engine implements AutoCloseable {
                     : encoder.encodeCandidate(content, work.images());
             long nanos = ticker.nanos() - start;
             settle(() -> {
-                scheduler.encoded(job, segment);
+                if (scheduler.encoded(job, segment)) {
+                    scorable.signal();
+                }
                 encoded++;
                 encodeNanos += nanos;
             });
@@ -389,6 +393,7 @@ public final class Engine implements AutoCloseable {
         settle(() -> {
             scheduler.scored(running.planned, scores, running.pass.imageHits(), nanos, end);
             inFlight--;
+            scorable.signal();
             expectedEnd = end + expectedNanos; // of the one that waited, if there is one
             passes++;
             for (float score : scores) {
@@ -466,14 +471,22 @@ public final class Engine implements AutoCloseable {
         lock.lock();
         try {
             change.run();
-            answered = scheduler.drain();
-            answers += answered.size();
+            answered = drain();
             encodable.signalAll();
-            scorable.signal();
         } finally {
             lock.unlock();
         }
         complete(answered);
+    }
+
+    /** Under the lock. */
+    private List<Scheduler.Answered> drain() {
+        List<Scheduler.Answered> answered = scheduler.drain();
+        answers += answered.size();
+        for (Scheduler.Answered one : answered) {
+            unscored += one.answer().status() == ListStatus.UNSCORED ? 1 : 0;
+        }
+        return answered;
     }
 
     private static void complete(List<Scheduler.Answered> answered) {

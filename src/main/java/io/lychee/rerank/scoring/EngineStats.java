@@ -9,6 +9,7 @@ import java.util.Map;
  * @param queues what is in flight, by lane
  * @param encodedBytes encoded work that waits for the device
  * @param answered lists answered
+ * @param unscored of these, lists without any score
  * @param passes passes scored
  * @param pairs candidates scored
  * @param tokens tokens the language model saw, those of images included
@@ -29,6 +30,7 @@ public record EngineStats(
         Map<Lane, Queue> queues,
         long encodedBytes,
         long answered,
+        long unscored,
         long passes,
         long pairs,
         long tokens,

@@ -173,10 +173,11 @@ final class Scheduler {
         return null;
     }
 
-    void encoded(EncodeJob job, Segment segment) {
+    /** Returns whether the device has work that it did not have. */
+    boolean encoded(EncodeJob job, Segment segment) {
         PendingList pending = job.owner();
         if (pending.answered) {
-            return;
+            return false;
         }
         encodedBytes += segment.bytes();
         if (job.index() == PREFIX) {
@@ -189,6 +190,9 @@ final class Scheduler {
             checkBudget(pending, job.index());
         }
         answerIfComplete(pending);
+        return job.index() == PREFIX
+                ? pending.readyTokens() > 0
+                : pending.prefix != null && pending.outcomes[job.index()] instanceof Outcome.Ready;
     }
 
     /** A pair that fits no pass must never reach the queue, where it would block its list for ever. */

@@ -42,7 +42,7 @@ class BoundedTopicTest {
                         broker.bootstrapServers(),
                         broker.folder().getFileName(),
                         Path.of("src/test/resources/golden/checkpoint").toAbsolutePath()));
-        RerankConfig config = RerankConfig.load(conf, Map.of(), Map.of());
+        RerankConfig config = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of()));
         new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
     }
 

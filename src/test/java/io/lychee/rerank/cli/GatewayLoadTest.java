@@ -30,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -38,13 +39,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Many clients for long, and a gateway that is killed. {@code -Dlychee.full.load-seconds} says how long. */
+/**
+ * Many clients for long, and a gateway that is killed. {@code -Dlychee.full.load-seconds} says how long. Prints what
+ * the gateway adds to the job's own total: when both cores are full, and when 20 requests come a second.
+ */
 @Tag("full")
 @Timeout(1800)
 class GatewayLoadTest {
 
     private static final int CLIENTS = 50;
     private static final int SECONDS = Integer.getInteger("lychee.full.load-seconds", 300);
+
+    private static final int PACE = 20;
+    private static final int PACED_SECONDS = Math.max(1, SECONDS / 5);
 
     /** Places left for those that hang up: far fewer than hang up in the end. */
     private static final int SPARE = 10;
@@ -77,11 +84,16 @@ class GatewayLoadTest {
         long seed = new Random().nextLong();
         System.out.println("seed " + seed);
         try (Up up = Up.start(folder.resolve("up.log"), "-D", "gateway.max-requests=" + (CLIENTS + SPARE))) {
-            List<Question> questions = questions(up.url());
             Queue<String> failures = new ConcurrentLinkedQueue<>();
+            print("right after the start, " + PACE + " a second", paced(up.url(), new Random(seed), failures));
+            List<Question> questions = questions(up.url());
             Queue<double[]> timings = new ConcurrentLinkedQueue<>();
+            Queue<double[]> warm = new ConcurrentLinkedQueue<>();
             Queue<String> hungUp = new ConcurrentLinkedQueue<>();
-            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+            Duration before = cpu(up);
+            Duration ours = cpu(ProcessHandle.current());
+            long half = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS) / 2;
+            long end = half + TimeUnit.SECONDS.toNanos(SECONDS) / 2;
             ExecutorService clients = Executors.newFixedThreadPool(CLIENTS);
             for (int client = 0; client < CLIENTS; client++) {
                 String name = "client-" + client;
@@ -95,7 +107,11 @@ class GatewayLoadTest {
                                 hangUp(up.url(), body(question.query(), question.documents()));
                                 hungUp.add(id);
                             }
-                            timings.add(ask(up.url(), id, question, random));
+                            double[] timing = ask(up.url(), id, question, random);
+                            timings.add(timing);
+                            if (System.nanoTime() > half) {
+                                warm.add(timing);
+                            }
                         } catch (Exception | AssertionError e) {
                             failures.add(id + ": " + e);
                         }
@@ -106,21 +122,21 @@ class GatewayLoadTest {
             assertThat(clients.awaitTermination(SECONDS + 300L, TimeUnit.SECONDS))
                     .isTrue();
 
+            System.out.printf(
+                    Locale.ROOT,
+                    "%d clients for %d s, %d hung up; processor time: %.0f s broker, job and gateway, %.0f s clients%n",
+                    CLIENTS,
+                    SECONDS,
+                    hungUp.size(),
+                    cpu(up).minus(before).toMillis() / 1e3,
+                    cpu(ProcessHandle.current()).minus(ours).toMillis() / 1e3);
+            print("all", timings);
+            print("the second half", warm);
+            print("afterwards, " + PACE + " a second", paced(up.url(), new Random(seed + 1), failures));
+
             assertThat(failures).isEmpty();
             assertThat(timings).hasSizeGreaterThan(CLIENTS);
             assertThat(hungUp).isNotEmpty();
-            System.out.printf(
-                    Locale.ROOT,
-                    "%d clients for %d s: %d answers, %d hung up; total p50 %.1f ms, p99 %.1f ms; gateway p50 %.1f ms,"
-                            + " p99 %.1f ms%n",
-                    CLIENTS,
-                    SECONDS,
-                    timings.size(),
-                    hungUp.size(),
-                    percentile(timings, 1, 0.5),
-                    percentile(timings, 1, 0.99),
-                    percentile(timings, 0, 0.5),
-                    percentile(timings, 0, 0.99));
         }
     }
 
@@ -131,8 +147,8 @@ class GatewayLoadTest {
                             Map.of("kafka.bootstrap-servers", up.broker(), "model.checkpoint", "demo/checkpoint"))
                     .kafka();
             Set<String> asked = new TreeSet<>();
-            try (ListConsumer answers = new ListConsumer(kafka, kafka.resultsTopic(), true);
-                    ListConsumer requests = new ListConsumer(kafka, kafka.requestsTopic(), true)) {
+            try (ListConsumer answers = new ListConsumer(kafka, kafka.resultsTopic(), false);
+                    ListConsumer requests = new ListConsumer(kafka, kafka.requestsTopic(), false)) {
                 try (ChildProcess first = serve(up, "first")) {
                     String url = first.await(Up.URL);
                     List<String> documents = texts(demoLists().get(0));
@@ -199,7 +215,35 @@ class GatewayLoadTest {
         return questions;
     }
 
-    /** Returns the milliseconds of the gateway alone, and in all. */
+    /** New questions at random moments, whether or not earlier ones are answered. */
+    private Queue<double[]> paced(String url, Random random, Queue<String> failures) throws Exception {
+        List<String> documents = new ArrayList<>();
+        for (JsonNode list : demoLists()) {
+            documents.addAll(texts(list));
+        }
+        Queue<double[]> timings = new ConcurrentLinkedQueue<>();
+        ScheduledExecutorService clients = Executors.newScheduledThreadPool(CLIENTS);
+        for (int i = 0; i < PACE * PACED_SECONDS; i++) {
+            Collections.shuffle(documents, random);
+            HttpRequest request =
+                    request(url, "paced-" + i, documents.get(DOCUMENTS), List.copyOf(documents.subList(0, DOCUMENTS)));
+            Runnable ask = () -> {
+                try {
+                    HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
+                    assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+                    timings.add(timing(response));
+                } catch (Exception | AssertionError e) {
+                    failures.add("paced: " + e);
+                }
+            };
+            var unused = clients.schedule(ask, random.nextInt(PACED_SECONDS * 1000), TimeUnit.MILLISECONDS);
+        }
+        clients.shutdown(); // lets what is scheduled happen
+        assertThat(clients.awaitTermination(PACED_SECONDS + 300L, TimeUnit.SECONDS))
+                .isTrue();
+        return timings;
+    }
+
     private double[] ask(String url, String id, Question question, Random random) throws Exception {
         List<String> documents = new ArrayList<>(question.documents());
         Collections.shuffle(documents, random);
@@ -216,6 +260,11 @@ class GatewayLoadTest {
                         .isLessThan(CLOSE);
             }
         }
+        return timing(response);
+    }
+
+    /** Returns the milliseconds of the gateway alone, and in all. */
+    private static double[] timing(HttpResponse<?> response) {
         double[] timing = new double[2];
         Matcher found =
                 TIMING.matcher(response.headers().firstValue("Server-Timing").orElseThrow());
@@ -287,6 +336,27 @@ class GatewayLoadTest {
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
+    }
+
+    private static Duration cpu(Up up) {
+        return cpu(up.process().process().toHandle());
+    }
+
+    private static Duration cpu(ProcessHandle process) {
+        return process.info().totalCpuDuration().orElseThrow();
+    }
+
+    private static void print(String what, Queue<double[]> timings) {
+        System.out.printf(
+                Locale.ROOT,
+                "%s: %d answers; gateway p50 %.1f ms, p90 %.1f ms, p99 %.1f ms; total p50 %.1f ms, p99 %.1f ms%n",
+                what,
+                timings.size(),
+                percentile(timings, 0, 0.5),
+                percentile(timings, 0, 0.9),
+                percentile(timings, 0, 0.99),
+                percentile(timings, 1, 0.5),
+                percentile(timings, 1, 0.99));
     }
 
     private static double percentile(Queue<double[]> timings, int which, double share) {

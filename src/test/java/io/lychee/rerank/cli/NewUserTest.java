@@ -57,11 +57,6 @@ class NewUserTest {
 
         String list = readme.line("Your own lists", "{");
         Files.writeString(home.resolve("lists.jsonl"), list);
-        for (JsonNode images : JSON.readTree(list).findValues("images")) {
-            Path image = home.resolve(images.get(0).asText().replace("file:", ""));
-            Files.createDirectories(image.getParent());
-            Files.copy(home.resolve("demo/images/chair-062.jpg"), image);
-        }
         run(0, readme.line("Your own lists", "./lychee rerank"), home);
         assertAnswers(list, Files.readString(home.resolve("out.jsonl")));
 

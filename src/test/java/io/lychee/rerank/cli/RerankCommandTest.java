@@ -118,6 +118,19 @@ class RerankCommandTest {
     }
 
     @Test
+    void listsWithoutAnyScoreAreTold() throws IOException {
+        ObjectNode list = list("q", JSON.readTree("{\"images\":[\"file:none.jpg\"]}"));
+        candidate(list, "a", JSON.readTree("{\"text\":\"b\"}"));
+        Files.writeString(input, list + "\n");
+
+        Cli run = rerank();
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.err()).contains("1 lists reranked").contains("1 of them have no score");
+        assertThat(answers().get(0).get("status").asText()).isEqualTo("UNSCORED");
+    }
+
+    @Test
     void linesThatCannotBeReadAreKeptWithTheirReason() throws IOException {
         ObjectNode good = list("good", JSON.readTree("{\"text\":\"q\"}"));
         candidate(good, "a", JSON.readTree("{\"text\":\"b\"}"));

@@ -37,7 +37,7 @@ class TopicCommandsTest {
                     realtime.timeout=2 min
                     rules=strong: sales > 5 -> boost 2
                     """.formatted(broker.bootstrapServers(), checkpoint));
-            RerankConfig config = RerankConfig.load(conf, Map.of(), Map.of());
+            RerankConfig config = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of()));
             new BrokerCheck(config.kafka(), Duration.ofSeconds(30))
                     .createMissing(BrokerCheck.topics(config.kafka()), 1);
             Path lists = folder.resolve("lists.jsonl");

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.kafka.ListConsumer;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
@@ -14,7 +16,9 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
@@ -27,6 +31,7 @@ class UpCommandTest {
 
     private static final Path CHECKPOINT =
             Path.of("src/test/resources/golden/checkpoint").toAbsolutePath();
+    private static final Duration QUIET = Duration.ofSeconds(10);
     private final HttpClient http = HttpClient.newHttpClient();
 
     @TempDir
@@ -40,6 +45,7 @@ class UpCommandTest {
             String url = up.await(Up.URL);
             assertThat(url).as("8080 is taken").isNotEqualTo("http://127.0.0.1:8080");
             awaitReady(up, url);
+            assertHasAnswered(up.await(Up.BROKER));
             assertReranks(url);
             JsonNode info = new ObjectMapper()
                     .readTree(http.send(
@@ -125,6 +131,17 @@ class UpCommandTest {
             }
         }
         return copy;
+    }
+
+    /** Ready means that the job answers, not that it has been started. */
+    private static void assertHasAnswered(String broker) {
+        RerankConfig.Kafka kafka = RerankConfig.of(
+                        Map.of("kafka.bootstrap-servers", broker, "model.checkpoint", CHECKPOINT.toString()))
+                .kafka();
+        try (ListConsumer answers = new ListConsumer(kafka, kafka.resultsTopic(), true)) {
+            assertThat(answers.consume(1, QUIET, line -> assertThat(line).contains("\"COMPLETE\"")))
+                    .isEqualTo(1);
+        }
     }
 
     private void assertReranks(String url) throws Exception {

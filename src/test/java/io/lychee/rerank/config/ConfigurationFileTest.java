@@ -36,7 +36,7 @@ class ConfigurationFileTest {
 
     @Test
     void isReadAsItStands() {
-        RerankConfig config = RerankConfig.load(FILE, Map.of(), Map.of());
+        RerankConfig config = RerankConfig.of(RerankConfig.merge(FILE, Map.of(), Map.of()));
 
         assertThat(config.model().checkpoint()).isEqualTo("demo/checkpoint");
         assertThat(config.prompt().template()).startsWith("<|im_start|>system\n{system}<|im_end|>\n");
@@ -56,7 +56,7 @@ class ConfigurationFileTest {
             one.put(key, set.getProperty(key));
             assertThat(RerankConfig.of(one)).as(key).isNotEqualTo(RerankConfig.of(base));
         }
-        assertThat(RerankConfig.load(file, base, Map.of())).isNotNull();
+        assertThat(RerankConfig.of(RerankConfig.merge(file, base, Map.of()))).isNotNull();
         assertThat(Files.readString(file).split("\n\n")).allMatch(block -> block.startsWith("# "));
     }
 

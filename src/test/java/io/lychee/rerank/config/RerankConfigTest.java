@@ -51,7 +51,7 @@ class RerankConfigTest {
                 .hasMessage("backfill.min-share is 0.6; expected 0 to 0.5");
         assertThatThrownBy(() -> of(Map.of("kafka.topic.results", " "))).hasMessage("kafka.topic.results is empty");
         assertThatThrownBy(() -> RerankConfig.of(Map.of())).hasMessageContaining("model.checkpoint is not set");
-        assertThatThrownBy(() -> RerankConfig.load(Path.of("no-such-file"), Map.of(), Map.of()))
+        assertThatThrownBy(() -> RerankConfig.of(RerankConfig.merge(Path.of("no-such-file"), Map.of(), Map.of())))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("no-such-file");
     }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.zip.GZIPOutputStream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -71,6 +72,11 @@ class ReportTest {
         List<JudgedQuery> queries = queries(null);
         Map<String, CandidateList> lists = ListContents.read(input, Set.of("q-0"));
         assertThat(lists).containsOnlyKeys("q-0");
+        Path packed = folder.resolve("in/lists.jsonl.gz");
+        try (var stream = new GZIPOutputStream(Files.newOutputStream(packed))) {
+            Files.copy(input, stream);
+        }
+        assertThat(ListContents.read(packed, Set.of("q-0"))).isEqualTo(lists);
 
         String html = report(queries, lists, folder.resolve("in")).html();
 

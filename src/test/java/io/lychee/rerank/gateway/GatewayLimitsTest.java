@@ -9,9 +9,16 @@ import java.net.Socket;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -129,6 +136,37 @@ class GatewayLimitsTest {
 
         assertThat(told.status()).isEqualTo(413);
         assertThat(told.body()).contains("kafka.max-record-bytes");
+    }
+
+    @Test
+    void aBodyMayBeLargerThanTheRecordItBecomes() {
+        start(Map.of("kafka.max-record-bytes", "64 kb", "gateway.timeout", "500 ms"));
+        String list =
+                "{\"request_id\":\"a\",\"query\":{\"text\":\"b\"},%s\"candidates\":[{\"id\":\"1\",\"text\":\"c\"}]}";
+
+        Http.Told told = http.post("/api/lists", list.formatted(" ".repeat(70_000)));
+
+        // taken, and nobody answers
+        assertThat(told.status()).as(told.body()).isEqualTo(504);
+    }
+
+    @Test
+    void aListThatIsTooLargeForTheTopic() throws Exception {
+        start(Map.of());
+        String topic = gateway.config().kafka().requestsTopic();
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
+            var least = new AlterConfigOp(new ConfigEntry("max.message.bytes", "500"), AlterConfigOp.OpType.SET);
+            admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.TOPIC, topic), List.of(least)))
+                    .all()
+                    .get();
+        }
+        String noise =
+                new Random(1).ints(4000, 'a', 'z').mapToObj(Character::toString).collect(Collectors.joining());
+
+        Http.Told told = http.post("/api/rerank", LIST.replace("red", noise));
+
+        assertThat(told.status()).as(told.body()).isEqualTo(413);
+        assertThat(told.body()).contains("max.message.bytes", topic);
     }
 
     private void start(Map<String, String> settings) {

@@ -121,9 +121,19 @@ class EngineTest {
     @Test
     void aPassThatDoesNotFitIsScoredInHalvesAndLaterOnesAreSmaller() throws Exception {
         scorer.memory = 12; // "query" and 7 more
-        RerankedList answer = submit("q", List.of("a", "b", "c", "d", "e", "too long", "f", "g"))
-                .get();
+        scorer.hold = new CountDownLatch(1);
+        CompletableFuture<RerankedList> first = submit("first", List.of("z"));
+        while (scorer.passes.isEmpty()) {
+            Thread.onSpinWait(); // until the device has the first list
+        }
+        CompletableFuture<RerankedList> reranked = submit("q", List.of("a", "b", "c", "d", "e", "too long", "f", "g"));
+        while (engine.stats().encodedBytes() < 4 * (2 * 5 + 8 + 8)) {
+            Thread.onSpinWait(); // two prefixes, eight candidates of one token and one of eight
+        }
+        scorer.hold.countDown();
+        RerankedList answer = reranked.get();
 
+        assertThat(first.get().status()).isEqualTo(ListStatus.COMPLETE);
         assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
         assertThat(answer.results())
                 .extracting(RankedCandidate::id)
