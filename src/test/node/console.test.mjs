@@ -99,6 +99,8 @@ async function rerank() {
   assert.deepEqual(await texts('.problem'), []);
 }
 
+const documentsHeld = many => until(n => document.querySelectorAll('.two .field')[1].textContent.includes(` · ${n}`), many);
+
 const ranked = () => page.$$eval('.after tbody tr', rows => rows.map(row => ({
   rank: row.cells[0].textContent, score: Number(row.querySelector('.score b').textContent), text: row.querySelector('.doc').textContent})));
 
@@ -138,6 +140,7 @@ const exported = async name => {
 test('a page of its own says that the network is loaded', async () => {
   await open('batch');
   await page.waitForSelector('.health.fine');
+  assert.ok((await texts('.scenes .hint'))[0].includes('demo network'));
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'skip', 'the keyboard begins with the way to the content');
 });
@@ -161,6 +164,17 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   assert.ok((await texts('.why + .scroll tbody tr')).length >= 11);
   await picture('single', 0, 1240);
   await look('single');
+
+  const words = Array.from({length: 45}, (_, i) => `word${i}`).join(' ');
+  await type('Document: Text', words);
+  await upload(1, join(demo, 'images/hat-043.png'));
+  await until(() => document.querySelectorAll('.held img').length === 2);
+  const asked = page.waitForRequest(`${url}/api/lists`);
+  await press('Why?');
+  const {candidates} = JSON.parse(await (await asked).fetchPostData());
+  assert.ok(candidates.every(one => one.images.length === 2 && one.images.every(image => image.startsWith('data:image/jpeg'))), 'all are drawn anew');
+  await until(() => document.querySelectorAll('.part').length === 40);
+  assert.equal((await texts('.part')).join(''), words, 'no part of the text is missing');
 
   await upload(0, join(demo, 'README.md'));
   await until(() => document.querySelector('.trouble').textContent.includes('README.md'));
@@ -195,7 +209,16 @@ test('fifty pasted lines, exported three ways', async () => {
   assert.equal(markdown.trim().split('\n').length, 52);
   assert.ok(markdown.includes('&lt;img') && !markdown.includes('<img'));
 
-  await type('Documents', [...lines, 'one more'].join('\n'));
+  // edited while the request runs, which begins and is not yet answered within one turn of the page
+  await page.evaluate(edited => {
+    document.querySelector('.after tbody').dataset.old = 'yes';
+    document.querySelector('.actions .button').click();
+    const area = document.querySelector('textarea[aria-label="Documents"]');
+    area.value = edited;
+    area.dispatchEvent(new Event('input'));
+  }, ['one more', ...lines].join('\n'));
+  await page.waitForSelector('.after tbody:not([data-old])');
+  assert.deepEqual(new Set((await ranked()).map(row => row.text.trim())), new Set(lines.map(line => line.trim())), 'scores stand beside what was scored');
   await press('Rerank');
   await until(() => document.querySelector('.problem')?.textContent.includes('51'));
 });
@@ -227,16 +250,36 @@ test('dropped lists and a dropped folder, two instructions compared', async () =
   await look('compare');
 
   await drop('textarea[aria-label="Documents"]', join(demo, 'images'));
-  await until(many => document.querySelectorAll('.two .field')[1].textContent.includes(` · ${many}`),
-    lists[pictured].candidates.length + readdirSync(join(demo, 'images')).length);
+  await documentsHeld(lists[pictured].candidates.length + readdirSync(join(demo, 'images')).length);
+
+  assert.equal(await page.$eval('textarea[aria-label="Documents"]', area => area.readOnly), true, 'typing would lose the attributes');
+  await press('Remove all');
+  await until(() => !document.querySelector('textarea[aria-label="Documents"]').readOnly);
+  writeFileSync(join(out, 'many.txt'), Array.from({length: 51}, (_, i) => `thing ${i}`).join('\n'));
+  await drop('textarea[aria-label="Documents"]', join(out, 'many.txt'));
+  await documentsHeld(51);
+  await rerank();
+  assert.equal((await ranked()).length, 51, 'a file may hold more than what is pasted');
+  await drop('textarea[aria-label="Documents"]', join(demo, 'images/hat-043.png'));
+  await documentsHeld(52);
+  await type('Documents', 'one line');
+  await documentsHeld(2);
+  assert.equal((await texts('.drop .thumbs .thumb')).length, 1, 'typing leaves the pictures');
 });
 
 test('the live page while lists are published', async () => {
-  const published = lists.slice(0, 30);
+  const published = lists.slice(0, 30).map(list => ({...list, request_id: `shop:${list.request_id}`}));
   const file = join(out, 'published.jsonl');
   writeFileSync(file, published.map(list => JSON.stringify(list)).join('\n'));
   const publish = () => new Promise(resolve => spawn(produce[0], [...produce.slice(1), '--input', file], {stdio: 'inherit'}).on('exit', resolve));
+  const listeners = await Promise.all(Array.from({length: 16}, () => {
+    const stop = new AbortController();
+    return fetch(`${url}/api/live`, {signal: stop.signal}).then(() => stop);
+  }));
   await open('live');
+  await until(() => document.querySelector('.hint[role=status]').textContent.includes('lost'));
+  assert.ok(complaints.splice(0).every(one => one.includes('429')), 'one page too many');
+  listeners.forEach(stop => stop.abort());
   await until(() => document.querySelector('.hint[role=status]').textContent.startsWith('Listening'));
   const ended = publish();
   await until(() => document.querySelectorAll('.lists td.fine').length >= 10);

@@ -48,13 +48,26 @@ function second(again) {
     state.second !== null && instructionField(say('second'), state.second, value => { state.second = value; }));
 }
 
+/** More than lines of text can hold, so that typing over it would lose something. */
+const fixed = one => Object.keys(one.attributes ?? {}).length > 0 || (one.images?.length > 0 && (one.text || state.scene));
+
 function documents(again, result) {
+  const label = el('span', {class: 'label'});
+  const count = () => { label.textContent = `${say('documents')}${state.documents.length ? ` · ${state.documents.length}` : ''}`; };
+  count();
   const area = el('textarea', {rows: 7, placeholder: say('documentsHint'), 'aria-label': say('documents'), value: state.pasted,
-    oninput: () => {
+    readOnly: state.documents.some(fixed), oninput: () => {
       state.pasted = area.value;
-      state.documents = area.value.split('\n').filter(line => line.trim()).map((line, i) => ({id: String(i + 1), text: line.trim(), images: []}));
+      const typed = area.value.split('\n').filter(line => line.trim()).map((line, i) => ({id: String(i + 1), text: line.trim(), images: []}));
+      state.documents = [...typed, ...state.documents.filter(one => one.images?.length)];
       state.scene = null;
+      state.fileName = '';
+      count();
     }});
+  const clear = () => {
+    Object.assign(state, {documents: [], pasted: '', lists: [], fileName: '', scene: null, note: ''});
+    again();
+  };
   const refuse = error => result.replaceChildren(problem(error));
   const take = async files => {
     try {
@@ -69,17 +82,20 @@ function documents(again, result) {
     again();
   }}, state.lists.map((list, i) => el('option', {value: i, selected: list === state.scene}, list.request_id))));
   const pictured = state.documents.filter(one => one.images?.length);
-  return takesFiles(el('div', {class: 'field drop'}, el('span', {class: 'label'}, say('documents'),
-    state.documents.length ? ` · ${state.documents.length}` : ''), area,
+  return takesFiles(el('div', {class: 'field drop'}, label, area,
   pictured.length > 0 && el('div', {class: 'thumbs'}, pictured.slice(0, 24).map(one => thumbnail(one.images[0], one.id))),
-  el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint'))), choose), take, refuse);
+  el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint')),
+    (pictured.length > 0 || area.readOnly) && el('button', {class: 'button tiny quiet', onclick: clear}, say('removeAll'))), choose), take, refuse);
+}
+
+function atMost(count, max) {
+  if (count > max) throw new Error(say('tooMany', {count, max}));
 }
 
 async function open(files) {
   const pictures = files.filter(file => file.type.startsWith('image/'));
   if (pictures.length) {
-    const most = info.max_candidates;
-    if (pictures.length > most) throw new Error(say('tooMany', {count: pictures.length, max: most}));
+    atMost(pictures.length, info.max_candidates);
     const read = await Promise.all(pictures.map(async file => ({id: file.name, text: null, images: [await readPicture(file)]})));
     state.documents = [...state.documents.filter(one => one.images?.length || one.text), ...read];
     state.pasted = state.documents.map(one => one.text ?? '').join('\n').trim();
@@ -106,8 +122,8 @@ async function open(files) {
   if (!found.length) throw new Error(say('badFile', {name: file.name}));
   state.documents = found.map((one, i) => ({id: String(one.id ?? i + 1), text: one.text ?? null, images: one.images ?? [],
     attributes: one.attributes, retrieval_score: one.retrieval_score}));
-  state.pasted = found.map(one => one.text ?? '').join('\n');
-  state.scene = null;
+  state.pasted = found.map(one => one.text ?? '').join('\n').trim();
+  Object.assign(state, {fileName: file.name, lists: [], scene: null, note: ''});
 }
 
 /** Takes over a list of the contract. */
@@ -154,7 +170,7 @@ function scenes(again) {
       state.note = say('sceneGo');
       again();
     }}, say(key)));
-  const honest = state.scenes.length ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
+  const honest = info.demo_checkpoint ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
   return el('details', {class: 'card scenes', open: !state.answer && !state.run}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, honest),
     el('div', {class: 'groups'}, shop), every, el('h3', {}, say('scenesOwn')), el('div', {class: 'chips'}, own));
 }
@@ -164,19 +180,20 @@ async function run(button, result) {
     result.replaceChildren(problem(new Error(say('needBoth'))));
     return;
   }
-  const fromFile = state.documents.some(one => one.images?.length) || state.scene || state.lists.length;
-  const most = fromFile ? info.max_candidates : PASTED;
+  // what is edited meanwhile is of the next run
+  const {documents: asked, topN: top_n, instruction: first, second: other} = state;
+  const query = plain({...state.query, images: [...state.query.images]});
   try {
-    if (state.documents.length > most) throw new Error(say('tooMany', {count: state.documents.length, max: most}));
-    const list = instruction => ({request_id: requestId(), instruction: instruction || null, query: plain(state.query), top_n: state.topN,
-      candidates: state.documents.map(({id, text, images, attributes, retrieval_score: retrieved, relevance}) =>
+    if (!state.scene && !state.fileName) atMost(asked.filter(one => !one.images?.length).length, PASTED);
+    atMost(asked.length, info.max_candidates);
+    const list = instruction => ({request_id: requestId(), instruction: instruction || null, query, top_n,
+      candidates: asked.map(({id, text, images, attributes, retrieval_score: retrieved, relevance}) =>
         ({id, text, images, attributes: attributes ?? {}, retrieval_score: retrieved ?? null, relevance: relevance ?? null}))});
     await busy(button, async () => {
-      state.answer = await rerank(list(state.instruction));
-      state.other = state.second ? await rerank(list(state.second)) : null;
-      state.asked = state.documents;
+      const answer = await rerank(list(first));
+      Object.assign(state, {other: other ? await rerank(list(other)) : null, answer, asked});
     });
-    tell(say('done', {count: state.documents.length, ms: Math.round(state.answer.stages.total)}));
+    tell(say('done', {count: asked.length, ms: Math.round(state.answer.stages.total)}));
     paint(result);
   } catch (error) {
     result.replaceChildren(problem(error));

@@ -7,6 +7,7 @@ const SHOWN = 40;
 const MINUTE = 60;
 const WIDE = new Set(['when', 'lane', 'candidates']);
 const BUSY_OVER_MS = 10_000;
+const RETRY_MS = 5_000;
 /** Outlives the page, so that another language or a look elsewhere loses nothing that was seen. */
 const state = {lists: new Map(), latencies: [], statuses: {}, hits: 0, dead: 0, answers: [], asked: 0, answered: 0, busy: [], dirty: true};
 
@@ -48,32 +49,46 @@ export async function live(root, go) {
     show(found.list, found.answer);
     go('batch');
   };
-  const source = new EventSource('/api/live');
-  source.onerror = () => { note.textContent = say('lost'); };
-  source.addEventListener('hello', () => {
-    note.textContent = say('waitingLive');
-    tell(say('waitingLive'));
-  });
-  source.addEventListener('asked', event => {
-    state.asked++;
-    entry({...JSON.parse(event.data), status: '…'});
-  });
-  source.addEventListener('answered', event => {
-    const told = JSON.parse(event.data);
+  const settle = told => {
     if (state.lists.get(told.request_id)?.status === '…') state.answered++;
-    state.answers.push(Date.now());
-    state.latencies.push(told.latency?.total ?? 0);
-    if (state.latencies.length > KEPT) state.latencies.shift();
-    state.statuses[told.status] = (state.statuses[told.status] ?? 0) + 1;
-    state.hits += told.usage?.cache_hits ?? 0;
     entry(told);
-  });
-  source.addEventListener('dead', event => {
-    state.dead++;
-    state.answered++;
-    const told = JSON.parse(event.data);
-    entry({...told, status: `${told.reason}: ${told.message}`});
-  });
+  };
+  const heard = {
+    hello: () => {
+      note.textContent = say('waitingLive');
+      tell(say('waitingLive'));
+    },
+    asked: told => {
+      state.asked++;
+      entry({...told, asked: true, status: '…'});
+    },
+    answered: told => {
+      state.answers.push(Date.now());
+      if (told.latency) { // large answers come without
+        state.latencies.push(told.latency.total);
+        if (state.latencies.length > KEPT) state.latencies.shift();
+        state.statuses[told.status] = (state.statuses[told.status] ?? 0) + 1;
+        state.hits += told.usage.cache_hits;
+      }
+      settle({status: '–', ...told});
+    },
+    dead: told => {
+      state.dead++;
+      settle({...told, status: `${told.reason}: ${told.message}`});
+    },
+  };
+  let source;
+  let retry;
+  const listen = () => {
+    source = new EventSource('/api/live');
+    source.onerror = () => {
+      note.textContent = say('lost');
+      // after a refusal a browser tries no more by itself
+      if (source.readyState === EventSource.CLOSED) retry = setTimeout(listen, RETRY_MS);
+    };
+    Object.entries(heard).forEach(([name, take]) => source.addEventListener(name, event => take(JSON.parse(event.data))));
+  };
+  listen();
 
   /** What the device worked, told by a gateway in the device's process, and when. */
   const lookAtDevice = async () => {
@@ -105,9 +120,10 @@ export async function live(root, go) {
     }));
     if (!state.dirty) return;
     state.dirty = false;
+    const name = one => one.query || (one.pictures ? say('picture') : one.request_id);
     body.replaceChildren(...[...state.lists.values()].reverse().slice(0, SHOWN).map(one => el('tr', {},
       el('td', {class: 'number wide'}, new Date(one.timestamp).toLocaleTimeString()),
-      el('td', {}, el('button', {class: 'link', onclick: () => open(one.request_id)}, one.query || (one.pictures ? say('picture') : one.request_id))),
+      el('td', {}, one.asked ? el('button', {class: 'link', onclick: () => open(one.request_id)}, name(one)) : name(one)),
       el('td', {class: 'wide'}, one.lane), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: one.status === 'COMPLETE' ? 'fine' : ''}, one.status),
       el('td', {class: 'number'}, one.latency ? `${Math.round(one.latency.total / 1000)} ms` : '–'))));
   };
@@ -115,6 +131,7 @@ export async function live(root, go) {
   const timer = setInterval(() => lookAtDevice().then(paint), 1000);
   return () => {
     clearInterval(timer);
+    clearTimeout(retry);
     source.close();
   };
 }

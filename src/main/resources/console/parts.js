@@ -15,7 +15,7 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
-export const info = {model: null, instruction: '', max_candidates: 1000, max_body_bytes: 12 << 20, max_pixels: 1003520};
+export const info = {model: null, instruction: '', max_candidates: 1000, max_pixels: 1003520};
 
 export function tell(text) {
   document.getElementById('said').textContent = text;

@@ -4,6 +4,9 @@ import {bitmap, contentField, draw, plain, shown} from '/content.js';
 
 const state = {query: {text: '', images: []}, document: {text: '', images: []}, instruction: null, answer: null, why: null};
 const SIDE = 3;
+const MAX_PARTS = 40;
+/** Of all pictures of a document together: each variant carries them anew, and a request is bounded. */
+const WHY_PIXELS = 512 * 512;
 
 export function single(root) {
   state.instruction ??= info.instruction;
@@ -67,17 +70,19 @@ function split(text) {
       return all;
     }, []);
   }
-  return parts.slice(0, 40);
+  return parts.length <= MAX_PARTS ? parts : [...parts.slice(0, MAX_PARTS - 1), parts.slice(MAX_PARTS - 1).join('')];
 }
 
 async function explain() {
   const text = state.document.text ?? '';
   const parts = text.trim() ? split(text) : [];
-  const rest = state.document.images.slice(1);
-  const first = state.document.images[0];
-  const canvas = first && shown(first) ? draw(await bitmap(first), Math.min(info.max_pixels, 512 * 512)) : null;
-  // the whole picture goes through the same encoder as the masked ones
-  const images = canvas ? [canvas.toDataURL('image/jpeg', 0.92), ...rest] : state.document.images;
+  const pictures = [...state.document.images];
+  const pixels = Math.min(info.max_pixels, WHY_PIXELS / pictures.filter(shown).length);
+  const canvases = await Promise.all(pictures.map(async one => shown(one) ? draw(await bitmap(one), pixels) : null));
+  // whole pictures go through the same encoder as the masked ones
+  const images = pictures.map((one, i) => canvases[i]?.toDataURL('image/jpeg', 0.92) ?? one);
+  const rest = images.slice(1);
+  const canvas = canvases[0];
   const variants = [{text: text || null, images}];
   const left = [];
   if (parts.length > 1 || images.length) {

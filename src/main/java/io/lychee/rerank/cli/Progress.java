@@ -1,6 +1,7 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.scoring.EngineStats;
+import io.lychee.rerank.scoring.Engines;
 
 /** Lists done, rates and the time left, on the {@link StatusLine}. */
 final class Progress {
@@ -10,31 +11,35 @@ final class Progress {
     private final StatusLine out = new StatusLine();
     private final long done;
     private final long total;
-    private final EngineStats before;
+    private final Engines.Lease lease;
+    private final long answered;
+    private final long pairs;
     private final long start = System.nanoTime();
 
     /**
      * @param done lists of {@code total} that earlier runs did
-     * @param before what the engine had done already
+     * @param lease the engines that do the others; what they have done until now is not counted
      */
-    Progress(long done, long total, EngineStats before) {
+    Progress(long done, long total, Engines.Lease lease) {
         this.done = done;
         this.total = total;
-        this.before = before;
+        this.lease = lease;
+        this.answered = lease.sum(EngineStats::answered);
+        this.pairs = lease.sum(EngineStats::pairs);
     }
 
-    void show(EngineStats stats) {
-        out.show(() -> line(done + stats.answered() - before.answered(), stats));
+    void show() {
+        out.show(() -> line(done + lease.sum(EngineStats::answered) - answered));
     }
 
     /** @param lists answered or dead, in earlier runs too */
-    void finish(long lists, EngineStats stats) {
-        out.finish(line(lists, stats));
+    void finish(long lists) {
+        out.finish(line(lists));
     }
 
-    private String line(long all, EngineStats stats) {
+    private String line(long all) {
         double seconds = (System.nanoTime() - start) / 1e9;
-        long lists = stats.answered() - before.answered();
+        long lists = lease.sum(EngineStats::answered) - answered;
         double share = total == 0 ? 1 : Math.min(1, (double) all / total);
         int filled = (int) (share * BAR);
         String left = lists == 0 || share == 1 ? "" : ", " + duration(seconds / lists * (total - all)) + " left";
@@ -45,7 +50,7 @@ final class Progress {
                         all,
                         total,
                         lists / seconds,
-                        (stats.pairs() - before.pairs()) / seconds,
+                        (lease.sum(EngineStats::pairs) - pairs) / seconds,
                         duration(seconds),
                         left);
     }

@@ -96,19 +96,15 @@ final class RerankCommand implements Callable<Integer> {
             BackfillJob.Progress begun = job.begin(restart);
             // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
             try (Engines.Lease lease = engines.lease()) {
-                EngineStats before = lease.engine().stats();
-                Progress progress = new Progress(begun.done(), begun.total(), before);
-                BackfillJob.Result result = job.run(
-                        engines,
-                        () -> lease.engine().stats().answered() - before.answered(),
-                        () -> progress.show(lease.engine().stats()));
+                long answered = lease.sum(EngineStats::answered);
+                long unscored = lease.sum(EngineStats::unscored);
+                Progress progress = new Progress(begun.done(), begun.total(), lease);
+                BackfillJob.Result result =
+                        job.run(engines, () -> lease.sum(EngineStats::answered) - answered, progress::show);
                 // topics count what this run wrote
                 long earlier = output == null ? begun.done() : 0;
-                progress.finish(
-                        earlier + result.answered() + result.deadLetters(),
-                        lease.engine().stats());
-                EngineStats after = lease.engine().stats();
-                return report(result, begun.total(), after.unscored() - before.unscored(), output, config);
+                progress.finish(earlier + result.answered() + result.deadLetters());
+                return report(result, begun.total(), lease.sum(EngineStats::unscored) - unscored, output, config);
             }
         }
     }

@@ -10,6 +10,7 @@ import io.lychee.rerank.gateway.GatewayServer;
 import io.lychee.rerank.gateway.Readiness;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,7 +107,8 @@ final class UpCommand implements Callable<Integer> {
         started.add(() -> job.cancel().get(20, TimeUnit.SECONDS));
         rehearse(server, job.getJobExecutionResult());
         readiness.ready(
-                lease.engine().model().name(), () -> lease.engine().stats().busyNanos() / 1_000_000);
+                lease.engine().model().name(),
+                () -> lease.sum(EngineStats::busyNanos) / lease.engines().size() / 1_000_000);
         System.out.printf(
                 Locale.ROOT,
                 "%s is loaded, after %.1f s; Ctrl-C stops%n",

@@ -192,7 +192,9 @@ public final class RerankOptions {
     public static final ConfigOption<Integer> MAX_DECODED_PIXELS = ConfigOptions.key("image.max-decoded-pixels")
             .intType()
             .defaultValue(64_000_000)
-            .withDescription("Images that declare more are rejected before they are decoded.");
+            .withDescription(
+                    "Images that declare more are rejected before they are decoded; no more than this is decoded at"
+                            + " a time.");
 
     public static final ConfigOption<MemorySize> MAX_IMAGE_BYTES = ConfigOptions.key("image.max-bytes")
             .memoryType()

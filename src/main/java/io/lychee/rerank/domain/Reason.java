@@ -22,6 +22,8 @@ public enum Reason {
     OVER_BUDGET,
     /** Did not fit the device's memory even alone. */
     OUT_OF_MEMORY,
+    /** The network overflows on it; OTHER in answers until their schema has a symbol for it. */
+    NOT_A_NUMBER,
     /** The list's deadline came first. */
     DEADLINE,
     /** The query has neither text nor image. */

@@ -10,13 +10,20 @@ import javax.imageio.stream.ImageInputStreamImpl;
 final class ByteArrayImageInput extends ImageInputStreamImpl {
 
     private final byte[] data;
-    private final long deadline;
+    private final long nanos;
+    private long deadline;
     private boolean pastEnd;
 
     /** @param nanos how long reading may take in all */
     ByteArrayImageInput(byte[] data, long nanos) {
         this.data = data;
-        this.deadline = System.nanoTime() + nanos;
+        this.nanos = nanos;
+        start();
+    }
+
+    /** Time counts from now on. */
+    void start() {
+        deadline = System.nanoTime() + nanos;
     }
 
     /** Whether a reader came to the end and wanted more. */

@@ -6,10 +6,12 @@ import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.scoring.EngineStats;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -24,10 +26,12 @@ import org.apache.hc.client5.http.DnsResolver;
  */
 final class Fetching implements AutoCloseable {
 
-    private static final int THREADS = 8;
+    private static final int THREADS = 8; // for files, and as many that begin connections
 
     private final RerankConfig.Limits limits;
-    private final ExecutorService blocking;
+    private final Duration timeout;
+    private final ExecutorService readers;
+    private final ExecutorService starters;
     private final ScheduledThreadPoolExecutor timer;
     private final FileImages files;
     private final HttpImages http;
@@ -38,14 +42,21 @@ final class Fetching implements AutoCloseable {
 
     Fetching(RerankConfig.Fetch config, RerankConfig.Limits limits, DnsResolver resolver) {
         this.limits = limits;
-        ThreadPoolExecutor pool = new ThreadPoolExecutor(
-                THREADS, THREADS, 30, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Threads.daemons("image-fetch"));
-        pool.allowCoreThreadTimeOut(true);
-        this.blocking = pool;
+        this.timeout = config.timeout();
+        // apart, because a file system that hangs keeps its threads
+        this.readers = pool("image-file");
+        this.starters = pool("image-fetch");
         this.timer = new ScheduledThreadPoolExecutor(1, Threads.daemons("image-timer"));
         this.timer.setRemoveOnCancelPolicy(true);
         this.files = new FileImages(limits);
-        this.http = new HttpImages(config, limits.maxImageBytes(), resolver, blocking, timer);
+        this.http = new HttpImages(config, limits.maxImageBytes(), resolver, starters, timer);
+    }
+
+    private static ExecutorService pool(String name) {
+        ThreadPoolExecutor pool = new ThreadPoolExecutor(
+                THREADS, THREADS, 30, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Threads.daemons(name));
+        pool.allowCoreThreadTimeOut(true);
+        return pool;
     }
 
     /**
@@ -146,7 +157,18 @@ final class Fetching implements AutoCloseable {
     private CompletableFuture<byte[]> readFile(String name) {
         CompletableFuture<byte[]> result = new CompletableFuture<>();
         try {
-            blocking.execute(() -> complete(result, () -> files.read(name)));
+            Future<?> limit = timer.schedule(
+                    () -> result.completeExceptionally(new RejectedException(
+                            Reason.IMAGE_NOT_FOUND,
+                            "the image file:%s took more than fetch.timeout, %s".formatted(shorten(name), timeout))),
+                    timeout.toMillis(),
+                    TimeUnit.MILLISECONDS);
+            var unused = result.whenComplete((bytes, failure) -> limit.cancel(false));
+            readers.execute(() -> {
+                if (!result.isDone()) {
+                    complete(result, () -> files.read(name));
+                }
+            });
         } catch (RejectedExecutionException e) {
             result.completeExceptionally(new RejectedException(Reason.IMAGE_NOT_FOUND, "fetching has stopped"));
         }
@@ -176,6 +198,7 @@ final class Fetching implements AutoCloseable {
     public void close() {
         http.close();
         timer.shutdownNow();
-        blocking.shutdownNow();
+        readers.shutdownNow();
+        starters.shutdownNow();
     }
 }

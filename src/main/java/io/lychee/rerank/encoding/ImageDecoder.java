@@ -6,6 +6,7 @@ import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Iterator;
+import java.util.concurrent.Semaphore;
 import javax.imageio.ImageReader;
 import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
@@ -31,6 +32,8 @@ final class ImageDecoder {
     private final int maxBytes;
     private final int maxPixels;
     private final Duration time;
+    /** Pixels that may be decoded at a time: of one picture as large as allowed, or of several smaller ones. */
+    private final Semaphore room;
 
     /**
      * @param maxBytes of the file
@@ -41,6 +44,7 @@ final class ImageDecoder {
         this.maxBytes = maxBytes;
         this.maxPixels = maxPixels;
         this.time = time;
+        this.room = new Semaphore(maxPixels, true);
     }
 
     /** @throws RejectedException when the bytes are no picture, are cut short or pass a limit */
@@ -58,6 +62,12 @@ final class ImageDecoder {
         } catch (IOException | RuntimeException e) {
             // decoders of hostile bytes throw nearly anything
             throw unreadable("the %s file of %d bytes can't be decoded: %s".formatted(format, data.length, message(e)));
+        } catch (OutOfMemoryError e) {
+            // the picture's fault, not the device's: what it took is free again
+            throw new RejectedException(
+                    Reason.IMAGE_TOO_LARGE,
+                    "the %s file of %d bytes doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels"
+                            .formatted(format, data.length));
         }
     }
 
@@ -111,8 +121,16 @@ final class ImageDecoder {
         ImageReader reader = spi.createReaderInstance(null);
         try {
             reader.setInput(input, true, true);
-            checkPixels(reader.getWidth(0), reader.getHeight(0));
-            return step.apply(reader);
+            int width = reader.getWidth(0);
+            int height = reader.getHeight(0);
+            checkPixels(width, height);
+            room.acquireUninterruptibly(width * height);
+            try {
+                input.start();
+                return step.apply(reader);
+            } finally {
+                room.release(width * height);
+            }
         } finally {
             reader.dispose();
         }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import java.io.IOException;
@@ -77,10 +78,17 @@ final class Console {
         tree.put("model", readiness.state().model());
         tree.put("instruction", config.prompt().instruction());
         tree.put("max_candidates", config.limits().maxCandidates());
-        tree.put("max_body_bytes", config.gateway().maxBodyBytes());
         tree.put("max_pixels", config.limits().maxPixels());
-        tree.put("timeout_ms", config.gateway().timeout().toMillis());
+        tree.put("demo_checkpoint", demo(config.model().checkpoint()));
         return tree;
+    }
+
+    /** Whether the checkpoint is the one beside the scenes. */
+    private boolean demo(String checkpoint) {
+        return scenes != null
+                && CheckpointFiles.of(checkpoint)
+                        .equals(new CheckpointFiles(
+                                scenes.resolve("checkpoint").toAbsolutePath().normalize()));
     }
 
     private ArrayNode lists() {

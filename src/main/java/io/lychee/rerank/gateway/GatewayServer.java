@@ -15,6 +15,7 @@ import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.timeout.WriteTimeoutHandler;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.InetAddress;
@@ -78,8 +79,7 @@ public final class GatewayServer implements AutoCloseable {
         router.add("/rerank_batch", new Route.Post(new Apis.Batch(), this::answer));
         router.add("/api/lists", new Route.Post(new Apis.Lists(gateway), this::answer));
         router.add("/api/live", (Route.Events) live::subscribe);
-        router.add("/api/live/", (Route.Get)
-                request -> live.open(request.path().substring(request.path().lastIndexOf('/') + 1)));
+        router.add("/api/live/", (Route.Get) request -> live.open(lastSegment(request.path())));
         this.channel = bind(host, address);
     }
 
@@ -112,6 +112,15 @@ public final class GatewayServer implements AutoCloseable {
         open.close().awaitUninterruptibly(1000);
         workers.shutdownNow();
         io.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2000);
+    }
+
+    /** @throws RefusedException 400 when it isn't percent-encoded UTF-8 */
+    private static String lastSegment(String path) {
+        try {
+            return new QueryStringDecoder(path.substring(path.lastIndexOf('/') + 1)).path();
+        } catch (IllegalArgumentException e) {
+            throw RefusedException.badRequest("the path's end can't be decoded: " + e.getMessage());
+        }
     }
 
     private CompletableFuture<Response> answer(Api api, Request request) {

@@ -29,7 +29,10 @@ final class Live implements AutoCloseable {
     private static final int MAX_KEPT = 300;
     private static final long MAX_KEPT_BYTES = 64L << 20;
 
-    /** Larger lists are named without their query, so that pictures aren't decoded for a line of a table. */
+    /**
+     * Larger lists and answers are named without what is in them, so that pictures aren't decoded for a line of a
+     * table.
+     */
     private static final int MAX_DESCRIBED_BYTES = 256 * 1024;
 
     private static final int SHOWN = 120;
@@ -142,36 +145,49 @@ final class Live implements AutoCloseable {
         event.put("lane", backfill ? "backfill" : "realtime");
         event.put("timestamp", record.timestamp());
         try {
-            boolean small = value.length <= MAX_DESCRIBED_BYTES;
-            JsonNode tree = small ? Apis.json(value) : Router.object();
-            String key = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
-            String id = tree.path("request_id").asText(key);
+            boolean dead = record.topic().equals(kafka.deadLettersTopic());
+            // a dead letter keeps little of its record
+            boolean described = dead || value.length <= MAX_DESCRIBED_BYTES;
+            JsonNode tree = described ? Apis.json(value) : Router.object();
+            String id = tree.path("request_id").asText(name(record, tree));
             event.put("request_id", id);
-            if (record.topic().equals(kafka.deadLettersTopic())) {
+            if (dead) {
                 event.put("reason", tree.path("reason").asText());
                 event.put("message", tree.path("message").asText());
                 tell("dead", event);
             } else if (record.topic().equals(kafka.requestsTopic())
                     || record.topic().equals(kafka.backfillTopic())) {
-                String text = tree.path("query").path("text").asText("");
-                event.put("query", text.length() <= SHOWN ? text : text.substring(0, SHOWN));
-                event.put("pictures", tree.path("query").path("images").size());
-                event.put("candidates", tree.path("candidates").size());
+                if (described) {
+                    String text = tree.path("query").path("text").asText("");
+                    event.put("query", text.length() <= SHOWN ? text : text.substring(0, SHOWN));
+                    event.put("pictures", tree.path("query").path("images").size());
+                    event.put("candidates", tree.path("candidates").size());
+                }
                 keep(id, value, null);
                 tell("asked", event);
             } else {
-                event.put("status", tree.path("status").asText());
-                event.put(
-                        "candidates",
-                        tree.path("results").size() + tree.path("left_out").size());
-                event.set("latency", tree.path("latency"));
-                event.set("usage", tree.path("usage"));
+                if (described) {
+                    event.put("status", tree.path("status").asText());
+                    event.put(
+                            "candidates",
+                            tree.path("results").size() + tree.path("left_out").size());
+                    event.set("latency", tree.path("latency"));
+                    event.set("usage", tree.path("usage"));
+                }
                 keep(id, null, value);
                 tell("answered", event);
             }
         } catch (IllegalArgumentException e) {
             // no list; the job makes a dead letter of it
         }
+    }
+
+    /** The record's key; without one its place, or that of the record which a dead letter is about. */
+    private static String name(ConsumerRecord<byte[], byte[]> record, JsonNode tree) {
+        return record.key() == null || record.key().length == 0
+                ? tree.path("partition").asInt(record.partition()) + "@"
+                        + tree.path("offset").asLong(record.offset())
+                : new String(record.key(), StandardCharsets.UTF_8);
     }
 
     private synchronized void keep(String id, byte @Nullable [] list, byte @Nullable [] answer) {

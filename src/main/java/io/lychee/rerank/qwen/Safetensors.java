@@ -42,7 +42,7 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
     }
 
     /** @param offset of the first byte in the file */
-    record Tensor(String name, Path file, Type type, List<Long> shape, long offset, int bytes) {
+    record Tensor(String name, Path file, Type type, List<Long> shape, long offset, long bytes) {
 
         Rows rows(int start, int count) {
             return new Rows(this, start, count);
@@ -51,7 +51,7 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
         /** All of it, in parts of at most so many bytes, or one row. */
         List<Rows> parts(int maxBytes) {
             int rows = rowCount();
-            int step = Math.max(1, (int) ((long) maxBytes * rows / Math.max(1, bytes)));
+            int step = Math.max(1, (int) (maxBytes * (long) rows / Math.max(1, bytes)));
             List<Rows> parts = new ArrayList<>();
             for (int start = 0; start < rows; start += step) {
                 parts.add(new Rows(this, start, Math.min(step, rows - start)));
@@ -78,12 +78,12 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
         }
 
         int bytes() {
-            return (int) ((long) tensor.bytes * count / tensor.shape.get(0));
+            return Math.toIntExact(tensor.bytes / tensor.shape.get(0) * count);
         }
 
         /** Maps the data, little-endian; unmapped when no longer reachable. */
         ByteBuffer map() {
-            long offset = tensor.offset + (long) tensor.bytes / tensor.shape.get(0) * start;
+            long offset = tensor.offset + tensor.bytes / tensor.shape.get(0) * start;
             try (FileChannel channel = FileChannel.open(tensor.file, StandardOpenOption.READ)) {
                 return channel.map(FileChannel.MapMode.READ_ONLY, offset, bytes())
                         .order(ByteOrder.LITTLE_ENDIAN);
@@ -170,13 +170,10 @@ record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
         if (begin < 0 || end - begin != bytes) {
             throw broken(file, "tensor %s %s %s at bytes %d to %d".formatted(name, type, shape, begin, end));
         }
-        if (bytes > Integer.MAX_VALUE) {
-            throw broken(file, "tensor %s of %d bytes; a tensor may have up to 2 GB".formatted(name, bytes));
-        }
         if ((dataStart + begin) % 2 != 0) { // PyTorch would read 2-byte numbers across two words
             throw broken(file, "tensor %s at odd byte %d".formatted(name, dataStart + begin));
         }
-        return new Tensor(name, file, type, List.copyOf(shape), dataStart + begin, (int) bytes);
+        return new Tensor(name, file, type, List.copyOf(shape), dataStart + begin, bytes);
     }
 
     private static long times(long a, long b) {

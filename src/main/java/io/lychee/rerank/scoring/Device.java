@@ -19,6 +19,9 @@ final class Device {
 
     private static final Logger LOG = LoggerFactory.getLogger(Device.class);
 
+    /** Stands for the score of a candidate that doesn't fit the memory, even alone. */
+    static final float NO_MEMORY = Float.NEGATIVE_INFINITY;
+
     private static final Segment TOKEN = new Segment(new int[] {0}, List.of(), 0, false);
     private static final Pass CANARY = new Pass(List.of(new Pass.Group(TOKEN, List.of(TOKEN))));
 
@@ -70,7 +73,7 @@ final class Device {
          * Waits for the scores; where the device's memory asks for it, scores the pass in halves instead, for which no
          * other pass may be running.
          *
-         * @return one score for each candidate; NaN for what doesn't fit even alone
+         * @return one score for each candidate, {@link #NO_MEMORY}, or NaN where the network comes to no number
          * @throws ScoringException when the device failed
          */
         float[] await() {
@@ -78,7 +81,7 @@ final class Device {
             int scored = started == null ? scoreHalves(pass, scores, 0) : waitFor(started, pass, scores, 0);
             // before anything is answered: the pairs' fault, or the device's?
             if (scored < scores.length && score(CANARY, new float[1], 0) == 0) {
-                throw new ScoringException("the device has no memory for one candidate, nor for one token");
+                throw new ScoringException("the device has no score for a candidate, nor for a pass of one token");
             }
             return scores;
         }
@@ -124,8 +127,12 @@ final class Device {
                 throw new ScoringException(
                         part.length + " scores for " + pass.candidates() + " candidates; this is a bug");
             }
-            System.arraycopy(part, 0, scores, from, part.length);
-            return part.length;
+            int scored = 0;
+            for (int i = 0; i < part.length; i++) {
+                scores[from + i] = part[i];
+                scored += Float.isFinite(part[i]) ? 1 : 0;
+            }
+            return scored;
         } finally {
             watchdog.cancel(false);
         }
@@ -134,7 +141,7 @@ final class Device {
     private int scoreHalves(Pass pass, float[] scores, int from) {
         onTooLarge.accept(pass);
         if (pass.candidates() == 1) {
-            scores[from] = Float.NaN;
+            scores[from] = NO_MEMORY;
             return 0;
         }
         List<Pass> halves = pass.halves();

@@ -390,7 +390,7 @@ public final class Engine implements AutoCloseable {
             expectedEnd = end + expectedNanos; // of the one that waited, if there is one
             passes++;
             for (float score : scores) {
-                pairs += Float.isNaN(score) ? 0 : 1;
+                pairs += Float.isFinite(score) ? 1 : 0;
             }
             tokens += pass.tokens();
             visionTokens += pass.visionTokens();

@@ -14,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,12 +48,30 @@ public final class Engines {
 
     /** One network on one device; its fields are guarded by its monitor. */
     private static final class Shared {
+        final String device;
+
         @Nullable
         Engine engine;
 
         int leases;
         /** Counts releases, so that a closing that was overtaken by a new lease does nothing. */
         long releases;
+
+        Shared(String device) {
+            this.device = device;
+        }
+
+        synchronized boolean isEmpty() {
+            return engine == null;
+        }
+
+        synchronized void closeIfIdle() {
+            if (leases == 0 && engine != null) {
+                LOG.info("closing an engine on {} that nobody leases any more", device);
+                engine.close();
+                engine = null;
+            }
+        }
     }
 
     private record Held(Shared shared, Engine engine) {}
@@ -70,6 +89,13 @@ public final class Engines {
         /** One for each device. */
         public List<Engine> engines() {
             return held.stream().map(Held::engine).toList();
+        }
+
+        /** Of all of them. */
+        public long sum(ToLongFunction<EngineStats> count) {
+            return held.stream()
+                    .mapToLong(one -> count.applyAsLong(one.engine.stats()))
+                    .sum();
         }
 
         /** The one with the least queued work. */
@@ -130,7 +156,17 @@ public final class Engines {
     private static Held hold(String key, String device, Function<String, Engine> open) {
         Shared shared;
         synchronized (SHARED) {
-            shared = SHARED.computeIfAbsent(key, k -> new Shared());
+            shared = SHARED.computeIfAbsent(key, k -> new Shared(device));
+        }
+        if (shared.isEmpty()) {
+            // what only lingers, of another configuration, must not keep the device's memory from this one
+            List<Shared> others;
+            synchronized (SHARED) {
+                others = SHARED.values().stream()
+                        .filter(other -> other != shared && other.device.equals(device))
+                        .toList();
+            }
+            others.forEach(Shared::closeIfIdle);
         }
         synchronized (shared) {
             Engine engine = shared.engine;
@@ -180,10 +216,8 @@ public final class Engines {
 
     private static void closeIdle(Shared shared, long release) {
         synchronized (shared) {
-            if (shared.leases == 0 && shared.releases == release && shared.engine != null) {
-                LOG.info("closing an engine that nobody leases any more");
-                shared.engine.close();
-                shared.engine = null;
+            if (shared.releases == release) {
+                shared.closeIfIdle();
             }
         }
     }

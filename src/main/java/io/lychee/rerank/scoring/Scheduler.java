@@ -425,7 +425,7 @@ final class Scheduler {
     }
 
     /**
-     * @param passScores one for each candidate of the pass, in its order; NaN where memory didn't suffice for it alone
+     * @param passScores one for each candidate of the pass, in its order, as {@link Device.Running#await} returns them
      * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
      */
     void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {
@@ -441,7 +441,7 @@ final class Scheduler {
             }
             for (int i = 0; i < indices.size(); i++) {
                 float score = passScores[next++];
-                if (!Float.isNaN(score)) {
+                if (Float.isFinite(score)) {
                     scores.put(key(group.prefix(), group.candidates().get(i)), score);
                 }
                 if (!pending.answered) {
@@ -449,15 +449,18 @@ final class Scheduler {
                     encodedBytes -= segment.bytes();
                     pending.settle(
                             indices.get(i),
-                            Float.isNaN(score)
-                                    ? new Outcome.Rejected(
-                                            Reason.OUT_OF_MEMORY,
-                                            "query and candidate don't fit the device's memory, even alone")
-                                    : scored(score, group.prefix(), segment));
+                            Float.isFinite(score) ? scored(score, group.prefix(), segment) : unscored(score));
                 }
             }
             answerIfComplete(pending);
         }
+    }
+
+    private static Outcome unscored(float score) {
+        return score == Device.NO_MEMORY
+                ? new Outcome.Rejected(
+                        Reason.OUT_OF_MEMORY, "query and candidate don't fit the device's memory, even alone")
+                : new Outcome.Rejected(Reason.NOT_A_NUMBER, "the network comes to no number for query and candidate");
     }
 
     private @Nullable String remark(Segment prefix, Segment candidate) {

@@ -8,7 +8,8 @@ public interface Scorer extends AutoCloseable {
     /**
      * Scores every candidate of the pass.
      *
-     * @return one relevance in [0, 1] for each candidate, in the order of the groups and of the candidates in them
+     * @return one relevance in [0, 1] for each candidate, in the order of the groups and of the candidates in them; NaN
+     *     where the network comes to no number
      * @throws DeviceMemoryException when the pass doesn't fit; this scorer can go on
      * @throws ScoringException when the device or the network fails: a fault, after which this scorer is not used again
      */

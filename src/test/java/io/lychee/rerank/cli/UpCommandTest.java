@@ -47,6 +47,15 @@ class UpCommandTest {
             awaitReady(up, url);
             assertHasAnswered(up.await(Up.BROKER));
             assertReranks(url);
+            JsonNode info = new ObjectMapper()
+                    .readTree(http.send(
+                                    HttpRequest.newBuilder(URI.create(url + "/api/info"))
+                                            .build(),
+                                    HttpResponse.BodyHandlers.ofString())
+                            .body());
+            assertThat(info.get("demo_checkpoint").asBoolean())
+                    .as("the demo's lists are there, its checkpoint isn't loaded")
+                    .isFalse();
 
             try (ChildProcess serve = ChildProcess.start(
                     folder.resolve("serve.log"),

@@ -1,6 +1,7 @@
 package io.lychee.rerank.encoding;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.domain.Reason;
@@ -16,6 +17,8 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import java.util.zip.CRC32;
 import java.util.zip.DeflaterOutputStream;
 import java.util.zip.ZipFile;
@@ -118,6 +121,25 @@ final class ImageDecoderTest {
                     Reason.IMAGE_UNREADABLE,
                     "image.decode-timeout");
         }
+    }
+
+    /** There is room for one picture of this size at a time, and it is given back. */
+    @Test
+    void manyAtATimeWaitForRoom() throws IOException {
+        byte[] whole = Files.readAllBytes(FOLDER.resolve("rgb.png"));
+        byte[] cut = Arrays.copyOf(whole, whole.length / 2);
+        ImageDecoder tight = new ImageDecoder(1 << 24, 41 * 27, TIME);
+        List<CompletableFuture<Void>> decodings = IntStream.range(0, 40)
+                .mapToObj(i -> CompletableFuture.runAsync(() -> {
+                    if (i % 2 == 0) {
+                        assertThatCode(() -> tight.decode(whole)).doesNotThrowAnyException();
+                    } else {
+                        assertRejected(tight, cut, Reason.IMAGE_UNREADABLE, "PNG");
+                    }
+                }))
+                .toList();
+        assertThat(CompletableFuture.allOf(decodings.toArray(CompletableFuture[]::new)))
+                .succeedsWithin(Duration.ofMinutes(1));
     }
 
     @Test

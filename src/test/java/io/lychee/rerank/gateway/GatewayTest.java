@@ -8,9 +8,15 @@ import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.StringSerializer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -108,6 +114,7 @@ class GatewayTest extends GatewayFixture {
         openApi.describes("/health/ready", "get", ready);
         Http.Told info = http.get("/api/info");
         assertThat(info.json().get("max_candidates").asInt()).isEqualTo(40);
+        assertThat(info.json().get("demo_checkpoint").asBoolean()).isFalse();
         openApi.describes("/api/info", "get", info);
         assertThat(http.get("/api/scenes").json()).isEmpty();
     }
@@ -176,8 +183,31 @@ class GatewayTest extends GatewayFixture {
             openApi.describes("/api/live/{request_id}", "get", opened);
             assertThat(opened.json().at("/list/query/text").asText()).isEqualTo("live or not");
             assertThat(opened.json().at("/answer/results")).hasSize(1);
+
+            publish(gateway.config().kafka().requestsTopic(), null, "no list");
+            JsonNode dead = event(events, "dead", "UNDECODABLE");
+            assertThat(dead.get("request_id").asText())
+                    .as("its place, for want of a key")
+                    .matches("\\d+@\\d+");
+            String name = "shop:42/a+b ü";
+            publish(gateway.config().kafka().resultsTopic(), name, "{\"detail\":\"" + "large ".repeat(50_000) + "\"}");
+            assertThat(fields(event(events, "answered", name)))
+                    .as("nothing is made up of what wasn't looked at")
+                    .containsExactlyInAnyOrder("lane", "timestamp", "request_id");
+            assertThat(http.get("/api/live/shop%3A42%2Fa+b%20%C3%BC").status()).isEqualTo(200);
         }
         assertThat(http.get("/api/live/unknown").status()).isEqualTo(404);
+        assertThat(Raw.status(server.port(), "GET /api/live/shop%3 HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+                .isEqualTo(400);
+    }
+
+    private static void publish(String topic, @Nullable String key, String value) throws Exception {
+        Map<String, Object> properties = Map.of(
+                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
+                gateway.config().kafka().bootstrapServers());
+        try (var producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer())) {
+            producer.send(new ProducerRecord<>(topic, key, value)).get();
+        }
     }
 
     /** The next one of this name that says this; the test's timeout ends a wait in vain. */

@@ -34,7 +34,7 @@ final class CheckpointVariants {
         Safetensors.read(List.of(Golden.CHECKPOINT.resolve("model.safetensors")))
                 .tensors()
                 .forEach((name, tensor) -> {
-                    float[] values = new float[tensor.bytes() / 4];
+                    float[] values = new float[Math.toIntExact(tensor.bytes() / 4)];
                     Golden.all(tensor).asFloatBuffer().get(values);
                     tensors.put(name, new Raw(tensor.shape(), values));
                 });

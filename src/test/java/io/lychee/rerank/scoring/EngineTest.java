@@ -3,6 +3,7 @@ package io.lychee.rerank.scoring;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
@@ -175,9 +176,31 @@ class EngineTest {
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 
         assertThatThrownBy(answer::get)
-                .hasRootCauseMessage("the device has no memory for one candidate, nor for one token");
+                .hasRootCauseMessage("the device has no score for a candidate, nor for a pass of one token");
         engine.close();
         assertThat(deaths).as("closing is no death").hasValue(1);
+    }
+
+    @Test
+    void aPairWithoutANumberCostsNoOtherItsScore() throws Exception {
+        scorer.notANumber = token -> token == 'b';
+
+        RerankedList answer = submit("q", List.of("a", "b", "c")).get();
+
+        assertThat(answer.results().stream()
+                        .filter(c -> c.status() == CandidateStatus.SCORED)
+                        .map(RankedCandidate::id))
+                .hasSize(2);
+        assertThat(answer.leftOut()).extracting(RankedCandidate::reason).containsExactly(Reason.NOT_A_NUMBER);
+        assertThat(engine.isDead()).isFalse();
+    }
+
+    @Test
+    void aDeviceThatNeverComesToANumberIsDead() {
+        scorer.notANumber = token -> true;
+
+        assertThatThrownBy(submit("q", List.of("a"))::get).hasMessageContaining("no score for a candidate");
+        assertThat(engine.isDead()).isTrue();
     }
 
     @Test
@@ -228,6 +251,24 @@ class EngineTest {
         }
         second.close();
         replacement.close();
+    }
+
+    /** A job that is started again with another key needs the memory. */
+    @Test
+    void whatLingersGivesWayToAnotherConfiguration() {
+        Engines.lease("before", List.of("cuda:0"), device -> engine, Duration.ofMinutes(5))
+                .close();
+        Engine second = new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system());
+        try (Engines.Lease after = Engines.lease(
+                "after",
+                List.of("cuda:0"),
+                device -> {
+                    assertThat(scorer.closed).isTrue();
+                    return second;
+                },
+                Duration.ZERO)) {
+            assertThat(after.engine()).isSameAs(second);
+        }
     }
 
     @Test

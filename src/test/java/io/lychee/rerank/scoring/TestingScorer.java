@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntPredicate;
 
 /** Scores by the last token; can be held or made to fail. Records its passes. */
 public final class TestingScorer implements Scorer {
@@ -18,6 +19,9 @@ public final class TestingScorer implements Scorer {
     volatile int memory = Integer.MAX_VALUE;
     /** What each pass takes. */
     public volatile int passMillis;
+
+    /** Last tokens for which there is no number. */
+    volatile IntPredicate notANumber = token -> false;
 
     volatile boolean closed;
 
@@ -40,7 +44,8 @@ public final class TestingScorer implements Scorer {
         int next = 0;
         for (Pass.Group group : pass.groups()) {
             for (Segment segment : group.candidates()) {
-                scores[next++] = segment.tokens()[segment.tokens().length - 1] / 128f;
+                int last = segment.tokens()[segment.tokens().length - 1];
+                scores[next++] = notANumber.test(last) ? Float.NaN : last / 128f;
             }
         }
         return scores;
