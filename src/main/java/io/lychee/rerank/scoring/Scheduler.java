@@ -197,7 +197,17 @@ final class Scheduler {
     }
 
     private boolean mayEncode(EncodeJob job) {
-        return encodedBytes < (isBackfill(job) ? settings.encodeBytes() / 2 : settings.encodeBytes());
+        return encodedBytes < (isBackfill(job) ? settings.encodeBytes() / 2 : settings.encodeBytes())
+                || encodedBytes == prefixBytes();
+    }
+
+    /**
+     * All else that is encoded goes away by itself; prefixes go with their candidates, which have to come in for it.
+     */
+    private long prefixBytes() {
+        return lists.stream()
+                .mapToLong(pending -> pending.prefix == null ? 0 : pending.prefix.bytes())
+                .sum();
     }
 
     private boolean mayFetch(EncodeJob job) {

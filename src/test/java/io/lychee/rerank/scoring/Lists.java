@@ -66,13 +66,17 @@ public final class Lists {
     }
 
     public static EngineSettings settings(int passTokens) {
+        return settings(passTokens, 1 << 20);
+    }
+
+    static EngineSettings settings(int passTokens, long encodeBytes) {
         return new EngineSettings(
                 passTokens,
                 java.time.Duration.ofSeconds(60),
                 100,
                 50,
                 2,
-                1 << 20,
+                encodeBytes,
                 4,
                 0.1,
                 0,

@@ -430,12 +430,14 @@ class SchedulerTest {
     void randomWorkIsAnsweredOnceWithinItsBoundsAndLeavesNothingBehind() {
         for (long seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
-            Scheduler fresh = new Scheduler(Lists.settings(40), MODEL, Integer.MAX_VALUE);
+            // from a byte, which a prefix alone fills, to more than all of it needs
+            EngineSettings settings = Lists.settings(40, 1L << random.nextInt(20));
+            Scheduler fresh = new Scheduler(settings, MODEL, Integer.MAX_VALUE);
             Map<String, Integer> scored = new HashMap<>();
             List<PendingList> lists = new ArrayList<>();
             List<RerankedList> answers = new ArrayList<>();
             int candidates = 0;
-            boolean deadlines = random.nextBoolean();
+            boolean deadlines = seed % 2 == 0;
             for (int i = 0; i < 1 + random.nextInt(6); i++) {
                 int n = random.nextInt(12);
                 candidates += n;
@@ -448,7 +450,7 @@ class SchedulerTest {
             Lane last = Lane.REALTIME;
             boolean worked = true;
             while (worked) {
-                worked = false;
+                worked = fresh.hasJob();
                 while (fresh.hasJob() && random.nextInt(8) > 0) {
                     Scheduler.EncodeJob job = fresh.takeJob();
                     if (random.nextInt(20) == 0 && job.index() != Scheduler.PREFIX && deadlines) {
@@ -456,7 +458,6 @@ class SchedulerTest {
                     } else {
                         fresh.fetched(job, List.of(new byte[random.nextInt(100)]));
                     }
-                    worked = true;
                 }
                 for (var work = fresh.takeFetched(); work != null; work = fresh.takeFetched()) {
                     fresh.encoded(work.job(), Lists.segment(1 + random.nextInt(20)));
