@@ -22,7 +22,7 @@ public enum Reason {
     OVER_BUDGET,
     /** Did not fit the device's memory even alone. */
     OUT_OF_MEMORY,
-    /** The network overflows on it; OTHER in answers until their schema has a symbol for it. */
+    /** The network comes to no number for it: it overflows. */
     NOT_A_NUMBER,
     /** The list's deadline came first. */
     DEADLINE,

@@ -21,8 +21,10 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -52,6 +54,7 @@ import org.apache.flink.streaming.api.functions.sink.filesystem.BucketAssigner;
 import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.SimpleVersionedStringSerializer;
 import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.util.FileUtils;
+import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -84,6 +87,7 @@ public final class BackfillJob implements AutoCloseable {
     private final Path parts;
     private @Nullable FileChannel lock;
     private @Nullable String transactions;
+    private Map<TopicPartition, Long> ends = Map.of();
     private Progress progress = new Progress(0, 0);
 
     /** @param answered records that became answers; {@code deadLetters} those that could not be read */
@@ -146,6 +150,7 @@ public final class BackfillJob implements AutoCloseable {
                 open();
                 transactions = transactions();
             }
+            ends = inputs.isEmpty() ? ends() : Map.of();
             progress = readProgress();
             boolean counted = progress.total() > 0;
             if (!counted) {
@@ -178,6 +183,7 @@ public final class BackfillJob implements AutoCloseable {
         try {
             if (output == null) {
                 JobExecutionResult result = execute(build(engines), answered, whileRunning);
+                commit();
                 discard();
                 return new Result(result.getAccumulatorResult(RESULTS), result.getAccumulatorResult(DEAD_LETTERS));
             }
@@ -192,6 +198,7 @@ public final class BackfillJob implements AutoCloseable {
             if (dead == 0) {
                 Files.deleteIfExists(deadLetters(output));
             }
+            commit();
             discard();
             return new Result(lines, dead);
         } catch (IOException | IllegalStateException e) {
@@ -254,6 +261,32 @@ public final class BackfillJob implements AutoCloseable {
             write(file, transactions == null ? "bounded-" + UUID.randomUUID() : transactions);
         }
         return Files.readString(file);
+    }
+
+    /** Where the topic ended when the run began, also after it was cut off: a line for each partition. */
+    private Map<TopicPartition, Long> ends() throws IOException {
+        String topic = config.kafka().backfillTopic();
+        Path file = parts.resolve("ends.txt");
+        if (!Files.exists(file)) {
+            StringBuilder lines = new StringBuilder();
+            new BrokerCheck(config.kafka(), BROKER)
+                    .ends(topic)
+                    .forEach((partition, end) -> lines.append("%d %d%n".formatted(partition.partition(), end)));
+            write(file, lines.toString());
+        }
+        Map<TopicPartition, Long> ends = new HashMap<>();
+        for (String line : Files.readAllLines(file)) {
+            String[] numbers = line.split(" ", 2);
+            ends.put(new TopicPartition(topic, Integer.parseInt(numbers[0])), Long.parseLong(numbers[1]));
+        }
+        return ends;
+    }
+
+    /** Flink commits what its last checkpoint covers only if it gets to it before the job has ended. */
+    private void commit() {
+        if (!ends.isEmpty()) {
+            new BrokerCheck(config.kafka(), BROKER).commit(ends);
+        }
     }
 
     /** In one step first, so that a run that is killed meanwhile does not leave half of its parts to the next. */
@@ -341,7 +374,7 @@ public final class BackfillJob implements AutoCloseable {
         RerankJob.requireFreePort(config);
         var noWatermarks = WatermarkStrategy.<SourceRecord>noWatermarks();
         DataStream<SourceRecord> records = inputs.isEmpty()
-                ? env.fromSource(KafkaSources.boundedLists(config.kafka(), Lane.BACKFILL), noWatermarks, "topic")
+                ? env.fromSource(KafkaSources.boundedLists(config.kafka(), Lane.BACKFILL, ends), noWatermarks, "topic")
                         .uid("topic")
                 : env.fromSource(ListFiles.source(inputs, config), noWatermarks, "files")
                         .uid("files");

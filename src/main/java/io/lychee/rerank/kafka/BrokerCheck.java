@@ -145,11 +145,7 @@ public final class BrokerCheck {
     public long waiting(String topic) {
         try (var opened = open()) {
             Admin admin = opened.get();
-            List<TopicPartition> partitions =
-                    await(admin.describeTopics(List.of(topic)).allTopicNames()).values().stream()
-                            .flatMap(description -> description.partitions().stream())
-                            .map(partition -> new TopicPartition(topic, partition.partition()))
-                            .toList();
+            List<TopicPartition> partitions = partitions(admin, topic);
             Map<TopicPartition, OffsetAndMetadata> committed = kafka.startingOffsets() == StartingOffsets.COMMITTED
                     ? await(admin.listConsumerGroupOffsets(kafka.groupId()).partitionsToOffsetAndMetadata())
                     : Map.of();
@@ -167,6 +163,35 @@ public final class BrokerCheck {
             }
             return records;
         }
+    }
+
+    /** Where each partition of {@code topic} ends now. */
+    public Map<TopicPartition, Long> ends(String topic) {
+        try (var opened = open()) {
+            Admin admin = opened.get();
+            Map<TopicPartition, Long> ends = new HashMap<>();
+            offsets(admin, partitions(admin, topic), OffsetSpec.latest())
+                    .forEach((partition, end) -> ends.put(partition, end.offset()));
+            return ends;
+        }
+    }
+
+    /** Makes these the offsets from which the group goes on. */
+    public void commit(Map<TopicPartition, Long> offsets) {
+        Map<TopicPartition, OffsetAndMetadata> committed = new HashMap<>();
+        offsets.forEach((partition, offset) -> committed.put(partition, new OffsetAndMetadata(offset)));
+        try (var admin = open()) {
+            await(admin.get()
+                    .alterConsumerGroupOffsets(kafka.groupId(), committed)
+                    .all());
+        }
+    }
+
+    private List<TopicPartition> partitions(Admin admin, String topic) {
+        return await(admin.describeTopics(List.of(topic)).allTopicNames()).values().stream()
+                .flatMap(description -> description.partitions().stream())
+                .map(partition -> new TopicPartition(topic, partition.partition()))
+                .toList();
     }
 
     private Map<TopicPartition, ListOffsetsResultInfo> offsets(

@@ -4,12 +4,14 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import io.lychee.rerank.domain.Lane;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Properties;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.kafka.common.TopicPartition;
 
 /** Where lists come from: one source for each lane. */
 public final class KafkaSources {
@@ -24,9 +26,10 @@ public final class KafkaSources {
         return builder(kafka, lane).build();
     }
 
-    /** The lane's topic up to where it ends when the job starts. */
-    public static KafkaSource<SourceRecord> boundedLists(RerankConfig.Kafka kafka, Lane lane) {
-        return builder(kafka, lane).setBounded(OffsetsInitializer.latest()).build();
+    /** The lane's topic up to these offsets. */
+    public static KafkaSource<SourceRecord> boundedLists(
+            RerankConfig.Kafka kafka, Lane lane, Map<TopicPartition, Long> ends) {
+        return builder(kafka, lane).setBounded(OffsetsInitializer.offsets(ends)).build();
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {

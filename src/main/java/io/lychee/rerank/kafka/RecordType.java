@@ -33,7 +33,7 @@ import org.apache.avro.io.EncoderFactory;
 final class RecordType {
 
     static final RecordType CANDIDATE_LIST = load("candidate_list", 1);
-    static final RecordType RERANKED_LIST = load("reranked_list", 1);
+    static final RecordType RERANKED_LIST = load("reranked_list", 2);
     static final RecordType DEAD_LETTER = load("dead_letter", 1);
     static final List<RecordType> ALL = List.of(CANDIDATE_LIST, RERANKED_LIST, DEAD_LETTER);
 

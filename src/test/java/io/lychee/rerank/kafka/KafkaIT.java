@@ -295,7 +295,10 @@ class KafkaIT {
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMillis(200));
         var env = StreamExecutionEnvironment.createLocalEnvironment(2, flink);
         env.fromSource(
-                        KafkaSources.boundedLists(config.kafka(), Lane.REALTIME),
+                        KafkaSources.boundedLists(
+                                config.kafka(),
+                                Lane.REALTIME,
+                                check().ends(config.kafka().requestsTopic())),
                         WatermarkStrategy.noWatermarks(),
                         "requests")
                 .map(new RetrievalOrder(config))
