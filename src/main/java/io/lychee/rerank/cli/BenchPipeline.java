@@ -4,7 +4,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.CandidateListEncoder;
@@ -21,8 +21,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
-import org.apache.flink.core.execution.JobClient;
-import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -53,7 +51,7 @@ final class BenchPipeline implements AutoCloseable {
     private final Random arrivals;
     private final Random contents;
     private final Started started = new Started();
-    private final JobClient job;
+    private final EmbeddedFlink job;
     private final KafkaProducer<byte[], byte[]> producer;
     private final Map<String, Sent> underWay = new ConcurrentHashMap<>();
     private final StatusLine status = new StatusLine();
@@ -73,10 +71,7 @@ final class BenchPipeline implements AutoCloseable {
             BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
             broker.createMissing(BrokerCheck.topics(config.kafka()), config.parallelism());
             this.engine = started.add(engines.lease()).engine();
-            StreamExecutionEnvironment env = RerankJob.environment(config);
-            RerankJob.build(env, config, engines);
-            this.job = env.executeAsync("lychee-rerank bench");
-            started.add(() -> job.cancel().get(20, TimeUnit.SECONDS));
+            this.job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank bench"), config.drainTimeout());
             this.producer = started.add(new KafkaProducer<>(
                     Map.of("bootstrap.servers", config.kafka().bootstrapServers(), "compression.type", "lz4"),
                     new ByteArraySerializer(),
@@ -190,8 +185,8 @@ final class BenchPipeline implements AutoCloseable {
                             Progress.duration(seconds),
                             Progress.duration(duration.toMillis() / 1e3 - seconds));
         });
-        if (job.getJobExecutionResult().isDone()) {
-            job.getJobExecutionResult().get(); // only a failure ends this job; get() says which
+        if (job.result().isDone()) {
+            var unused = job.result().get(); // only a failure ends this job; get() says which
         }
         if (failure != null) {
             throw failure;

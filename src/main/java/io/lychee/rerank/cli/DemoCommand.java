@@ -6,7 +6,7 @@ import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngines;
-import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engines;
 import java.io.OutputStream;
@@ -16,9 +16,6 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
-import org.apache.flink.core.execution.JobClient;
-import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -62,24 +59,26 @@ final class DemoCommand implements Callable<Integer> {
         DemoShop shop = DemoShop.load();
         PrintStream people =
                 json ? new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8) : System.out;
-        try (EmbeddedBroker broker = EmbeddedBroker.start(brokerPort)) {
+        try (Started started = new Started()) {
+            EmbeddedBroker broker = started.add(EmbeddedBroker.start(brokerPort));
             RerankConfig config = options.load(
                     defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
             new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
             QwenEngines engines = new QwenEngines(config);
-            try (Engines.Lease lease = engines.lease()) {
-                people.println(lease.engine().model().name() + " is loaded, a broker runs at "
-                        + broker.bootstrapServers() + ", publishing "
-                        + shop.lists().size() + " lists to "
-                        + config.kafka().requestsTopic());
-                DemoSummary summary = rerank(config, engines, shop, people);
-                if (json) {
-                    System.out.println(new ObjectMapper().writeValueAsString(summary.figures()));
-                } else {
-                    summary.print(new DemoPrinter(people));
-                }
-                return summary.lists() == shop.lists().size() ? 0 : 1;
+            Engines.Lease lease = started.add(engines.lease());
+            people.println(lease.engine().model().name() + " is loaded, a broker runs at "
+                    + broker.bootstrapServers() + ", publishing "
+                    + shop.lists().size() + " lists to "
+                    + config.kafka().requestsTopic());
+            EmbeddedFlink job =
+                    started.add(EmbeddedFlink.start(config, engines, "lychee-rerank demo"), config.drainTimeout());
+            DemoSummary summary = rerank(config, job, shop, people);
+            if (json) {
+                System.out.println(new ObjectMapper().writeValueAsString(summary.figures()));
+            } else {
+                summary.print(new DemoPrinter(people));
             }
+            return summary.lists() == shop.lists().size() ? 0 : 1;
         }
     }
 
@@ -90,11 +89,8 @@ final class DemoCommand implements Callable<Integer> {
         return defaults;
     }
 
-    private static DemoSummary rerank(RerankConfig config, QwenEngines engines, DemoShop shop, PrintStream people)
+    private static DemoSummary rerank(RerankConfig config, EmbeddedFlink job, DemoShop shop, PrintStream people)
             throws Exception {
-        StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, engines);
-        JobClient job = env.executeAsync("lychee-rerank demo");
         DemoPrinter printer = new DemoPrinter(people);
         DemoSummary summary = new DemoSummary();
         Map<String, CandidateList> asked = new HashMap<>();
@@ -109,13 +105,11 @@ final class DemoCommand implements Callable<Integer> {
                         printer.print(list, answer, summary.lastBefore(), summary.lastAfter());
                     }
                 }
-                if (job.getJobExecutionResult().isDone()) {
+                if (job.result().isDone()) {
                     // only a failure ends this job; get() says which
-                    job.getJobExecutionResult().get();
+                    var unused = job.result().get();
                 }
             }
-        } finally {
-            job.cancel().get(30, TimeUnit.SECONDS);
         }
         return summary;
     }

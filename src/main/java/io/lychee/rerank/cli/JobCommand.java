@@ -2,14 +2,17 @@ package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.job.EmbeddedFlink;
+import io.lychee.rerank.job.JobFolder;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.scoring.Engines;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code ./lychee job}: topics to topics, embedded. */
 @Command(
@@ -22,20 +25,36 @@ final class JobCommand implements Callable<Integer> {
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
+    @Option(
+            names = "--restart",
+            description = "Begin anew at the group's offsets, without the checkpoints of an earlier run.")
+    private boolean restart;
+
     @Override
     public Integer call() throws Exception {
         RerankConfig config = options.load(Map.of(), Map.of());
         System.err.println(RerankConfig.describe(options.values(Map.of(), Map.of())));
         RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
         QwenEngines engines = new QwenEngines(config);
-        // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
-        try (Engines.Lease lease = engines.lease()) {
-            StreamExecutionEnvironment env = RerankJob.environment(config);
-            RerankJob.build(env, config, engines);
+        try (Started started = new Started()) {
+            JobFolder folder = started.add(JobFolder.open(config, restart));
+            // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
+            Engines.Lease lease = started.add(engines.lease());
             System.err.println("reranking " + config.kafka().requestsTopic() + " and "
                     + config.kafka().backfillTopic() + " at " + config.kafka().bootstrapServers() + " with "
-                    + lease.engine().model().name() + "; Ctrl-C stops");
-            env.execute("lychee-rerank");
+                    + lease.engine().model().name() + ", "
+                    + folder.last()
+                            .map(last -> "from checkpoint " + last.number() + " in ")
+                            .orElse("checkpoints in ")
+                    + folder.path() + "; Ctrl-C stops");
+            EmbeddedFlink job = started.add(EmbeddedFlink.start(config, engines, folder), config.drainTimeout());
+            try {
+                var unused = job.result().get();
+            } catch (ExecutionException e) {
+                if (!started.stopping()) {
+                    throw e;
+                }
+            }
             return 0;
         }
     }

@@ -1,13 +1,16 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.job.EmbeddedFlink;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a serving command has started. It is closed in reverse order, once: by the command, or in bounded time when the
- * process is asked to end (Ctrl-C, SIGTERM).
+ * Closes what a serving command has started, in reverse order, once: at its end, or in bounded time after Ctrl-C and
+ * SIGTERM. These drain the job first; the exit code is then 0 when every list in flight was answered, else 1.
  */
 final class Started implements AutoCloseable {
 
@@ -16,6 +19,8 @@ final class Started implements AutoCloseable {
     private final Deque<AutoCloseable> things = new ArrayDeque<>();
     private final Thread hook = new Thread(this::atExit, "at-exit");
     private volatile boolean stopping;
+    private volatile int exitCode;
+    private volatile long drainMs;
 
     Started() {
         Runtime.getRuntime().addShutdownHook(hook);
@@ -27,6 +32,33 @@ final class Started implements AutoCloseable {
         }
         things.push(thing);
         return thing;
+    }
+
+    /** Adds a job that is drained when the process is asked to end, and cancelled otherwise. */
+    EmbeddedFlink add(EmbeddedFlink job, Duration drainTimeout) {
+        drainMs = drainTimeout.toMillis();
+        add((AutoCloseable) () -> {
+            try {
+                if (stopping && !job.result().isDone()) {
+                    drain(job, drainTimeout);
+                }
+            } finally {
+                job.close();
+            }
+        });
+        return job;
+    }
+
+    private void drain(EmbeddedFlink job, Duration timeout) throws Exception {
+        System.err.println("lychee: stopping, when the lists in flight are answered");
+        exitCode = 1;
+        long open = job.drain(timeout);
+        exitCode = open == 0 ? 0 : 1;
+        System.err.println(
+                open == 0
+                        ? "lychee: every list that was taken is answered"
+                        : "lychee: " + open + " lists are not answered after " + timeout.toSeconds() + " s ("
+                                + RerankOptions.DRAIN_TIMEOUT.key() + "); nothing more is committed");
     }
 
     /** The process was asked to end: errors that follow are of no interest. */
@@ -50,10 +82,12 @@ final class Started implements AutoCloseable {
         closing.setDaemon(true);
         closing.start();
         try {
-            closing.join(MOST_MS);
+            closing.join(MOST_MS + drainMs);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        // the signal's own exit code would say that the end was not clean
+        Runtime.getRuntime().halt(exitCode);
     }
 
     private void closeAll() {

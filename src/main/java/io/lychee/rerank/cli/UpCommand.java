@@ -8,7 +8,7 @@ import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.gateway.Gateway;
 import io.lychee.rerank.gateway.GatewayServer;
 import io.lychee.rerank.gateway.Readiness;
-import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
@@ -21,9 +21,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import org.apache.flink.core.execution.JobClient;
-import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -101,11 +98,8 @@ final class UpCommand implements Callable<Integer> {
         long from = System.nanoTime();
         Engines.Lease lease =
                 started.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
-        StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, engines);
-        JobClient job = env.executeAsync("lychee-rerank");
-        started.add(() -> job.cancel().get(20, TimeUnit.SECONDS));
-        rehearse(server, job.getJobExecutionResult());
+        EmbeddedFlink job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank"), config.drainTimeout());
+        rehearse(server, job.result());
         readiness.ready(
                 lease.engine().model().name(),
                 () -> lease.sum(EngineStats::busyNanos) / lease.engines().size() / 1_000_000);
@@ -114,7 +108,7 @@ final class UpCommand implements Callable<Integer> {
                 "%s is loaded, after %.1f s; Ctrl-C stops%n",
                 lease.engine().model().name(),
                 (System.nanoTime() - from) / 1e9);
-        job.getJobExecutionResult().get();
+        var unused = job.result().get();
     }
 
     /**

@@ -47,6 +47,9 @@ public record RerankConfig(
         int parallelism,
         Placement placement,
         Duration checkpointInterval,
+        String checkpointDir,
+        long maxInFlightBytes,
+        Duration drainTimeout,
         int metricsPort,
         Map<String, String> flink)
         implements Serializable {
@@ -64,6 +67,7 @@ public record RerankConfig(
             StartingOffsets startingOffsets,
             int maxRecordBytes,
             Delivery delivery,
+            boolean exactlyOnceFromOffsets,
             Duration transactionTimeout,
             Map<String, String> properties)
             implements Serializable {}
@@ -206,6 +210,7 @@ public record RerankConfig(
                         get(c, RerankOptions.STARTING_OFFSETS),
                         bytes(c, RerankOptions.MAX_RECORD_BYTES, 4096),
                         delivery(c),
+                        get(c, RerankOptions.EXACTLY_ONCE_FROM_OFFSETS),
                         positive(c, RerankOptions.TRANSACTION_TIMEOUT),
                         kafka),
                 new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
@@ -268,6 +273,9 @@ public record RerankConfig(
                 atLeast(c, RerankOptions.PARALLELISM, 1),
                 get(c, RerankOptions.PLACEMENT),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
+                get(c, RerankOptions.CHECKPOINT_DIR),
+                bytesAtLeast(c, RerankOptions.MAX_IN_FLIGHT_BYTES, 1 << 20),
+                positive(c, RerankOptions.DRAIN_TIMEOUT),
                 port(c, RerankOptions.METRICS_PORT),
                 flink);
     }

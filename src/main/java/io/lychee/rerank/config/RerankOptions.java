@@ -81,6 +81,14 @@ public final class RerankOptions {
                     + " visible to read_committed consumers with the checkpoint that covers them, so up to"
                     + " job.checkpoint-interval later.");
 
+    public static final ConfigOption<Boolean> EXACTLY_ONCE_FROM_OFFSETS = ConfigOptions.key(
+                    "kafka.exactly-once-from-offsets")
+            .booleanType()
+            .defaultValue(false)
+            .withDescription(
+                    "Accepts repeated answers: lets exactly-once start without its checkpoint although the group"
+                            + " has committed offsets. Lists that were answered above these offsets are answered again.");
+
     public static final ConfigOption<Duration> TRANSACTION_TIMEOUT = ConfigOptions.key("kafka.transaction-timeout")
             .durationType()
             .defaultValue(Duration.ofMinutes(10))
@@ -348,6 +356,23 @@ public final class RerankOptions {
             .defaultValue(Duration.ofSeconds(10))
             .withDescription("How often offsets and lists in flight are stored; at most this much is done again after a"
                     + " failure.");
+
+    public static final ConfigOption<String> CHECKPOINT_DIR = ConfigOptions.key("job.checkpoint-dir")
+            .stringType()
+            .defaultValue("")
+            .withDescription("Folder where ./lychee job keeps its checkpoints and resumes from; empty means"
+                    + " GROUP.checkpoints in the current folder. A cluster has execution.checkpointing.dir.");
+
+    public static final ConfigOption<MemorySize> MAX_IN_FLIGHT_BYTES = ConfigOptions.key("job.max-in-flight-bytes")
+            .memoryType()
+            .defaultValue(MemorySize.ofMebiBytes(64))
+            .withDescription("Bytes of records in flight in a subtask of a lane; its source pauses above it. They are"
+                    + " part of each checkpoint.");
+
+    public static final ConfigOption<Duration> DRAIN_TIMEOUT = ConfigOptions.key("job.drain-timeout")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(30))
+            .withDescription("Time that SIGTERM and Ctrl-C give an embedded job to answer the lists in flight.");
 
     public static final ConfigOption<Integer> METRICS_PORT = ConfigOptions.key("metrics.port")
             .intType()

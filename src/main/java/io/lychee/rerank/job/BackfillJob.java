@@ -8,6 +8,7 @@ import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -35,6 +36,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobExecutionResult;
+import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.accumulators.LongCounter;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -46,7 +48,6 @@ import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.connector.file.sink.FileSink;
-import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -374,9 +375,12 @@ public final class BackfillJob implements AutoCloseable {
         RerankJob.requireFreePort(config);
         var noWatermarks = WatermarkStrategy.<SourceRecord>noWatermarks();
         DataStream<SourceRecord> records = inputs.isEmpty()
-                ? env.fromSource(KafkaSources.boundedLists(config.kafka(), Lane.BACKFILL, ends), noWatermarks, "topic")
+                ? env.fromSource(KafkaSources.boundedLists(config, Lane.BACKFILL, ends), noWatermarks, "topic")
                         .uid("topic")
-                : env.fromSource(ListFiles.source(inputs, config), noWatermarks, "files")
+                : env.fromSource(
+                                new TrackedSource<>(ListFiles.source(inputs, config), config.maxInFlightBytes(), null),
+                                noWatermarks,
+                                "files")
                         .uid("files");
         DataStream<OutputRecord> reranked =
                 RerankJob.rerank(records, config, engines, Lane.BACKFILL, !inputs.isEmpty());
@@ -450,9 +454,8 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private JobExecutionResult execute(StreamExecutionEnvironment env, LongSupplier answered, Runnable whileRunning) {
-        try {
-            JobClient job = env.executeAsync("lychee-rerank backfill");
-            var done = job.getJobExecutionResult();
+        try (EmbeddedFlink job = EmbeddedFlink.start(env, "lychee-rerank backfill", new JobID())) {
+            var done = job.result();
             long saved = System.nanoTime();
             while (!done.isDone()) {
                 whileRunning.run();

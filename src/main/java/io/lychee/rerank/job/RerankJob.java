@@ -122,6 +122,8 @@ public final class RerankJob {
             reportMetrics(flink, config.metricsPort());
         }
         flink.addAll(Configuration.fromMap(config.flink()));
+        // an answer that is emitted is with the sink: the committed offsets rely on it
+        flink.set(PipelineOptions.OPERATOR_CHAINING, true);
         return flink;
     }
 
@@ -153,8 +155,8 @@ public final class RerankJob {
     public static void build(StreamExecutionEnvironment env, RerankConfig config, EngineFactory engines) {
         for (Lane lane : Lane.values()) {
             String name = name(lane);
-            DataStreamSource<SourceRecord> records = env.fromSource(
-                    KafkaSources.lists(config.kafka(), lane), WatermarkStrategy.noWatermarks(), name + " lists");
+            DataStreamSource<SourceRecord> records =
+                    env.fromSource(KafkaSources.lists(config, lane), WatermarkStrategy.noWatermarks(), name + " lists");
             if (config.placement() == Placement.GPU) {
                 // rerank and sink follow: one chain, no hop over the network
                 records.slotSharingGroup(ON_GPUS);
@@ -170,7 +172,7 @@ public final class RerankJob {
     /** The lane's operator; what comes out keeps the order of what went in where {@code ordered}. */
     static SingleOutputStreamOperator<OutputRecord> rerank(
             DataStream<SourceRecord> records, RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
-        RerankFunction function = new RerankFunction(config, engines, lane);
+        RerankFunction function = new RerankFunction(config, engines, lane, ordered);
         int capacity = lane == Lane.REALTIME
                 ? config.lanes().realtimeCapacity()
                 : config.lanes().backfillCapacity();

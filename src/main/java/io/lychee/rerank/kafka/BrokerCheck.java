@@ -331,14 +331,37 @@ public final class BrokerCheck {
         return warnings.stream().sorted().toList();
     }
 
+    /** Reads the offsets that the group has committed, of any topic. */
+    public Map<TopicPartition, OffsetAndMetadata> committed() {
+        try (var admin = open()) {
+            return await(admin.get().listConsumerGroupOffsets(kafka.groupId()).partitionsToOffsetAndMetadata());
+        }
+    }
+
+    /** Reads the id of the cluster, which its addresses may change without. */
+    public String clusterId() {
+        try (var admin = open()) {
+            return await(admin.get().describeCluster().clusterId());
+        }
+    }
+
     private OpenAdmin open() {
+        return new OpenAdmin(admin(kafka, timeout));
+    }
+
+    /**
+     * Opens a client whose calls end within {@code timeout}.
+     *
+     * @throws ConfigException when an address or a setting can't be used
+     */
+    static Admin admin(RerankConfig.Kafka kafka, Duration timeout) {
         Properties properties = new Properties();
         properties.putAll(kafka.properties());
         properties.setProperty(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         properties.setProperty(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, Long.toString(timeout.toMillis()));
         properties.setProperty(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, Long.toString(timeout.toMillis()));
         try {
-            return new OpenAdmin(Admin.create(properties));
+            return Admin.create(properties);
         } catch (KafkaException e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();
             throw new ConfigException(

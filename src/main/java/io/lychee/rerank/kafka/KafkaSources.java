@@ -3,11 +3,15 @@ package io.lychee.rerank.kafka;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import io.lychee.rerank.domain.Lane;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
+import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.KafkaSourceOptions;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.OffsetResetStrategy;
@@ -21,15 +25,20 @@ public final class KafkaSources {
 
     private KafkaSources() {}
 
-    /** The lane's topic, without end. */
-    public static KafkaSource<SourceRecord> lists(RerankConfig.Kafka kafka, Lane lane) {
-        return builder(kafka, lane).build();
+    /** Reads the lane's topic without end. */
+    public static Source<SourceRecord, ?, ?> lists(RerankConfig config, Lane lane) {
+        OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), false);
+        return new TrackedSource<>(builder(config.kafka(), lane).build(), config.maxInFlightBytes(), commits);
     }
 
-    /** The lane's topic up to these offsets. */
-    public static KafkaSource<SourceRecord> boundedLists(
-            RerankConfig.Kafka kafka, Lane lane, Map<TopicPartition, Long> ends) {
-        return builder(kafka, lane).setBounded(OffsetsInitializer.offsets(ends)).build();
+    /** Reads the lane's topic up to these offsets. */
+    public static Source<SourceRecord, ?, ?> boundedLists(
+            RerankConfig config, Lane lane, Map<TopicPartition, Long> ends) {
+        OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), true);
+        KafkaSource<SourceRecord> source = builder(config.kafka(), lane)
+                .setBounded(OffsetsInitializer.offsets(ends))
+                .build();
+        return new TrackedSource<>(source, config.maxInFlightBytes(), commits);
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {
@@ -43,13 +52,15 @@ public final class KafkaSources {
         // what the source holds ahead is not counted as waiting any more
         properties.setProperty(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
         properties.putAll(kafka.properties());
+        // its own commits cover what is read, and lists in flight are not answered
+        properties.setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false");
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(properties)
                 .setBootstrapServers(kafka.bootstrapServers())
                 .setGroupId(kafka.groupId())
                 .setClientIdPrefix(kafka.groupId() + "-" + lane.name().toLowerCase(Locale.ROOT))
                 .setTopics(topic(kafka, lane))
-                .setStartingOffsets(start(kafka.startingOffsets()))
+                .setStartingOffsets(new StartOffsets(kafka.startingOffsets()))
                 .setDeserializer(new SourceRecordDeserializer(lane, kafka.maxRecordBytes()));
     }
 
@@ -57,12 +68,26 @@ public final class KafkaSources {
         return lane == Lane.REALTIME ? kafka.requestsTopic() : kafka.backfillTopic();
     }
 
-    @SuppressWarnings("deprecation") // the connector asks for Kafka's old enum
-    private static OffsetsInitializer start(StartingOffsets offsets) {
-        return switch (offsets) {
-            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
-            case EARLIEST -> OffsetsInitializer.earliest();
-            case LATEST -> OffsetsInitializer.latest();
-        };
+    /** Resolves where a start without a checkpoint begins, so that each partition has an offset to commit at once. */
+    private record StartOffsets(StartingOffsets from) implements OffsetsInitializer {
+
+        @Override
+        public Map<TopicPartition, Long> getPartitionOffsets(
+                Collection<TopicPartition> partitions, PartitionOffsetsRetriever offsets) {
+            Map<TopicPartition, Long> start = new HashMap<>(
+                    from == StartingOffsets.LATEST
+                            ? offsets.endOffsets(partitions)
+                            : offsets.beginningOffsets(partitions));
+            if (from == StartingOffsets.COMMITTED) {
+                start.putAll(offsets.committedOffsets(partitions));
+            }
+            return start;
+        }
+
+        @Override
+        @SuppressWarnings("deprecation") // the connector asks for Kafka's old enum
+        public OffsetResetStrategy getAutoOffsetResetStrategy() {
+            return from == StartingOffsets.LATEST ? OffsetResetStrategy.LATEST : OffsetResetStrategy.EARLIEST;
+        }
     }
 }

@@ -86,6 +86,13 @@ public final class SourceRecord {
         headerValues = cut ? new byte[0][] : headers.values();
     }
 
+    /** Returns the bytes of key, value and headers that are held. */
+    long heldBytes() {
+        return (key == null ? 0 : key.length)
+                + (value == null ? 0 : value.length)
+                + headers().size();
+    }
+
     Headers headers() {
         return new Headers(headerNames, headerValues);
     }

@@ -10,6 +10,7 @@ import io.lychee.rerank.kafka.AnswerEncoder;
 import io.lychee.rerank.kafka.CandidateListDecoder;
 import io.lychee.rerank.kafka.DeadLetterEncoder;
 import io.lychee.rerank.kafka.Decoded;
+import io.lychee.rerank.kafka.InFlight;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Arrival;
@@ -28,6 +29,8 @@ import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.functions.async.ResultFuture;
 import org.apache.flink.streaming.api.functions.async.RichAsyncFunction;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Decodes a record, hands its list to the engine and turns the answer into a record; what can't be decoded becomes a
@@ -40,6 +43,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         implements CheckpointedFunction {
 
     private static final long serialVersionUID = 1;
+    private static final Logger LOG = LoggerFactory.getLogger(RerankFunction.class);
 
     /** Name of Flink's external resource, in {@code external-resources} of its configuration. */
     public static final String GPU = "gpu";
@@ -47,15 +51,20 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     private final RerankConfig config;
     private final EngineFactory engines;
     private final Lane lane;
+    private final boolean ordered;
 
     private transient volatile @Nullable Stage stage; // null again once closed: read where answers come
     private transient boolean restored;
 
-    /** @param lane of all its records, for the metrics */
-    public RerankFunction(RerankConfig config, EngineFactory engines, Lane lane) {
+    /**
+     * @param lane of all its records, for the metrics
+     * @param ordered whether its operator emits answers in the order of the records
+     */
+    public RerankFunction(RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
         this.config = config;
         this.engines = engines;
         this.lane = lane;
+        this.ordered = ordered;
     }
 
     /** What exists between open and close. */
@@ -64,18 +73,30 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             AnswerEncoder answers,
             DeadLetterEncoder deadLetters,
             Engines.Lease lease,
+            InFlight inFlight,
             RerankMetrics metrics) {}
 
     @Override
     public void open(OpenContext context) {
+        int attempt = getRuntimeContext().getTaskInfo().getAttemptNumber();
+        if (attempt > 0) {
+            LOG.warn("restarted {} times; lists in flight are replayed from the last checkpoint", attempt);
+        }
         Engines.Lease lease = lease();
+        InFlight inFlight = InFlight.of(getRuntimeContext().getMetricGroup());
         CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
         stage = new Stage(
                 decoder,
                 new AnswerEncoder(config.kafka()),
                 new DeadLetterEncoder(config.kafka()),
                 lease,
-                new RerankMetrics(getRuntimeContext().getMetricGroup(), lane, lease.engines(), decoder::unknownFields));
+                inFlight,
+                new RerankMetrics(
+                        getRuntimeContext().getMetricGroup(),
+                        lane,
+                        lease.engines(),
+                        decoder::unknownFields,
+                        inFlight::bytes));
     }
 
     /** What can't start is refused at once, unless lists would wait for it: then it is tried again. */
@@ -132,10 +153,14 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     @Override
     public void asyncInvoke(SourceRecord record, ResultFuture<OutputRecord> result) {
         Stage s = open();
+        s.inFlight.add(record);
         Decoded decoded = s.decoder.decode(record);
         if (decoded instanceof Decoded.Refused refused) {
             s.metrics.deadLetter(refused.letter().reason());
-            result.complete(List.of(s.deadLetters.encode(refused.letter())));
+            result.complete(() -> {
+                s.inFlight.remove(record, ordered);
+                return List.of(s.deadLetters.encode(refused.letter()));
+            });
             return;
         }
         CandidateList list = ((Decoded.Taken) decoded).list();
@@ -150,6 +175,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             } else {
                 // the supplier runs on the task thread: encoding and metrics need no lock
                 result.complete(() -> {
+                    s.inFlight.remove(record, ordered);
                     s.metrics.answered(reranked);
                     return List.of(s.answers.encode(reranked, record));
                 });
@@ -170,6 +196,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         Stage closing = stage;
         stage = null;
         if (closing != null) {
+            closing.inFlight.close();
             closing.lease.close();
         }
     }

@@ -58,6 +58,12 @@ enum RerankMetric {
             "deadLetters", Kind.COUNTER, "records", "Records that could not be read, by reason.", "lane", "reason"),
     UNKNOWN_FIELDS(
             "unknownFields", Kind.COUNTER, "fields", "Fields of JSON records that no schema has; ignored.", "lane"),
+    IN_FLIGHT_BYTES(
+            "inFlightBytes",
+            Kind.GAUGE,
+            "bytes",
+            "Bytes of records taken and not answered yet; the source pauses above job.max-in-flight-bytes.",
+            "lane"),
 
     QUEUED_LISTS(
             "queuedLists",

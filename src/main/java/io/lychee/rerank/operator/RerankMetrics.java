@@ -34,8 +34,16 @@ final class RerankMetrics {
     private final Counter queue;
     private final Counter score;
 
-    /** @param unknownFields counts them for this subtask */
-    RerankMetrics(MetricGroup operator, Lane ofLane, List<Engine> engines, LongSupplier unknownFields) {
+    /**
+     * @param unknownFields counts them for this subtask
+     * @param inFlightBytes of this subtask
+     */
+    RerankMetrics(
+            MetricGroup operator,
+            Lane ofLane,
+            List<Engine> engines,
+            LongSupplier unknownFields,
+            LongSupplier inFlightBytes) {
         root = operator.addGroup(RerankMetric.GROUP);
         String lane = ofLane.name().toLowerCase(Locale.ROOT);
         for (ListStatus status : ListStatus.values()) {
@@ -56,6 +64,7 @@ final class RerankMetrics {
         queue = counter(RerankMetric.LATENCY_STAGE, lane, "queue");
         score = counter(RerankMetric.LATENCY_STAGE, lane, "score");
         gauge(RerankMetric.UNKNOWN_FIELDS, unknownFields, lane);
+        gauge(RerankMetric.IN_FLIGHT_BYTES, inFlightBytes, lane);
         gauge(RerankMetric.ENGINE_DEATHS, Engines::deaths);
         engines.forEach(engine -> engineGauges(engine, ofLane, lane));
     }

@@ -296,7 +296,7 @@ class KafkaIT {
         var env = StreamExecutionEnvironment.createLocalEnvironment(2, flink);
         env.fromSource(
                         KafkaSources.boundedLists(
-                                config.kafka(),
+                                config,
                                 Lane.REALTIME,
                                 check().ends(config.kafka().requestsTopic())),
                         WatermarkStrategy.noWatermarks(),

@@ -1,0 +1,134 @@
+package io.lychee.rerank.kafka;
+
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.RerankOptions.Delivery;
+import java.io.Serializable;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Commits the offsets from which a start without a checkpoint goes on.
+ *
+ * @param topic whose offsets these are
+ * @param bounded whether the run ends; then it may begin anywhere
+ */
+public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean bounded) implements Serializable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(OffsetCommits.class);
+    private static final Duration BROKER = Duration.ofSeconds(10);
+    private static final long CLOSE_MS = 5_000;
+
+    /**
+     * Checks that a start without restored state can't repeat answers where each is promised once.
+     *
+     * @throws SuppressRestartsException when it can
+     */
+    void requireNewStart() {
+        if (bounded || kafka.delivery() != Delivery.EXACTLY_ONCE || kafka.exactlyOnceFromOffsets()) {
+            return;
+        }
+        boolean committed = new BrokerCheck(kafka, BROKER)
+                .committed().keySet().stream().anyMatch(p -> p.topic().equals(topic));
+        if (committed) {
+            throw new SuppressRestartsException(new ConfigException(
+                    "group %s has committed offsets of topic %s, and this start has no checkpoint; expected the checkpoint or a savepoint, because %s would answer lists again that were answered after these offsets. %s=true accepts that"
+                            .formatted(
+                                    kafka.groupId(),
+                                    topic,
+                                    RerankOptions.DELIVERY.key() + "=" + kafka.delivery(),
+                                    RerankOptions.EXACTLY_ONCE_FROM_OFFSETS.key())));
+        }
+    }
+
+    /** @param job becomes part of each commit's metadata, with the checkpoint */
+    Committer open(String job) {
+        return new Committer(job);
+    }
+
+    /** Reads the checkpoint from a commit's metadata; -1 where another job committed, or something else did. */
+    public static long checkpoint(OffsetAndMetadata committed, String job) {
+        String[] parts = committed.metadata().split(":", 2);
+        return parts.length == 2 && parts[0].equals(job) ? Long.parseLong(parts[1]) : -1;
+    }
+
+    /** Commits one checkpoint's offsets after the other; of those that wait, only the newest. Thread-safe. */
+    final class Committer implements AutoCloseable {
+
+        private final String job;
+        private @Nullable Admin admin;
+        private @Nullable Map<TopicPartition, OffsetAndMetadata> waiting;
+        private boolean committing;
+
+        private Committer(String job) {
+            this.job = job;
+        }
+
+        /** Returns at once; what fails is logged, and the next checkpoint's commit makes up for it. */
+        synchronized void commit(long checkpoint, Map<TopicPartition, Long> offsets) {
+            if (offsets.isEmpty()) {
+                return;
+            }
+            Map<TopicPartition, OffsetAndMetadata> withMetadata = new HashMap<>();
+            offsets.forEach((partition, offset) ->
+                    withMetadata.put(partition, new OffsetAndMetadata(offset, job + ":" + checkpoint)));
+            waiting = withMetadata;
+            commitWaiting();
+        }
+
+        private synchronized void commitWaiting() {
+            Map<TopicPartition, OffsetAndMetadata> next = waiting;
+            if (committing || next == null) {
+                return;
+            }
+            if (admin == null) {
+                admin = BrokerCheck.admin(kafka, BROKER);
+            }
+            waiting = null;
+            committing = true;
+            var unused = admin.alterConsumerGroupOffsets(kafka.groupId(), next)
+                    .all()
+                    .whenComplete((done, error) -> committed(next, error));
+        }
+
+        private synchronized void committed(Map<TopicPartition, OffsetAndMetadata> offsets, @Nullable Throwable error) {
+            if (error != null) {
+                LOG.warn("offsets {} of group {} are not committed: {}", offsets, kafka.groupId(), error.toString());
+            }
+            committing = false;
+            notifyAll();
+            commitWaiting();
+        }
+
+        /** Waits for commits under way, in bounded time. */
+        @Override
+        public synchronized void close() {
+            long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MS);
+            try {
+                for (long left = CLOSE_MS; committing && left > 0; left = millisUntil(until)) {
+                    wait(left);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            if (admin != null) {
+                admin.close(Duration.ZERO);
+                admin = null;
+            }
+        }
+
+        private static long millisUntil(long nanos) {
+            return TimeUnit.NANOSECONDS.toMillis(nanos - System.nanoTime());
+        }
+    }
+}

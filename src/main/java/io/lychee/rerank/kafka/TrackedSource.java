@@ -1,0 +1,164 @@
+package io.lychee.rerank.kafka;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.connector.source.Boundedness;
+import org.apache.flink.api.connector.source.ReaderOutput;
+import org.apache.flink.api.connector.source.Source;
+import org.apache.flink.api.connector.source.SourceEvent;
+import org.apache.flink.api.connector.source.SourceReader;
+import org.apache.flink.api.connector.source.SourceReaderContext;
+import org.apache.flink.api.connector.source.SourceSplit;
+import org.apache.flink.api.connector.source.SplitEnumerator;
+import org.apache.flink.api.connector.source.SplitEnumeratorContext;
+import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
+import org.apache.flink.connector.kafka.source.split.KafkaPartitionSplit;
+import org.apache.flink.core.io.InputStatus;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.kafka.common.TopicPartition;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Wraps a source: pauses it while too many bytes are in flight, and commits the lowest unanswered offsets of topics.
+ *
+ * <p>The state is the wrapped source's own. Offsets of all subtasks meet in the enumerator, because after a change of
+ * parallelism a restored record may sit on another subtask than the one that reads its partition.
+ *
+ * @param <S> a split of the wrapped source
+ * @param <E> the state of its enumerator
+ */
+public final class TrackedSource<S extends SourceSplit, E>
+        implements Source<SourceRecord, S, E>, ResultTypeQueryable<SourceRecord> {
+
+    private static final long serialVersionUID = 1;
+
+    private final Source<SourceRecord, S, E> source;
+    private final long maxBytes;
+    private final @Nullable OffsetCommits commits;
+
+    /**
+     * @param maxBytes of records in flight in a subtask
+     * @param commits null for files, which have no offsets
+     */
+    public TrackedSource(Source<SourceRecord, S, E> source, long maxBytes, @Nullable OffsetCommits commits) {
+        this.source = source;
+        this.maxBytes = maxBytes;
+        this.commits = commits;
+    }
+
+    @Override
+    public SourceReader<SourceRecord, S> createReader(SourceReaderContext context) throws Exception {
+        InFlight inFlight = InFlight.of(context.metricGroup());
+        inFlight.limit(maxBytes);
+        return new Reader<>(source.createReader(context), inFlight, commits == null ? null : context);
+    }
+
+    @SuppressWarnings("try") // close() is theirs
+    private record Reader<S extends SourceSplit>(
+            SourceReader<SourceRecord, S> reader,
+            InFlight inFlight,
+            @Nullable SourceReaderContext reportsTo) implements SourceReader<SourceRecord, S> {
+
+        @Override
+        public InputStatus pollNext(ReaderOutput<SourceRecord> output) throws Exception {
+            return inFlight.isPaused() ? InputStatus.NOTHING_AVAILABLE : reader.pollNext(output);
+        }
+
+        @Override
+        public CompletableFuture<Void> isAvailable() {
+            return inFlight.isPaused() ? inFlight.resumed() : reader.isAvailable();
+        }
+
+        @Override
+        public List<S> snapshotState(long checkpoint) {
+            List<S> splits = reader.snapshotState(checkpoint);
+            if (reportsTo != null) {
+                Map<TopicPartition, Long> offsets = new HashMap<>();
+                for (S split : splits) {
+                    if (split instanceof KafkaPartitionSplit partition && partition.getStartingOffset() >= 0) {
+                        offsets.put(partition.getTopicPartition(), partition.getStartingOffset());
+                    }
+                }
+                offsets.putAll(inFlight.lowest());
+                reportsTo.sendSourceEventToCoordinator(new UnansweredOffsets(checkpoint, offsets));
+            }
+            return splits;
+        }
+
+        @Override
+        public void start() {
+            reader.start();
+        }
+
+        @Override
+        public void addSplits(List<S> splits) {
+            reader.addSplits(splits);
+        }
+
+        @Override
+        public void notifyNoMoreSplits() {
+            reader.notifyNoMoreSplits();
+        }
+
+        @Override
+        public void handleSourceEvents(SourceEvent event) {
+            reader.handleSourceEvents(event);
+        }
+
+        @Override
+        public void notifyCheckpointComplete(long checkpoint) throws Exception {
+            reader.notifyCheckpointComplete(checkpoint);
+        }
+
+        @Override
+        public void notifyCheckpointAborted(long checkpoint) throws Exception {
+            reader.notifyCheckpointAborted(checkpoint);
+        }
+
+        @Override
+        public void close() throws Exception {
+            inFlight.close();
+            reader.close();
+        }
+    }
+
+    @Override
+    public SplitEnumerator<S, E> createEnumerator(SplitEnumeratorContext<S> context) throws Exception {
+        if (commits != null) {
+            commits.requireNewStart();
+        }
+        return tracked(source.createEnumerator(context), context);
+    }
+
+    @Override
+    public SplitEnumerator<S, E> restoreEnumerator(SplitEnumeratorContext<S> context, E state) throws Exception {
+        return tracked(source.restoreEnumerator(context, state), context);
+    }
+
+    private SplitEnumerator<S, E> tracked(SplitEnumerator<S, E> enumerator, SplitEnumeratorContext<S> context) {
+        return commits == null ? enumerator : new CommittingEnumerator<>(enumerator, context, commits);
+    }
+
+    @Override
+    public Boundedness getBoundedness() {
+        return source.getBoundedness();
+    }
+
+    @Override
+    public SimpleVersionedSerializer<S> getSplitSerializer() {
+        return source.getSplitSerializer();
+    }
+
+    @Override
+    public SimpleVersionedSerializer<E> getEnumeratorCheckpointSerializer() {
+        return source.getEnumeratorCheckpointSerializer();
+    }
+
+    @Override
+    public TypeInformation<SourceRecord> getProducedType() {
+        return SourceRecord.TYPE;
+    }
+}

@@ -1,0 +1,36 @@
+package io.lychee.rerank.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lychee.rerank.config.RerankOptions.Delivery;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The same command loses nothing, however its last process ended. */
+@Timeout(300)
+class JobRestartTest {
+
+    @TempDir
+    private Path folder;
+
+    @ParameterizedTest
+    @EnumSource(Delivery.class)
+    void aJobThatIsKilledOrStoppedGoesOn(Delivery delivery) throws Exception {
+        try (JobRounds rounds = new JobRounds(folder, delivery, System.nanoTime())) {
+            for (int kill = 0; kill < 3; kill++) {
+                rounds.kill();
+            }
+            rounds.terminate();
+            System.out.println(rounds);
+
+            assertThat(rounds.lost()).as("%s", rounds).isZero();
+            assertThat(rounds.repeatsAfterDrain()).as("%s", rounds).isZero();
+            if (delivery == Delivery.EXACTLY_ONCE) {
+                assertThat(rounds.repeats()).as("%s", rounds).isZero();
+            }
+        }
+    }
+}
