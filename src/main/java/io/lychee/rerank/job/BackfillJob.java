@@ -378,7 +378,7 @@ public final class BackfillJob implements AutoCloseable {
                 ? env.fromSource(KafkaSources.boundedLists(config, Lane.BACKFILL, ends), noWatermarks, "topic")
                         .uid("topic")
                 : env.fromSource(
-                                new TrackedSource<>(ListFiles.source(inputs, config), config.maxInFlightBytes(), null),
+                                new TrackedSource<>(ListFiles.source(inputs, config), config, Lane.BACKFILL, null),
                                 noWatermarks,
                                 "files")
                         .uid("files");

@@ -11,6 +11,7 @@ import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.operator.RerankFunction;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
@@ -173,9 +174,7 @@ public final class RerankJob {
     static SingleOutputStreamOperator<OutputRecord> rerank(
             DataStream<SourceRecord> records, RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
         RerankFunction function = new RerankFunction(config, engines, lane, ordered);
-        int capacity = lane == Lane.REALTIME
-                ? config.lanes().realtimeCapacity()
-                : config.lanes().backfillCapacity();
+        int capacity = TrackedSource.capacity(config, lane);
         // no timeout of Flink's: the engine answers when the deadline comes
         SingleOutputStreamOperator<OutputRecord> reranked = ordered
                 ? AsyncDataStream.orderedWait(records, function, 0, TimeUnit.MILLISECONDS, capacity)

@@ -35,6 +35,7 @@ public final class InFlight {
     private final Set<SourceRecord> answeredOutOfOrder = new HashSet<>();
     private @Nullable CompletableFuture<Void> resumed;
     private long maxBytes = Long.MAX_VALUE;
+    private int maxRecords = Integer.MAX_VALUE;
 
     private InFlight(String job, String task) {
         this.job = job;
@@ -71,9 +72,13 @@ public final class InFlight {
         return bytes.get();
     }
 
-    /** Bounds the bytes above which the source pauses. */
-    void limit(long newMaxBytes) {
+    /**
+     * Bounds what is in flight; the source pauses there. A record more than the operator has room for would block the
+     * task thread, and with it checkpoints.
+     */
+    void limit(long newMaxBytes, int newMaxRecords) {
         maxBytes = newMaxBytes;
+        maxRecords = newMaxRecords;
     }
 
     /** Adds a record that the operator took. */
@@ -127,9 +132,9 @@ public final class InFlight {
         return lowest;
     }
 
-    /** Tells whether the source must not emit: too many bytes are in flight, or the job drains. */
+    /** Tells whether the source must not emit: too much is in flight, or the job drains. */
     boolean isPaused() {
-        return bytes.get() >= maxBytes || DRAINING.contains(job);
+        return bytes.get() >= maxBytes || records.get() >= maxRecords || DRAINING.contains(job);
     }
 
     /** Completes when the source may emit again. */

@@ -28,7 +28,7 @@ public final class KafkaSources {
     /** Reads the lane's topic without end. */
     public static Source<SourceRecord, ?, ?> lists(RerankConfig config, Lane lane) {
         OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), false);
-        return new TrackedSource<>(builder(config.kafka(), lane).build(), config.maxInFlightBytes(), commits);
+        return new TrackedSource<>(builder(config.kafka(), lane).build(), config, lane, commits);
     }
 
     /** Reads the lane's topic up to these offsets. */
@@ -38,7 +38,7 @@ public final class KafkaSources {
         KafkaSource<SourceRecord> source = builder(config.kafka(), lane)
                 .setBounded(OffsetsInitializer.offsets(ends))
                 .build();
-        return new TrackedSource<>(source, config.maxInFlightBytes(), commits);
+        return new TrackedSource<>(source, config, lane, commits);
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {

@@ -1,5 +1,7 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Lane;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +24,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Wraps a source: pauses it while too many bytes are in flight, and commits the lowest unanswered offsets of topics.
+ * Wraps a source: pauses it while too much is in flight, and commits the lowest unanswered offsets of topics.
  *
  * <p>The state is the wrapped source's own. Offsets of all subtasks meet in the enumerator, because after a change of
  * parallelism a restored record may sit on another subtask than the one that reads its partition.
@@ -37,22 +39,32 @@ public final class TrackedSource<S extends SourceSplit, E>
 
     private final Source<SourceRecord, S, E> source;
     private final long maxBytes;
+    private final int maxRecords;
     private final @Nullable OffsetCommits commits;
 
     /**
-     * @param maxBytes of records in flight in a subtask
+     * @param config whose bounds of bytes and lists in flight hold in each subtask
      * @param commits null for files, which have no offsets
      */
-    public TrackedSource(Source<SourceRecord, S, E> source, long maxBytes, @Nullable OffsetCommits commits) {
+    public TrackedSource(
+            Source<SourceRecord, S, E> source, RerankConfig config, Lane lane, @Nullable OffsetCommits commits) {
         this.source = source;
-        this.maxBytes = maxBytes;
+        this.maxBytes = config.maxInFlightBytes();
+        this.maxRecords = capacity(config, lane);
         this.commits = commits;
+    }
+
+    /** Returns how many lists a subtask of the lane may have in flight. */
+    public static int capacity(RerankConfig config, Lane lane) {
+        return lane == Lane.REALTIME
+                ? config.lanes().realtimeCapacity()
+                : config.lanes().backfillCapacity();
     }
 
     @Override
     public SourceReader<SourceRecord, S> createReader(SourceReaderContext context) throws Exception {
         InFlight inFlight = InFlight.of(context.metricGroup());
-        inFlight.limit(maxBytes);
+        inFlight.limit(maxBytes, maxRecords);
         return new Reader<>(source.createReader(context), inFlight, commits == null ? null : context);
     }
 

@@ -69,7 +69,8 @@ final class JobRounds implements AutoCloseable {
                         Path.of("src/test/resources/golden/checkpoint").toAbsolutePath(),
                         CAPACITY,
                         folder.resolve("checkpoints")));
-        this.kafka = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of())).kafka();
+        this.kafka =
+                RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of())).kafka();
         new BrokerCheck(kafka, Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(kafka), PARTITIONS);
         this.producer = new KafkaProducer<>(
                 Map.of("bootstrap.servers", broker.bootstrapServers()),
@@ -148,8 +149,12 @@ final class JobRounds implements AutoCloseable {
     }
 
     private void answerSome(ChildProcess job) throws Exception {
+        answered(5 + random.nextInt(60), job);
+    }
+
+    /** Sends lists until so many more are answered. */
+    void answered(int enough, ChildProcess job) throws Exception {
         int before = answers.size();
-        int enough = 5 + random.nextInt(60);
         while (answers.size() < before + enough) {
             for (int i = 0; i < 20; i++) {
                 byte[] list = CandidateListEncoder.encode(Lists.of("q" + sent++, 3), OutputFormat.AVRO);

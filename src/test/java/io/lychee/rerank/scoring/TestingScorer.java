@@ -11,7 +11,7 @@ import java.util.function.IntPredicate;
 public final class TestingScorer implements Scorer {
 
     final List<Pass> passes = new CopyOnWriteArrayList<>();
-    volatile CountDownLatch hold = new CountDownLatch(0);
+    public volatile CountDownLatch hold = new CountDownLatch(0);
     public volatile RuntimeException failure;
     /** Passes before {@link #failure}. */
     public volatile int lifetime;
