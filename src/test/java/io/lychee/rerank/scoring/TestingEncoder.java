@@ -8,11 +8,15 @@ import java.util.concurrent.CompletableFuture;
 
 /**
  * Text to one token a character; "bad" is rejected, "no-image" can't be fetched, "broken-fetch" by an error of ours;
+ * "throws" by any;
  * images are never answered.
  */
 public final class TestingEncoder implements Encoder {
 
     volatile boolean closed;
+
+    /** What the text "throws" makes it throw. */
+    volatile Throwable failure = new IllegalStateException();
 
     @Override
     public CompletableFuture<List<byte[]>> fetch(Content content) {
@@ -35,7 +39,20 @@ public final class TestingEncoder implements Encoder {
         if ("bad".equals(candidate.text())) {
             throw new RejectedException(Reason.IMAGE_UNREADABLE, "broken");
         }
+        if (candidate.isEmpty()) {
+            throw new RejectedException(Reason.EMPTY, "nothing");
+        }
+        if ("throws".equals(candidate.text())) {
+            throwAny();
+        }
         return segment(candidate);
+    }
+
+    private void throwAny() {
+        if (failure instanceof Error error) {
+            throw error;
+        }
+        throw (RuntimeException) failure;
     }
 
     private static Segment segment(Content content) {
