@@ -209,7 +209,10 @@ public final class RerankOptions {
     public static final ConfigOption<Duration> DECODE_TIMEOUT = ConfigOptions.key("image.decode-timeout")
             .durationType()
             .defaultValue(Duration.ofSeconds(20))
-            .withDescription("An image that takes longer to decode is rejected.");
+            .withDescription(
+                    "A candidate or query that takes longer to encode, its images decoded and resized and its text"
+                            + " tokenized, is rejected. Where native code does not return, its thread is replaced; when more"
+                            + " than encode.threads hang so, the process ends with exit code 70.");
 
     public static final ConfigOption<List<String>> IMAGE_ROOTS = ConfigOptions.key("image.roots")
             .stringType()
@@ -311,14 +314,16 @@ public final class RerankOptions {
             .durationType()
             .defaultValue(Duration.ofSeconds(60))
             .withDescription(
-                    "A pass that takes longer means a hanging device: the task fails and its lists are replayed.");
+                    "A pass that takes longer means a hanging device: the process ends with exit code 70, and its lists"
+                            + " are replayed by the one that follows.");
 
     public static final ConfigOption<OnDeath> ON_DEATH = ConfigOptions.key("engine.on-death")
             .enumType(OnDeath.class)
             .defaultValue(OnDeath.FAIL)
-            .withDescription("When the device fails or hangs, its lists are replayed; fail: by a new engine in the same"
-                    + " process; exit: the process ends with exit code 70 first, so that Flink replays them on another"
-                    + " task manager. A job that is submitted to a cluster has exit as its default.");
+            .withDescription("When the device fails, its lists are replayed; fail: by a new engine in the same process;"
+                    + " exit: the process ends with exit code 70 first, so that Flink replays them on another task"
+                    + " manager. A job that is submitted to a cluster has exit as its default. When the device hangs,"
+                    + " the process ends so in either case.");
 
     public static final ConfigOption<Integer> ENCODE_THREADS = ConfigOptions.key("encode.threads")
             .intType()
@@ -328,7 +333,10 @@ public final class RerankOptions {
     public static final ConfigOption<MemorySize> ENCODE_BYTES = ConfigOptions.key("encode.max-bytes")
             .memoryType()
             .defaultValue(MemorySize.ofMebiBytes(512))
-            .withDescription("Encoded work that may wait for the device; encoding pauses above it.");
+            .withDescription(
+                    "Images that are fetched (image.max-bytes each until they are here) or wait to be decoded, and"
+                            + " encoded work that waits for the device; fetching and encoding pause above it. A candidate"
+                            + " that needs more runs alone.");
 
     public static final ConfigOption<Integer> PARALLELISM = ConfigOptions.key("job.parallelism")
             .intType()

@@ -12,8 +12,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is done to texts before they are encoded: attributes joined in, Unicode normalised, known names
- * spelled as they should be. Nothing unless it is configured; images, ids and attributes stay as they are. Immutable.
+ * What is done to texts before they are encoded: attributes joined in, Unicode normalised, known names spelled as they
+ * should be. Nothing unless it is configured; images, ids and attributes stay as they are. Immutable.
  */
 record Preparation(RerankConfig.Preparation settings, Spellings spellings) {
 

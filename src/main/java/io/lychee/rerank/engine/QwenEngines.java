@@ -72,8 +72,9 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 limits.imageRoots(),
                 fetch.maxRedirects(),
                 fetch.allowPrivateAddresses());
-        return new Engines.Key(network.toString(), List.of(settings(), fetch, config.caches(), config.engine())
-                .toString());
+        return new Engines.Key(
+                network.toString(),
+                List.of(settings(), fetch, config.caches(), config.engine()).toString());
     }
 
     /** Files that were replaced under their name are others. */

@@ -10,8 +10,8 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Orders encoding by urgency, within bounds on bytes ({@code encode.max-bytes}) and fetches ({@code
- * fetch.max-connections}), of either of which backfill gets half. Called under the engine's lock.
+ * Orders encoding by urgency, within bounds on bytes ({@code encode.max-bytes}) and fetches
+ * ({@code fetch.max-connections}), of either of which backfill gets half. Called under the engine's lock.
  */
 final class EncodeQueue {
 

@@ -1,7 +1,7 @@
 package io.lychee.rerank.scoring;
 
-import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RejectedException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -141,6 +141,7 @@ final class EncodeThreads {
                     EncodeQueue.Fetched work = queue.takeFetched();
                     if (work != null) {
                         worker.job = work.job();
+                        watch(worker, work.job());
                         wake();
                         return work;
                     }
@@ -207,7 +208,6 @@ final class EncodeThreads {
 
     private void encode(Worker worker, EncodeQueue.Fetched work) {
         EncodeJob job = work.job();
-        watch(worker, job);
         long start = ticker.nanos();
         Runnable result;
         try {
@@ -249,9 +249,10 @@ final class EncodeThreads {
         return job.content().images().isEmpty() ? Reason.OVER_BUDGET : Reason.IMAGE_UNREADABLE;
     }
 
+    /** Under the lock. */
     private void watch(Worker worker, EncodeJob job) {
-        worker.watchdog =
-                timer.schedule(() -> overdue(worker, job), settings.encodeTimeout().toNanos(), TimeUnit.NANOSECONDS);
+        worker.watchdog = timer.schedule(
+                () -> overdue(worker, job), settings.encodeTimeout().toNanos(), TimeUnit.NANOSECONDS);
     }
 
     /** Rejects what takes too long. A thread in native code can't be stopped: another takes its place. */

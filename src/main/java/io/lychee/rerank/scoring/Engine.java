@@ -56,8 +56,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * @param onDeath called once when the device fails, before the lists in flight fail, and when a device that hangs is
-     *     in the way of another engine; not when closed
+     * @param onDeath called once when the device fails, before the lists in flight fail, and when a device that hangs
+     *     is in the way of another engine; not when closed
      */
     public Engine(
             Encoder encoder,

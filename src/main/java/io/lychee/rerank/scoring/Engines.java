@@ -77,7 +77,10 @@ public final class Engines {
         }
 
         boolean isUsable() {
-            return !closing && (!engine.isDone() || (!engine.isCompletedExceptionally() && !engine.join().isDead()));
+            return !closing
+                    && (!engine.isDone()
+                            || (!engine.isCompletedExceptionally()
+                                    && !engine.join().isDead()));
         }
 
         boolean isIdle() {
@@ -235,8 +238,7 @@ public final class Engines {
             shared.leases--;
             long change = ++shared.changes;
             if (shared.isIdle()) {
-                var unused =
-                        CLOSER.schedule(() -> closeIdle(shared, change), linger.toMillis(), TimeUnit.MILLISECONDS);
+                var unused = CLOSER.schedule(() -> closeIdle(shared, change), linger.toMillis(), TimeUnit.MILLISECONDS);
             }
         }
     }

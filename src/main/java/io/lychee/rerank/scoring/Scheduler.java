@@ -71,6 +71,7 @@ final class Scheduler {
 
     private @Nullable Lane lastPlanned;
     private long scoreHits;
+
     /** @param mostPassTokens what the device holds, whatever the settings say */
     Scheduler(EngineSettings settings, ModelInfo model, int mostPassTokens) {
         this.settings = settings;
@@ -86,14 +87,12 @@ final class Scheduler {
     }
 
     void add(PendingList pending, long nowNanos) {
-        if (pending.list.candidates().isEmpty()) {
-            answer(pending, null, null);
-            return;
-        }
         lists.add(pending);
+        answerIfComplete(pending);
         if (pending.deadline <= nowNanos) {
             expire(pending);
-        } else {
+        }
+        if (!pending.answered) {
             encoding.add(new EncodeJob(pending, EncodeJob.PREFIX));
         }
     }
@@ -112,7 +111,7 @@ final class Scheduler {
     boolean encoded(EncodeJob job, Segment segment) {
         encoding.release(job);
         PendingList pending = job.owner();
-        if (pending.answered || !isAwaited(job)) {
+        if (!isAwaited(job)) {
             return false;
         }
         if (job.isPrefix()) {
@@ -132,11 +131,11 @@ final class Scheduler {
                 : pending.prefix != null && pending.outcomes[job.index()] instanceof Outcome.Ready;
     }
 
-    /** False for what was given up, because it took too long, and came to an end after all. */
+    /** False for what nobody waits for, or was given up because it took too long. */
     private static boolean isAwaited(EncodeJob job) {
-        return job.isPrefix()
-                ? job.owner().prefix == null
-                : job.owner().outcomes[job.index()] instanceof Outcome.Waiting;
+        PendingList owner = job.owner();
+        boolean waits = job.isPrefix() ? owner.prefix == null : owner.outcomes[job.index()] instanceof Outcome.Waiting;
+        return waits && !owner.answered;
     }
 
     /** A pair that fits no pass must never reach the queue, where it would block its list for ever. */
@@ -175,7 +174,7 @@ final class Scheduler {
     void rejected(EncodeJob job, Reason reason, String detail) {
         encoding.release(job);
         PendingList pending = job.owner();
-        if (pending.answered || !isAwaited(job)) {
+        if (!isAwaited(job)) {
             return;
         }
         if (job.isPrefix()) {
@@ -313,18 +312,11 @@ final class Scheduler {
                     encoding.count(-segment.bytes());
                     pending.settle(
                             indices.get(i),
-                            Float.isFinite(score) ? scored(score, group.prefix(), segment) : unscored(score));
+                            Float.isFinite(score) ? scored(score, group.prefix(), segment) : Outcome.unscored(score));
                 }
             }
             answerIfComplete(pending);
         }
-    }
-
-    private static Outcome unscored(float score) {
-        return score == Device.NO_MEMORY
-                ? new Outcome.Rejected(
-                        Reason.OUT_OF_MEMORY, "query and candidate don't fit the device's memory, even alone")
-                : new Outcome.Rejected(Reason.NOT_A_NUMBER, "the network comes to no number for query and candidate");
     }
 
     private @Nullable String remark(Segment prefix, Segment candidate) {
@@ -337,20 +329,20 @@ final class Scheduler {
 
     /** The deadline came: answers with what has been scored. */
     void expire(PendingList pending) {
-        if (!pending.answered) {
-            answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
-        }
+        answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
     }
 
     private void answerIfComplete(PendingList pending) {
-        if (!pending.answered && pending.complete()) {
+        if (pending.complete()) {
             answer(pending, null, null);
         }
     }
 
     private void answer(PendingList pending, @Nullable Reason reason, @Nullable String detail) {
-        cancel(pending);
-        answered.add(new Answered(pending, model, reason, detail));
+        if (!pending.answered) {
+            cancel(pending);
+            answered.add(new Answered(pending, model, reason, detail));
+        }
     }
 
     /** Takes a list out for which nobody waits; what the device has of it is scored without effect. */
@@ -398,10 +390,7 @@ final class Scheduler {
             queues.merge(
                     pending.lane(),
                     new EngineStats.Queue(1, pending.unsettled(), pending.ageMillis(now)),
-                    (a, b) -> new EngineStats.Queue(
-                            a.lists() + b.lists(),
-                            a.pairs() + b.pairs(),
-                            Math.max(a.oldestMillis(), b.oldestMillis())));
+                    EngineStats.Queue::plus);
         }
         return queues;
     }

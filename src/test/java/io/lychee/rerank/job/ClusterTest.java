@@ -429,7 +429,11 @@ class ClusterTest {
         @Override
         public Engines.Lease lease(List<Integer> gpus) {
             return Engines.lease(
-                    new Engines.Key("faulty", ""), List.of("cpu"), this::open, new QwenEngines(config).caller(), Duration.ofMinutes(5));
+                    new Engines.Key("faulty", ""),
+                    List.of("cpu"),
+                    this::open,
+                    new QwenEngines(config).caller(),
+                    Duration.ofMinutes(5));
         }
 
         private Engine open(String device) {

@@ -269,7 +269,8 @@ class DeliveryTest {
                     Lists.settings(60),
                     Ticker.system(),
                     QwenEngines.onDeath(OnDeath.EXIT));
-            engine.submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE).join();
+            engine.submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
+                    .join();
         }
     }
 

@@ -318,7 +318,11 @@ class PrometheusTest {
         @Override
         public Engines.Lease lease(List<Integer> gpus) {
             return Engines.lease(
-                    new Engines.Key("faulty", ""), List.of("cpu"), this::open, new QwenEngines(config).caller(), Duration.ZERO);
+                    new Engines.Key("faulty", ""),
+                    List.of("cpu"),
+                    this::open,
+                    new QwenEngines(config).caller(),
+                    Duration.ZERO);
         }
 
         private Engine open(String device) {

@@ -203,7 +203,11 @@ class LanesTest {
 
     private PendingList add(Lane lane, long timestamp, int timeoutMs) {
         PendingList pending = new PendingList(
-                Lists.of("q", CANDIDATES), new Arrival(lane, timestamp, now()), Lists.timeout(timeoutMs), sequence++, ticker);
+                Lists.of("q", CANDIDATES),
+                new Arrival(lane, timestamp, now()),
+                Lists.timeout(timeoutMs),
+                sequence++,
+                ticker);
         scheduler.add(pending, ticker.nanos());
         if (!pending.answered) {
             scheduler.encoded(new EncodeJob(pending, EncodeJob.PREFIX), Lists.segment(PREFIX_TOKENS));

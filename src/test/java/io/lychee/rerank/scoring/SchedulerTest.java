@@ -77,7 +77,8 @@ class SchedulerTest {
                 MODEL,
                 Integer.MAX_VALUE);
         for (int round = 0; round < 2; round++) {
-            PendingList pending = new PendingList(Lists.of("a", 2), Lists.realtime(), CallerSettings.NONE, round, ticker);
+            PendingList pending =
+                    new PendingList(Lists.of("a", 2), Lists.realtime(), CallerSettings.NONE, round, ticker);
             keeping.add(pending, ticker.nanos());
             while (keeping.encoding().hasJob()) {
                 EncodeJob job = keeping.encoding().takeJob();
@@ -166,7 +167,9 @@ class SchedulerTest {
         scheduler.scored(running, new float[] {0.9f}, new int[0], 1_000_000, ticker.nanos());
         assertThat(answers()).as("a pass that comes too late changes nothing").isEmpty();
         assertThat(scheduler.encoding().bytes()).isZero();
-        assertThat(scheduler.encoding().hasJob()).as("work nobody waits for is dropped").isFalse();
+        assertThat(scheduler.encoding().hasJob())
+                .as("work nobody waits for is dropped")
+                .isFalse();
     }
 
     @Test
@@ -184,8 +187,7 @@ class SchedulerTest {
         List<RerankedList> answers = answers();
         assertThat(answers)
                 .extracting(RerankedList::status)
-                .containsExactly(
-                        ListStatus.COMPLETE, ListStatus.COMPLETE, ListStatus.UNSCORED, ListStatus.UNSCORED);
+                .containsExactly(ListStatus.COMPLETE, ListStatus.COMPLETE, ListStatus.UNSCORED, ListStatus.UNSCORED);
         assertThat(answers.get(1).leftOut()).extracting(RankedCandidate::reason).containsOnly(Reason.EMPTY);
         assertThat(answers.get(2).reason()).isEqualTo(Reason.QUERY_EMPTY);
         assertThat(answers.get(2).results()).hasSize(2);
@@ -196,8 +198,12 @@ class SchedulerTest {
 
     @Test
     void stageLatenciesAddUpToTheTotal() {
-        PendingList pending =
-                new PendingList(Lists.of("a", 1), new Arrival(Lane.REALTIME, 999_000, 999_970), CallerSettings.NONE, sequence++, ticker);
+        PendingList pending = new PendingList(
+                Lists.of("a", 1),
+                new Arrival(Lane.REALTIME, 999_000, 999_970),
+                CallerSettings.NONE,
+                sequence++,
+                ticker);
         scheduler.add(pending, ticker.nanos());
         ticker.advanceMillis(20);
         encodeAll(pending, 10, 5);
@@ -254,7 +260,8 @@ class SchedulerTest {
     }
 
     private void ready(Scheduler fresh, Lane lane) {
-        PendingList pending = new PendingList(Lists.of("q", 1), new Arrival(lane, -1, 0), CallerSettings.NONE, sequence++, ticker);
+        PendingList pending =
+                new PendingList(Lists.of("q", 1), new Arrival(lane, -1, 0), CallerSettings.NONE, sequence++, ticker);
         fresh.add(pending, ticker.nanos());
         fresh.encoded(new EncodeJob(pending, EncodeJob.PREFIX), Lists.segment(10));
         fresh.encoded(new EncodeJob(pending, 0), Lists.segment(30));
@@ -343,7 +350,9 @@ class SchedulerTest {
             EncodeJob job = scheduler.encoding().takeJob();
             assertThat(job).isEqualTo(new EncodeJob(text, i));
             scheduler.encoding().fetched(job, List.of());
-            assertThat(scheduler.encoding().hasJob()).as("taken no faster than encoded").isFalse();
+            assertThat(scheduler.encoding().hasJob())
+                    .as("taken no faster than encoded")
+                    .isFalse();
             assertThat(scheduler.encoding().takeFetched().job()).isEqualTo(job);
             scheduler.encoded(job, Lists.segment(5));
         }
@@ -367,7 +376,9 @@ class SchedulerTest {
         PendingList three = add(Lists.withImages("three", 2, 3));
         takePrefix(three);
         EncodeJob first = scheduler.encoding().takeJob();
-        assertThat(scheduler.encoding().hasJob()).as("three of four, and three more").isFalse();
+        assertThat(scheduler.encoding().hasJob())
+                .as("three of four, and three more")
+                .isFalse();
         scheduler.fetchFailed(first, Reason.IMAGE_NOT_FOUND, "gone");
         EncodeJob second = scheduler.encoding().takeJob();
 
@@ -377,6 +388,87 @@ class SchedulerTest {
         scheduler.fetchFailed(second, Reason.IMAGE_NOT_FOUND, "gone");
         assertThat(scheduler.encoding().takeJob()).as("more than four, alone").isEqualTo(new EncodeJob(eight, 0));
         assertThat(scheduler.encoding().hasJob()).isFalse();
+    }
+
+    @Test
+    void imagesAreFetchedIntoBytesThatAreFree() {
+        EncodeQueue queue =
+                new Scheduler(Lists.settings(40, 4 * Lists.IMAGE_BYTES), MODEL, Integer.MAX_VALUE).encoding();
+        PendingList three = pending(Lists.withImages("three", 3, 3), Lane.REALTIME);
+        for (int i = 0; i < 3; i++) {
+            queue.add(new EncodeJob(three, i));
+        }
+        EncodeJob first = queue.takeJob();
+        assertThat(queue.reservedBytes()).isEqualTo(3 * Lists.IMAGE_BYTES);
+        assertThat(queue.hasJob()).as("one would fit, three more don't").isFalse();
+        PendingList text = pending(Lists.of("text", 1), Lane.REALTIME);
+        queue.add(new EncodeJob(text, 0));
+        assertThat(queue.takeJob().owner()).as("a slow host holds up no text").isSameAs(text);
+
+        queue.fetched(first, List.of(new byte[600], new byte[600], new byte[601]));
+        assertThat(queue.reservedBytes()).isZero();
+        assertThat(queue.bytes()).isEqualTo(1801);
+        assertThat(queue.takeFetched().job()).isEqualTo(first);
+        assertThat(queue.hasJob()).as("what is being encoded is in memory").isFalse();
+        PendingList later = pending(Lists.of("later", 1), Lane.REALTIME);
+        queue.add(new EncodeJob(later, 0));
+        assertThat(queue.hasJob())
+                .as("nor is the room for them filled by what is less urgent")
+                .isFalse();
+        queue.release(first);
+        EncodeJob second = queue.takeJob();
+        assertThat(second.owner()).isSameAs(three);
+
+        PendingList six = pending(Lists.withImages("six", 1, 6), Lane.REALTIME);
+        queue.remove(later);
+        queue.remove(three);
+        queue.add(new EncodeJob(six, 0));
+        assertThat(queue.hasJob()).as("larger than the bound, so alone").isFalse();
+        queue.fetchFailed(second);
+        assertThat(queue.takeJob().owner()).isSameAs(six);
+    }
+
+    private PendingList pending(CandidateList list, Lane lane) {
+        return new PendingList(list, now(lane), CallerSettings.NONE, sequence++, ticker);
+    }
+
+    @Test
+    void aListThatIsGivenUpLeavesNothing() {
+        for (int step = 0; step < 5; step++) {
+            PendingList pending = add(Lists.withImages("given-up", 3, 1));
+            EncodeQueue queue = scheduler.encoding();
+            takePrefix(pending);
+            EncodeJob job = queue.takeJob();
+            if (step > 0) {
+                queue.fetched(job, List.of(new byte[100]));
+            }
+            if (step > 1) {
+                assertThat(queue.takeFetched().job()).isEqualTo(job);
+            }
+            Scheduler.PlannedPass planned = null;
+            if (step > 2) {
+                scheduler.encoded(job, Lists.segment(5));
+                encode(pending, EncodeJob.PREFIX, 5);
+            }
+            if (step > 3) {
+                planned = scheduler.nextPass(ticker.nanos());
+            }
+            scheduler.cancel(pending);
+            if (step == 0) {
+                scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "cancelled");
+            } else if (step == 2) {
+                scheduler.encoded(job, Lists.segment(5));
+            } else if (step > 3) {
+                scheduler.scored(planned, new float[1], new int[0], 1_000_000, ticker.nanos());
+            }
+
+            assertThat(queue.hasWork()).as("step %d", step).isFalse();
+            assertThat(queue.bytes()).as("step %d", step).isZero();
+            assertThat(queue.reservedBytes()).as("step %d", step).isZero();
+            assertThat(scheduler.nextPass(ticker.nanos())).as("step %d", step).isNull();
+            assertThat(scheduler.queues(0)).as("step %d", step).isEmpty();
+            assertThat(answers()).as("step %d", step).isEmpty();
+        }
     }
 
     @Test
@@ -454,13 +546,21 @@ class SchedulerTest {
                 worked = fresh.encoding().hasJob();
                 while (fresh.encoding().hasJob() && random.nextInt(8) > 0) {
                     EncodeJob job = fresh.encoding().takeJob();
+                    long reserved = fresh.encoding().reservedBytes();
+                    assertThat(reserved == 0
+                                    || reserved == (long) job.references() * Lists.IMAGE_BYTES
+                                    || reserved + fresh.encoding().bytes() <= settings.encodeBytes())
+                            .as("seed %d: bytes in memory and on their way", seed)
+                            .isTrue();
                     if (random.nextInt(20) == 0 && job.index() != EncodeJob.PREFIX && deadlines) {
                         fresh.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "gone");
                     } else {
                         fresh.encoding().fetched(job, List.of(new byte[random.nextInt(100)]));
                     }
                 }
-                for (var work = fresh.encoding().takeFetched(); work != null; work = fresh.encoding().takeFetched()) {
+                for (var work = fresh.encoding().takeFetched();
+                        work != null;
+                        work = fresh.encoding().takeFetched()) {
                     fresh.encoded(work.job(), Lists.segment(1 + random.nextInt(20)));
                     worked = true;
                 }
@@ -529,7 +629,8 @@ class SchedulerTest {
     }
 
     private PendingList add(CandidateList list, Lane lane, long timeoutMs) {
-        PendingList pending = new PendingList(list, new Arrival(lane, -1, 1_000_000), Lists.timeout(timeoutMs), sequence++, ticker);
+        PendingList pending =
+                new PendingList(list, new Arrival(lane, -1, 1_000_000), Lists.timeout(timeoutMs), sequence++, ticker);
         scheduler.add(pending, ticker.nanos());
         return pending;
     }
