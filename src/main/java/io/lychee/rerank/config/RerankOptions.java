@@ -210,9 +210,8 @@ public final class RerankOptions {
             .durationType()
             .defaultValue(Duration.ofSeconds(20))
             .withDescription(
-                    "A candidate or query that takes longer to encode, its images decoded and resized and its text"
-                            + " tokenized, is rejected. Where native code does not return, its thread is replaced; when more"
-                            + " than encode.threads hang so, the process ends with exit code 70.");
+                    "A candidate or query that takes longer to decode, resize and tokenize is rejected. When more"
+                            + " than encode.threads hang in native code, the process ends (exit code 70).");
 
     public static final ConfigOption<List<String>> IMAGE_ROOTS = ConfigOptions.key("image.roots")
             .stringType()
@@ -313,17 +312,14 @@ public final class RerankOptions {
     public static final ConfigOption<Duration> PASS_TIMEOUT = ConfigOptions.key("pass.timeout")
             .durationType()
             .defaultValue(Duration.ofSeconds(60))
-            .withDescription(
-                    "A pass that takes longer means a hanging device: the process ends with exit code 70, and its lists"
-                            + " are replayed by the one that follows.");
+            .withDescription("A pass that takes longer means a hanging device: the process ends (exit code 70).");
 
     public static final ConfigOption<OnDeath> ON_DEATH = ConfigOptions.key("engine.on-death")
             .enumType(OnDeath.class)
             .defaultValue(OnDeath.FAIL)
             .withDescription("When the device fails, its lists are replayed; fail: by a new engine in the same process;"
                     + " exit: the process ends with exit code 70 first, so that Flink replays them on another task"
-                    + " manager. A job that is submitted to a cluster has exit as its default. When the device hangs,"
-                    + " the process ends so in either case.");
+                    + " manager, the default of a job on a cluster. When it hangs, the process ends in either case.");
 
     public static final ConfigOption<Integer> ENCODE_THREADS = ConfigOptions.key("encode.threads")
             .intType()
@@ -334,9 +330,8 @@ public final class RerankOptions {
             .memoryType()
             .defaultValue(MemorySize.ofMebiBytes(512))
             .withDescription(
-                    "Images that are fetched (image.max-bytes each until they are here) or wait to be decoded, and"
-                            + " encoded work that waits for the device; fetching and encoding pause above it. A candidate"
-                            + " that needs more runs alone.");
+                    "Images under way (image.max-bytes each until they are here) and work encoded for the device;"
+                            + " fetching and encoding pause above it. What needs more runs alone.");
 
     public static final ConfigOption<Integer> PARALLELISM = ConfigOptions.key("job.parallelism")
             .intType()

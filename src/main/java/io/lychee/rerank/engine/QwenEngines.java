@@ -73,7 +73,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 fetch.maxRedirects(),
                 fetch.allowPrivateAddresses());
         return new Engines.Key(
-                network.toString(),
+                network,
                 List.of(settings(), fetch, config.caches(), config.engine()).toString());
     }
 

@@ -31,7 +31,7 @@ public final class Engines {
 
     private static final Logger LOG = LoggerFactory.getLogger(Engines.class);
     /** Its monitor guards the fields of what it holds, and is never held while an engine opens or closes. */
-    private static final Map<String, Shared> SHARED = new HashMap<>();
+    private static final Map<Place, Shared> SHARED = new HashMap<>();
 
     private static final ScheduledThreadPoolExecutor CLOSER =
             new ScheduledThreadPoolExecutor(1, work -> Engine.daemon("lychee-engine-closer", work));
@@ -52,15 +52,16 @@ public final class Engines {
     /**
      * Identifies engines that may be shared.
      *
-     * @param network all that its answers and the device's memory depend on
+     * @param network all that its answers and the device's memory depend on; compared, and kept with the engine
      * @param bounds what else its first user chose, and later ones take as it is
      */
-    public record Key(String network, String bounds) {}
+    public record Key(Object network, String bounds) {}
+
+    private record Place(Object network, String device) {}
 
     /** One engine, from the start of its loading until it is closed. */
     private static final class Shared {
-        final String key;
-        final String device;
+        final Place place;
         final String bounds;
         final CompletableFuture<Engine> engine = new CompletableFuture<>();
 
@@ -70,9 +71,8 @@ public final class Engines {
 
         boolean closing;
 
-        Shared(String key, String device, String bounds) {
-            this.key = key;
-            this.device = device;
+        Shared(Place place, String bounds) {
+            this.place = place;
             this.bounds = bounds;
         }
 
@@ -190,9 +190,9 @@ public final class Engines {
     }
 
     private static Shared share(Key key, String device, Function<String, Engine> open) {
-        String name = key.network() + "|" + device;
+        Place place = new Place(key.network(), device);
         synchronized (SHARED) {
-            Shared known = SHARED.get(name);
+            Shared known = SHARED.get(place);
             if (known != null && known.isUsable()) {
                 LOG.info("the engine on {} is there already; leases before this one: {}", device, known.leases);
                 if (!known.bounds.equals(key.bounds())) {
@@ -204,13 +204,14 @@ public final class Engines {
             }
             // what is dead, or only lingers, must not keep the device's memory from this one
             List<Shared> before = SHARED.values().stream()
-                    .filter(other -> other == known || (other.isIdle() && other.device.equals(device)))
+                    .filter(other -> other == known
+                            || (other.isIdle() && other.place.device().equals(device)))
                     .toList();
             before.forEach(other -> other.closing = true);
-            Shared shared = new Shared(name, device, key.bounds());
+            Shared shared = new Shared(place, key.bounds());
             shared.leases = 1;
-            before.forEach(other -> SHARED.remove(other.key, other));
-            SHARED.put(name, shared);
+            before.forEach(other -> SHARED.remove(other.place, other));
+            SHARED.put(place, shared);
             load(shared, before, open);
             return shared;
         }
@@ -219,14 +220,14 @@ public final class Engines {
     private static void load(Shared shared, List<Shared> before, Function<String, Engine> open) {
         CompletableFuture<Engine> loading = start(() -> {
             before.forEach(Shared::close);
-            return open.apply(shared.device);
+            return open.apply(shared.place.device());
         });
         var unused = loading.whenComplete((engine, error) -> {
             if (error == null) {
                 shared.engine.complete(engine);
             } else {
                 synchronized (SHARED) {
-                    SHARED.remove(shared.key, shared);
+                    SHARED.remove(shared.place, shared);
                 }
                 shared.engine.completeExceptionally(error);
             }
@@ -251,10 +252,10 @@ public final class Engines {
             shared.closing = true; // and still known, so that the next one waits for it
         }
         var unused = shared.engine.thenAccept(engine -> {
-            LOG.info("closing an engine on {} that nobody leases any more", shared.device);
+            LOG.info("closing an engine on {} that nobody leases any more", shared.place.device());
             engine.close();
             synchronized (SHARED) {
-                SHARED.remove(shared.key, shared);
+                SHARED.remove(shared.place, shared);
             }
         });
     }

@@ -76,6 +76,7 @@ class QwenEnginesTest {
                 "image.max-bytes | 7 kb",
                 "image.max-per-candidate | 7",
                 "image.roots | /somewhere",
+                "image.roots | /a;/b",
                 "fetch.max-redirects | 7",
                 "fetch.allow-private-addresses | true"
             })
@@ -84,9 +85,14 @@ class QwenEnginesTest {
     }
 
     @Test
+    void oneFolderIsNotTwo() {
+        assertThat(network("image.roots", "/a, /b")).isNotEqualTo(network("image.roots", "/a;/b"));
+    }
+
+    @Test
     void filesThatWereReplacedAreOthers() throws Exception {
         Path spellings = Files.writeString(folder.resolve("names.txt"), "iPhone #");
-        String before = network("text.spellings", spellings.toString());
+        Object before = network("text.spellings", spellings.toString());
         Files.writeString(spellings, "iPhone # Pro");
 
         assertThat(network("text.spellings", spellings.toString())).isNotEqualTo(before);
@@ -114,7 +120,7 @@ class QwenEnginesTest {
         return lease.submit(Lists.of("q", 2), Lists.realtime()).get();
     }
 
-    private static String network(String name, String value) {
+    private static Object network(String name, String value) {
         return new QwenEngines(config(name, value)).key().network();
     }
 
