@@ -15,6 +15,7 @@ import io.lychee.rerank.encoding.QwenEncoder;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Arrival;
+import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineStats;
 import java.io.IOException;
@@ -180,7 +181,7 @@ final class BenchEngineCommand implements Callable<Integer> {
         for (int answered = 0; answered < warmUp + lists; answered++) {
             while (submitted < warmUp + lists && inFlight.size() < IN_FLIGHT) {
                 Arrival arrival = new Arrival(Lane.BACKFILL, -1, System.currentTimeMillis());
-                inFlight.add(engine.submit(source.apply(submitted++), arrival));
+                inFlight.add(engine.submit(source.apply(submitted++), arrival, CallerSettings.NONE));
             }
             RerankedList answer = inFlight.remove().get();
             if (answered >= warmUp) {

@@ -29,7 +29,7 @@ import picocli.CommandLine.Option;
         })
 final class DemoCommand implements Callable<Integer> {
 
-    /** Both here and in {@code up}, so that the second finds the network of the first loaded. */
+    /** A large network on a processor takes its time. */
     static final String PATIENCE = "10 min";
 
     private static final Duration BROKER = Duration.ofSeconds(30);

@@ -28,9 +28,10 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
     @Override
     public Engines.Lease lease(List<Integer> gpus) {
         return Engines.lease(
-                toString(),
+                new Engines.Key(toString(), ""),
                 List.of(SIMULATED),
                 device -> new QwenEngines(config).open(encoder -> new Network(this)),
+                new QwenEngines(config).caller(),
                 Duration.ZERO);
     }
 

@@ -217,7 +217,9 @@ public final class RerankOptions {
     public static final ConfigOption<Duration> DECODE_TIMEOUT = ConfigOptions.key("image.decode-timeout")
             .durationType()
             .defaultValue(Duration.ofSeconds(20))
-            .withDescription("An image that takes longer to decode is rejected.");
+            .withDescription(
+                    "A candidate or query that takes longer to decode, resize and tokenize is rejected. When more"
+                            + " than encode.threads hang in native code, the process ends (exit code 70).");
 
     public static final ConfigOption<List<String>> IMAGE_ROOTS = ConfigOptions.key("image.roots")
             .stringType()
@@ -318,15 +320,14 @@ public final class RerankOptions {
     public static final ConfigOption<Duration> PASS_TIMEOUT = ConfigOptions.key("pass.timeout")
             .durationType()
             .defaultValue(Duration.ofSeconds(60))
-            .withDescription(
-                    "A pass that takes longer means a hanging device: the task fails and its lists are replayed.");
+            .withDescription("A pass that takes longer means a hanging device: the process ends (exit code 70).");
 
     public static final ConfigOption<OnDeath> ON_DEATH = ConfigOptions.key("engine.on-death")
             .enumType(OnDeath.class)
             .defaultValue(OnDeath.FAIL)
-            .withDescription("When the device fails or hangs, its lists are replayed; fail: by a new engine in the same"
-                    + " process; exit: the process ends with exit code 70 first, so that Flink replays them on another"
-                    + " task manager. A job that is submitted to a cluster has exit as its default.");
+            .withDescription("When the device fails, its lists are replayed; fail: by a new engine in the same process;"
+                    + " exit: the process ends with exit code 70 first, so that Flink replays them on another task"
+                    + " manager, the default of a job on a cluster. When it hangs, the process ends in either case.");
 
     public static final ConfigOption<Integer> ENCODE_THREADS = ConfigOptions.key("encode.threads")
             .intType()
@@ -336,7 +337,9 @@ public final class RerankOptions {
     public static final ConfigOption<MemorySize> ENCODE_BYTES = ConfigOptions.key("encode.max-bytes")
             .memoryType()
             .defaultValue(MemorySize.ofMebiBytes(512))
-            .withDescription("Encoded work that may wait for the device; encoding pauses above it.");
+            .withDescription(
+                    "Images under way (image.max-bytes each until they are here) and work encoded for the device;"
+                            + " fetching and encoding pause above it. What needs more runs alone.");
 
     public static final ConfigOption<Integer> PARALLELISM = ConfigOptions.key("job.parallelism")
             .intType()

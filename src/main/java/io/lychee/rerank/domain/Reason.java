@@ -14,11 +14,11 @@ public enum Reason {
     IMAGE_NOT_FOUND,
     /** The image's address may not be fetched or read. */
     IMAGE_FORBIDDEN,
-    /** The bytes are no image that can be decoded. */
+    /** The bytes are no image that can be decoded, or not in time. */
     IMAGE_UNREADABLE,
     /** Bytes, pixels or aspect ratio beyond the limits. */
     IMAGE_TOO_LARGE,
-    /** Needs more tokens than one pass may hold. */
+    /** Needs more tokens than one pass may hold, or its text more time or memory than encoding may take. */
     OVER_BUDGET,
     /** Did not fit the device's memory even alone. */
     OUT_OF_MEMORY,

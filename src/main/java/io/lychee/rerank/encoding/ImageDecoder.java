@@ -6,7 +6,6 @@ import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Iterator;
-import java.util.concurrent.Semaphore;
 import javax.imageio.ImageReader;
 import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
@@ -32,8 +31,7 @@ final class ImageDecoder {
     private final int maxBytes;
     private final int maxPixels;
     private final Duration time;
-    /** Pixels that may be decoded at a time: of one picture as large as allowed, or of several smaller ones. */
-    private final Semaphore room;
+    private final DecodingRoom room;
 
     /**
      * @param maxBytes of the file
@@ -44,7 +42,7 @@ final class ImageDecoder {
         this.maxBytes = maxBytes;
         this.maxPixels = maxPixels;
         this.time = time;
-        this.room = new Semaphore(maxPixels, true);
+        this.room = new DecodingRoom(maxPixels, time);
     }
 
     /** @throws RejectedException when the bytes are no picture, are cut short or pass a limit */
@@ -124,12 +122,12 @@ final class ImageDecoder {
             int width = reader.getWidth(0);
             int height = reader.getHeight(0);
             checkPixels(width, height);
-            room.acquireUninterruptibly(width * height);
+            DecodingRoom.Share share = room.take(width * height);
             try {
                 input.start();
                 return step.apply(reader);
             } finally {
-                room.release(width * height);
+                share.giveBack();
             }
         } finally {
             reader.dispose();

@@ -2,18 +2,18 @@ package io.lychee.rerank.encoding;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Candidate;
-import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import java.text.Normalizer;
 import java.util.Map;
+import java.util.Objects;
 import java.util.StringJoiner;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is done to the texts of a list before they are encoded: attributes joined in, Unicode normalised, known names
- * spelled as they should be. Nothing unless it is configured; images, ids and attributes stay as they are. Immutable.
+ * What is done to texts before they are encoded: attributes joined in, Unicode normalised, known names spelled as they
+ * should be. Nothing unless it is configured; images, ids and attributes stay as they are. Immutable.
  */
 record Preparation(RerankConfig.Preparation settings, Spellings spellings) {
 
@@ -28,31 +28,18 @@ record Preparation(RerankConfig.Preparation settings, Spellings spellings) {
         return new Preparation(settings, settings.spellings().isEmpty() ? Spellings.NONE : Spellings.read(settings));
     }
 
-    /** The same list when nothing is configured. */
-    CandidateList prepare(CandidateList list) {
-        if (!settings.normalize()
-                && settings.template().isEmpty()
-                && spellings.byKey().isEmpty()) {
-            return list;
-        }
-        return new CandidateList(
-                list.requestId(),
-                list.instruction(),
-                list.attributes(),
-                new Content(clean(list.query().text()), list.query().images()),
-                list.candidates().stream().map(this::prepare).toList(),
-                list.topN(),
-                list.timeoutMs());
+    Content prepare(Content query) {
+        return with(query, query.text());
     }
 
-    private Candidate prepare(Candidate candidate) {
-        Content content = candidate.content();
-        return new Candidate(
-                candidate.id(),
-                new Content(clean(joined(content.text(), candidate.attributes())), content.images()),
-                candidate.retrievalScore(),
-                candidate.attributes(),
-                candidate.relevance());
+    Content prepare(Candidate candidate) {
+        return with(candidate.content(), joined(candidate.content().text(), candidate.attributes()));
+    }
+
+    /** The same content when nothing is configured. */
+    private Content with(Content content, @Nullable String text) {
+        String clean = settings.normalize() || !spellings.byKey().isEmpty() ? clean(text) : text;
+        return Objects.equals(clean, content.text()) ? content : new Content(clean, content.images());
     }
 
     private @Nullable String clean(@Nullable String text) {

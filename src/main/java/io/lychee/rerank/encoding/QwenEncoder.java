@@ -6,7 +6,7 @@ import io.lychee.rerank.config.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.Preprocessor;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
@@ -82,8 +82,13 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public CandidateList prepare(CandidateList list) {
-        return preparation.prepare(list);
+    public Content prepare(Content query) {
+        return preparation.prepare(query);
+    }
+
+    @Override
+    public Content prepare(Candidate candidate) {
+        return preparation.prepare(candidate);
     }
 
     @Override

@@ -7,17 +7,21 @@ import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.encoding.QwenEncoder;
 import io.lychee.rerank.qwen.LoadProgress;
 import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineSettings;
 import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.scoring.Rules;
 import io.lychee.rerank.scoring.Scorer;
+import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.Ticker;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** Puts engines together, one a device: encoder and scorer of one checkpoint behind one schedule. */
 public record QwenEngines(RerankConfig config) implements EngineFactory {
@@ -35,7 +39,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
 
     /** @param progress told while weights are loaded, if they are, by a thread of the engines' own */
     public Engines.Lease lease(List<Integer> gpus, Consumer<LoadProgress> progress) {
-        return Engines.lease(key(), devices(gpus), device -> open(device, progress), LINGER);
+        return Engines.lease(key(), devices(gpus), device -> open(device, progress), caller(), LINGER);
     }
 
     /** The configured one beats what Flink gives, and that what PyTorch sees. */
@@ -48,19 +52,54 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
         return Engines.apart(() -> QwenScorer.devices(setting));
     }
 
-    /** Everything that shapes an engine; jobs that agree on it share one. */
-    private String key() {
-        return String.join(
-                "|",
-                config.model().toString(),
-                config.caches().toString(),
-                config.prompt().toString(),
-                config.preparation().toString(),
-                config.limits().toString(),
-                config.fetch().toString(),
-                config.lanes().toString(),
-                config.engine().toString(),
-                config.rules().toString());
+    /** Jobs share an engine when all agrees that a score, a rejection or the device's memory depends on. */
+    Engines.Key key() {
+        RerankConfig.Limits limits = config.limits();
+        RerankConfig.Fetch fetch = config.fetch();
+        List<?> network = List.of(
+                stamps(),
+                config.prompt(),
+                config.preparation(),
+                bounds(),
+                limits.trainedPairTokens(),
+                limits.maxQueryTokens(),
+                limits.maxCandidateTokens(),
+                limits.minPixels(),
+                limits.maxPixels(),
+                limits.maxDecodedPixels(),
+                limits.maxImageBytes(),
+                limits.maxImages(),
+                limits.imageRoots(),
+                fetch.maxRedirects(),
+                fetch.allowPrivateAddresses());
+        return new Engines.Key(
+                network,
+                List.of(settings(), fetch, config.caches(), config.engine()).toString());
+    }
+
+    /** Files that were replaced under their name are others. */
+    private List<String> stamps() {
+        CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
+        Stream<Path> spellings = Stream.of(config.preparation().spellings())
+                .filter(name -> !name.isEmpty())
+                .map(Path::of);
+        return Stream.of(
+                        Stream.of("config.json", "tokenizer.json", "preprocessor_config.json")
+                                .map(checkpoint::file),
+                        checkpoint.weights().stream(),
+                        spellings)
+                .flatMap(files -> files)
+                .map(Path::toFile)
+                .map(file -> file.getAbsolutePath() + " " + file.length() + " " + file.lastModified())
+                .toList();
+    }
+
+    /** What this configuration asks of answers, whatever engine makes them. */
+    public CallerSettings caller() {
+        return new CallerSettings(
+                rules(),
+                config.lanes().realtimeTimeout().toMillis(),
+                config.lanes().backfillTimeout().toMillis());
     }
 
     /**
@@ -95,9 +134,19 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
         }
     }
 
-    /** Halts: shutdown hooks could wait for the device that hangs. */
-    public static Runnable onDeath(OnDeath choice) {
-        return choice == OnDeath.EXIT ? () -> Runtime.getRuntime().halt(DEAD_DEVICE) : () -> {};
+    /**
+     * Ends the process where asked to, and always when the device hangs: nothing else frees it for another network.
+     * Halts, since shutdown hooks could wait for it.
+     */
+    public static Consumer<RuntimeException> onDeath(OnDeath choice) {
+        return error -> {
+            boolean hang = error instanceof ScoringException scoring && scoring.isHang();
+            if (hang || choice == OnDeath.EXIT) {
+                System.err.println("lychee: " + error.getMessage() + "; this process ends with exit code " + DEAD_DEVICE
+                        + (hang ? ", because only that frees what hangs. Start it again" : " (engine.on-death)"));
+                Runtime.getRuntime().halt(DEAD_DEVICE);
+            }
+        };
     }
 
     /** What the device is to hold. */
@@ -116,14 +165,13 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
                 config.limits().maxPairTokens(),
                 config.limits().trainedPairTokens(),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                config.limits().decodeTimeout(),
                 config.engine().encodeBytes(),
+                config.limits().maxImageBytes(),
                 config.fetch().maxConnections(),
                 config.lanes().backfillMinShare(),
                 config.caches().scores(),
-                config.caches().scoresExpire(),
-                rules(),
-                config.lanes().realtimeTimeout().toMillis(),
-                config.lanes().backfillTimeout().toMillis());
+                config.caches().scoresExpire());
     }
 
     private Rules rules() {

@@ -165,7 +165,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         }
         CandidateList list = ((Decoded.Taken) decoded).list();
         CompletableFuture<RerankedList> answer =
-                s.lease.engine().submit(list, new Arrival(record.lane, record.timestamp, record.readAt));
+                s.lease.submit(list, new Arrival(record.lane, record.timestamp, record.readAt));
         var unused = answer.whenComplete((reranked, error) -> {
             if (error != null) {
                 // closing the last lease ends the engine; what was in flight then lies in the checkpoint

@@ -6,11 +6,13 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.DeadLetterReason;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.apache.flink.metrics.Counter;
@@ -70,16 +72,40 @@ final class RerankMetrics {
     }
 
     private void engineGauges(Engine engine, Lane ofLane, String lane) {
+        Snapshot snapshot = new Snapshot(engine);
         for (RerankMetric metric : RerankMetric.values()) {
             var value = metric.value();
             if (value != null) {
                 gauge(
                         metric,
-                        () -> value.applyAsLong(engine.stats(), ofLane),
+                        () -> value.applyAsLong(snapshot.get(), ofLane),
                         metric.labels().stream()
                                 .map(label -> label.equals("lane") ? lane : engine.device())
                                 .toArray(String[]::new));
             }
+        }
+    }
+
+    /** One for all gauges of a scrape. */
+    private static final class Snapshot {
+        private static final long FRESH_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
+        private final Engine engine;
+        private EngineStats stats;
+        private long taken = System.nanoTime();
+
+        Snapshot(Engine engine) {
+            this.engine = engine;
+            this.stats = engine.stats();
+        }
+
+        synchronized EngineStats get() {
+            long now = System.nanoTime();
+            if (now - taken > FRESH_NANOS) {
+                stats = engine.stats();
+                taken = now;
+            }
+            return stats;
         }
     }
 

@@ -107,7 +107,7 @@ final class Device {
 
     private ScheduledFuture<?> watch() {
         return timer.schedule(
-                () -> onHang.accept(new ScoringException(
+                () -> onHang.accept(ScoringException.hang(
                         "a pass took longer than pass.timeout " + passTimeout + ": the device hangs")),
                 passTimeout.toMillis(),
                 TimeUnit.MILLISECONDS);

@@ -1,18 +1,25 @@
 package io.lychee.rerank.scoring;
 
-import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.RejectedException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/** Text and images to {@link Segment}s: fetching without a CPU thread, then encoding on one. Thread-safe. */
+/**
+ * Text and images to {@link Segment}s: fetching without a CPU thread, then preparing and encoding on one. Thread-safe.
+ */
 public interface Encoder extends AutoCloseable {
 
-    /** The list with its texts as they shall be read; before anything else, on the submitting thread. Never fails. */
-    default CandidateList prepare(CandidateList list) {
-        return list;
+    /** The query with its text as it shall be read. */
+    default Content prepare(Content query) {
+        return query;
+    }
+
+    /** What of the candidate shall be read. */
+    default Content prepare(Candidate candidate) {
+        return candidate.content();
     }
 
     /**

@@ -56,6 +56,10 @@ public record EngineStats(
     public record Queue(int lists, long pairs, long oldestMillis) {
 
         static final Queue EMPTY = new Queue(0, 0, 0);
+
+        Queue plus(Queue other) {
+            return new Queue(lists + other.lists, pairs + other.pairs, Math.max(oldestMillis, other.oldestMillis));
+        }
     }
 
     /**

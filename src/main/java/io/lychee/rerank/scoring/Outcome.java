@@ -22,6 +22,13 @@ sealed interface Outcome {
 
     record Rejected(Reason reason, String detail) implements Outcome {}
 
+    /** Names why a pass came to no score. */
+    static Outcome unscored(float score) {
+        return score == Device.NO_MEMORY
+                ? new Rejected(Reason.OUT_OF_MEMORY, "query and candidate don't fit the device's memory, even alone")
+                : new Rejected(Reason.NOT_A_NUMBER, "the network comes to no number for query and candidate");
+    }
+
     default boolean settled() {
         return this instanceof Scored || this instanceof Rejected;
     }

@@ -9,12 +9,13 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Usage;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/** A list in flight: what is known of each of its candidates. Guarded by the engine's lock. */
+/** A list in flight: what is known of each of its candidates. Guarded by the engine's lock until it is answered. */
 final class PendingList {
 
     /** Lane, then deadline, then arrival. */
@@ -37,7 +38,12 @@ final class PendingList {
     Segment prefix;
 
     boolean answered;
+    /** Jobs not taken yet, in their order: those that need no fetch, and those that do. */
+    final ArrayDeque<EncodeJob> local = new ArrayDeque<>();
 
+    final ArrayDeque<EncodeJob> remote = new ArrayDeque<>();
+
+    private final CallerSettings caller;
     private final long sequence;
     private final Ticker ticker;
     private final long submitted;
@@ -45,19 +51,22 @@ final class PendingList {
     private long firstReady = -1;
     private long scoreNanos;
     private int unsettled;
+    private boolean anyScored;
     private long textTokens;
     private long visionTokens;
     private long prefixTokens;
     private long cacheHits;
 
     /** @param sequence order of arrival at the engine */
-    PendingList(CandidateList list, Arrival arrival, long timeoutMs, long sequence, Ticker ticker) {
+    PendingList(CandidateList list, Arrival arrival, CallerSettings caller, long sequence, Ticker ticker) {
         this.list = list;
         this.arrival = arrival;
+        this.caller = caller;
         this.sequence = sequence;
         this.ticker = ticker;
         this.submitted = ticker.nanos();
         this.submittedMs = ticker.now().toEpochMilli();
+        long timeoutMs = caller.timeoutMs(list, arrival.lane());
         this.deadline = timeoutMs == 0
                 ? Long.MAX_VALUE
                 : submitted + (arrival.timestampMs() + Math.min(timeoutMs, MAX_TIMEOUT_MS) - submittedMs) * 1_000_000;
@@ -73,6 +82,7 @@ final class PendingList {
     void settle(int candidate, Outcome outcome) {
         outcomes[candidate] = outcome;
         unsettled--;
+        anyScored |= outcome instanceof Outcome.Scored;
     }
 
     boolean complete() {
@@ -116,9 +126,9 @@ final class PendingList {
         return prefix == null || tokens == 0 ? 0 : prefix.tokens().length + tokens;
     }
 
-    /** Bytes of encoded work that wait for the device. */
+    /** Bytes of encoded candidates that wait for the device. */
     long encodedBytes() {
-        long bytes = prefix == null ? 0 : prefix.bytes();
+        long bytes = 0;
         for (Outcome outcome : outcomes) {
             if (outcome instanceof Outcome.Ready ready) {
                 bytes += ready.segment().bytes();
@@ -130,13 +140,16 @@ final class PendingList {
     }
 
     /** @param reason why it is answered before every candidate is settled; null when all are */
-    RerankedList toAnswer(ModelInfo model, Rules rules, @Nullable Reason reason, @Nullable String detail) {
-        boolean anyScored = Arrays.stream(outcomes).anyMatch(Outcome.Scored.class::isInstance);
-        ListStatus status = reason == null ? ListStatus.COMPLETE : anyScored ? ListStatus.PARTIAL : ListStatus.UNSCORED;
-        Ranking ranking = Ranking.of(list, outcomes, rules, reason);
+    ListStatus status(@Nullable Reason reason) {
+        return reason == null ? ListStatus.COMPLETE : anyScored ? ListStatus.PARTIAL : ListStatus.UNSCORED;
+    }
+
+    /** Ranks; without the lock, since nothing changes once it is answered. */
+    RerankedList toAnswer(ModelInfo model, @Nullable Reason reason, @Nullable String detail) {
+        Ranking ranking = Ranking.of(list, outcomes, caller.rules(), reason);
         return new RerankedList(
                 list.requestId(),
-                status,
+                status(reason),
                 reason,
                 detail,
                 ticker.now(),

@@ -2,27 +2,23 @@ package io.lychee.rerank.scoring;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import io.lychee.rerank.domain.Content;
-import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.PriorityQueue;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What to encode next, what the next pass holds, and when a list is answered. Holds no thread and no lock: every call
- * is made under the engine's lock, and answers are collected in {@link #drain()} to be completed outside it.
+ * Plans passes, and answers lists when they are complete or due. Holds no thread and no lock: every call is made under
+ * the engine's lock, and answers are collected in {@link #drain()} to be made and completed outside it.
  *
  * <p>There is no linger: a pass takes what has become ready while the device was busy. A pass is of one lane,
  * realtime's first, so that a list people wait for is delayed by at most one pass of backfill.
@@ -31,42 +27,27 @@ final class Scheduler {
 
     private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
 
-    /** Index that stands for a list's shared prefix. */
-    static final int PREFIX = -1;
-
-    /** One stretch of a list to be encoded: its prefix, or one candidate. */
-    record EncodeJob(PendingList owner, int index) {
-
-        Content content() {
-            return index == PREFIX
-                    ? owner.list.query()
-                    : owner.list.candidates().get(index).content();
-        }
-
-        /** Images that have to be fetched. */
-        private int references() {
-            return (int) content().images().stream()
-                    .filter(Image.Reference.class::isInstance)
-                    .count();
-        }
-    }
-
     /** What makes a score, with the network. */
     private record PairKey(Sha256 prefix, Sha256 candidate) {}
-
-    /** A job whose image bytes are here. */
-    record Fetched(EncodeJob job, List<byte[]> images) {
-
-        private long bytes() {
-            return images.stream().mapToLong(image -> image.length).sum();
-        }
-    }
 
     /** A pass, and whose candidates are in it: {@code indices.get(g)} belongs to {@code owners.get(g)}. */
     record PlannedPass(Pass pass, List<PendingList> owners, List<List<Integer>> indices) {}
 
-    /** A list whose answer is to be completed outside the lock. */
-    record Answered(PendingList owner, RerankedList answer) {}
+    /** A list whose answer is to be made and completed outside the lock. */
+    record Answered(
+            PendingList owner,
+            ModelInfo model,
+            @Nullable Reason reason,
+            @Nullable String detail) {
+
+        ListStatus status() {
+            return owner.status(reason);
+        }
+
+        RerankedList answer() {
+            return owner.toAnswer(model, reason, detail);
+        }
+    }
 
     /** A realtime pass holds the third part of what waits, and at least the fourth of a full pass. */
     private static final int REALTIME_PART = 3;
@@ -76,17 +57,10 @@ final class Scheduler {
     /** So many passes without a memory failure, and a limit that was lowered is doubled. */
     static final int PASSES_TO_GROW = 100;
 
-    private static final Comparator<EncodeJob> ORDER =
-            Comparator.comparing(EncodeJob::owner, PendingList.URGENCY).thenComparingInt(EncodeJob::index);
-
     private final EngineSettings settings;
     private final ModelInfo model;
     private final TreeSet<PendingList> lists = new TreeSet<>(PendingList.URGENCY);
-    /** Jobs that need no fetch, so that a slow host doesn't hold them up, and those that do. */
-    private final PriorityQueue<EncodeJob> local = new PriorityQueue<>(ORDER);
-
-    private final PriorityQueue<EncodeJob> remote = new PriorityQueue<>(ORDER);
-    private final PriorityQueue<Fetched> fetched = new PriorityQueue<>(Comparator.comparing(Fetched::job, ORDER));
+    private final EncodeQueue encoding;
     private final DeviceTime device = new DeviceTime();
     private final List<Answered> answered = new ArrayList<>();
     private final Cache<PairKey, Float> scores;
@@ -96,17 +70,13 @@ final class Scheduler {
     private int passesThatFit;
 
     private @Nullable Lane lastPlanned;
-    private long encodedBytes;
     private long scoreHits;
-    /** Images by reference of jobs taken and not yet being encoded. */
-    private int fetching;
-
-    private int fetchingBackfill;
 
     /** @param mostPassTokens what the device holds, whatever the settings say */
     Scheduler(EngineSettings settings, ModelInfo model, int mostPassTokens) {
         this.settings = settings;
         this.model = model;
+        this.encoding = new EncodeQueue(settings);
         this.mostPassTokens = Math.min(settings.passTokens(), mostPassTokens);
         this.passTokens = this.mostPassTokens;
         this.scores = Caffeine.newBuilder()
@@ -117,174 +87,55 @@ final class Scheduler {
     }
 
     void add(PendingList pending, long nowNanos) {
-        if (pending.list.candidates().isEmpty()) {
-            answer(pending, null, null);
-            return;
-        }
         lists.add(pending);
-        rejectEmpty(pending);
-        if (pending.list.query().isEmpty()) {
-            answer(pending, Reason.QUERY_EMPTY, "the query has neither text nor image");
-        } else if (pending.deadline <= nowNanos) {
+        answerIfComplete(pending);
+        if (pending.deadline <= nowNanos) {
             expire(pending);
-        } else if (pending.complete()) {
-            answer(pending, null, null);
-        } else {
-            addJob(pending, PREFIX);
+        }
+        if (!pending.answered) {
+            encoding.add(new EncodeJob(pending, EncodeJob.PREFIX));
         }
     }
 
-    private void addJob(PendingList pending, int index) {
-        EncodeJob job = new EncodeJob(pending, index);
-        queue(job).add(job);
-    }
-
-    private PriorityQueue<EncodeJob> queue(EncodeJob job) {
-        return job.references() == 0 ? local : remote;
-    }
-
-    private static void rejectEmpty(PendingList pending) {
-        for (int i = 0; i < pending.outcomes.length; i++) {
-            if (pending.list.candidates().get(i).content().isEmpty()) {
-                pending.settle(i, new Outcome.Rejected(Reason.EMPTY, "the candidate has neither text nor image"));
-            }
-        }
-    }
-
-    /**
-     * Whether there is a job to take: not while encoded work fills its bound or, for a job that needs them, fetches
-     * theirs; of either, backfill gets half.
-     */
-    boolean hasJob() {
-        return nextJob() != null;
-    }
-
-    /** The most urgent job that may be taken, to be fetched; only after {@link #hasJob()} said yes. */
-    EncodeJob takeJob() {
-        EncodeJob job = Objects.requireNonNull(nextJob());
-        queue(job).remove();
-        countFetching(job, 1);
-        if (job.index() == PREFIX) {
-            // not earlier: candidates could fill the bound, and without their prefix never leave it
-            PendingList pending = job.owner();
-            for (int i = 0; i < pending.outcomes.length; i++) {
-                if (!pending.outcomes[i].settled()) {
-                    addJob(pending, i);
-                }
-            }
-        }
-        return job;
-    }
-
-    private @Nullable EncodeJob nextJob() {
-        Fetched ready = nextFetched();
-        EncodeJob here = head(local);
-        if (here != null && (!mayEncode(here) || (ready != null && ORDER.compare(ready.job(), here) < 0))) {
-            here = null; // or all of them would be taken at once, past the bound
-        }
-        EncodeJob there = head(remote);
-        if (there == null || !mayEncode(there) || !mayFetch(there)) {
-            return here;
-        }
-        return here == null || ORDER.compare(there, here) < 0 ? there : here;
-    }
-
-    private static @Nullable EncodeJob head(PriorityQueue<EncodeJob> jobs) {
-        while (!jobs.isEmpty() && jobs.peek().owner().answered) {
-            jobs.remove();
-        }
-        return jobs.peek();
-    }
-
-    private boolean mayEncode(EncodeJob job) {
-        return encodedBytes < (isBackfill(job) ? settings.encodeBytes() / 2 : settings.encodeBytes())
-                || encodedBytes == prefixBytes();
-    }
-
-    /**
-     * All else that is encoded goes away by itself; prefixes go with their candidates, which have to come in for it.
-     */
-    private long prefixBytes() {
-        return lists.stream()
-                .mapToLong(pending -> pending.prefix == null ? 0 : pending.prefix.bytes())
-                .sum();
-    }
-
-    private boolean mayFetch(EncodeJob job) {
-        int images = job.references();
-        return fits(images, fetching, settings.fetches())
-                && (!isBackfill(job) || fits(images, fetchingBackfill, Math.max(1, settings.fetches() / 2)));
-    }
-
-    /** A job that is larger than the bound runs alone. */
-    private static boolean fits(int images, int underWay, int most) {
-        return underWay == 0 || underWay + images <= most;
-    }
-
-    private static boolean isBackfill(EncodeJob job) {
-        return job.owner().lane() == Lane.BACKFILL;
-    }
-
-    private void countFetching(EncodeJob job, int sign) {
-        int images = sign * job.references();
-        fetching += images;
-        fetchingBackfill += isBackfill(job) ? images : 0;
-    }
-
-    void fetched(EncodeJob job, List<byte[]> images) {
-        Fetched work = new Fetched(job, images);
-        encodedBytes += work.bytes();
-        fetched.add(work);
+    /** What to fetch and encode next. */
+    EncodeQueue encoding() {
+        return encoding;
     }
 
     void fetchFailed(EncodeJob job, Reason reason, String detail) {
-        countFetching(job, -1);
+        encoding.fetchFailed(job);
         rejected(job, reason, detail);
-    }
-
-    /** The most urgent work that can be encoded, or null. */
-    @Nullable
-    Fetched takeFetched() {
-        Fetched work = nextFetched();
-        if (work != null) {
-            removeFetched();
-        }
-        return work;
-    }
-
-    private @Nullable Fetched nextFetched() {
-        while (!fetched.isEmpty() && fetched.peek().job().owner().answered) {
-            removeFetched();
-        }
-        return fetched.peek();
-    }
-
-    private void removeFetched() {
-        Fetched work = fetched.remove();
-        encodedBytes -= work.bytes();
-        countFetching(work.job(), -1);
     }
 
     /** Returns whether the device has work that it did not have. */
     boolean encoded(EncodeJob job, Segment segment) {
+        encoding.release(job);
         PendingList pending = job.owner();
-        if (pending.answered) {
+        if (!isAwaited(job)) {
             return false;
         }
-        encodedBytes += segment.bytes();
-        if (job.index() == PREFIX) {
+        if (job.isPrefix()) {
+            encoding.countPrefix(segment.bytes());
             pending.prefix = segment;
             for (int i = 0; i < pending.outcomes.length; i++) {
                 checkBudget(pending, i);
             }
         } else {
+            encoding.count(segment.bytes());
             pending.outcomes[job.index()] = new Outcome.Ready(segment);
             checkBudget(pending, job.index());
         }
         answerIfComplete(pending);
-        return job.index() == PREFIX
+        return job.isPrefix()
                 ? pending.readyTokens() > 0
                 : pending.prefix != null && pending.outcomes[job.index()] instanceof Outcome.Ready;
+    }
+
+    /** False for what nobody waits for, or was given up because it took too long. */
+    private static boolean isAwaited(EncodeJob job) {
+        PendingList owner = job.owner();
+        boolean waits = job.isPrefix() ? owner.prefix == null : owner.outcomes[job.index()] instanceof Outcome.Waiting;
+        return waits && !owner.answered;
     }
 
     /** A pair that fits no pass must never reach the queue, where it would block its list for ever. */
@@ -294,7 +145,7 @@ final class Scheduler {
         }
         int tokens = pending.prefix.tokens().length + ready.segment().tokens().length;
         if (tokens > settings.maxPairTokens()) {
-            encodedBytes -= ready.segment().bytes();
+            encoding.count(-ready.segment().bytes());
             pending.settle(
                     index,
                     new Outcome.Rejected(
@@ -307,7 +158,7 @@ final class Scheduler {
         Float known = scores.getIfPresent(key(pending.prefix, ready.segment()));
         if (known != null) {
             scoreHits++;
-            encodedBytes -= ready.segment().bytes();
+            encoding.count(-ready.segment().bytes());
             pending.settle(index, scored(known, pending.prefix, ready.segment()));
         }
     }
@@ -321,12 +172,14 @@ final class Scheduler {
     }
 
     void rejected(EncodeJob job, Reason reason, String detail) {
+        encoding.release(job);
         PendingList pending = job.owner();
-        if (pending.answered) {
+        if (!isAwaited(job)) {
             return;
         }
-        if (job.index() == PREFIX) {
-            answer(pending, Reason.QUERY_IMAGE, detail);
+        if (job.isPrefix()) {
+            boolean ofQuery = reason == Reason.QUERY_EMPTY || reason == Reason.OVER_BUDGET;
+            answer(pending, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
         } else {
             pending.settle(job.index(), new Outcome.Rejected(reason, detail));
             answerIfComplete(pending);
@@ -456,21 +309,14 @@ final class Scheduler {
                 }
                 if (!pending.answered) {
                     Segment segment = group.candidates().get(i);
-                    encodedBytes -= segment.bytes();
+                    encoding.count(-segment.bytes());
                     pending.settle(
                             indices.get(i),
-                            Float.isFinite(score) ? scored(score, group.prefix(), segment) : unscored(score));
+                            Float.isFinite(score) ? scored(score, group.prefix(), segment) : Outcome.unscored(score));
                 }
             }
             answerIfComplete(pending);
         }
-    }
-
-    private static Outcome unscored(float score) {
-        return score == Device.NO_MEMORY
-                ? new Outcome.Rejected(
-                        Reason.OUT_OF_MEMORY, "query and candidate don't fit the device's memory, even alone")
-                : new Outcome.Rejected(Reason.NOT_A_NUMBER, "the network comes to no number for query and candidate");
     }
 
     private @Nullable String remark(Segment prefix, Segment candidate) {
@@ -483,22 +329,32 @@ final class Scheduler {
 
     /** The deadline came: answers with what has been scored. */
     void expire(PendingList pending) {
-        if (!pending.answered) {
-            answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
-        }
+        answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
     }
 
     private void answerIfComplete(PendingList pending) {
-        if (!pending.answered && pending.complete()) {
+        if (pending.complete()) {
             answer(pending, null, null);
         }
     }
 
     private void answer(PendingList pending, @Nullable Reason reason, @Nullable String detail) {
-        encodedBytes -= pending.encodedBytes();
-        lists.remove(pending);
+        if (!pending.answered) {
+            cancel(pending);
+            answered.add(new Answered(pending, model, reason, detail));
+        }
+    }
+
+    /** Takes a list out for which nobody waits; what the device has of it is scored without effect. */
+    void cancel(PendingList pending) {
+        if (pending.answered) {
+            return;
+        }
         pending.answered = true;
-        answered.add(new Answered(pending, pending.toAnswer(model, settings.rules(), reason, detail)));
+        lists.remove(pending);
+        encoding.remove(pending);
+        encoding.count(-pending.encodedBytes());
+        encoding.countPrefix(pending.prefix == null ? 0 : -pending.prefix.bytes());
     }
 
     /** Answers made since the last call. */
@@ -518,16 +374,8 @@ final class Scheduler {
         List<PendingList> abandoned = List.copyOf(lists);
         abandoned.forEach(pending -> pending.answered = true);
         lists.clear();
-        local.clear();
-        remote.clear();
-        fetched.clear();
-        encodedBytes = 0;
+        encoding.clear();
         return abandoned;
-    }
-
-    /** Bytes of encoded work that wait for the device. */
-    long encodedBytes() {
-        return encodedBytes;
     }
 
     /** Pairs whose score was known. */
@@ -542,10 +390,7 @@ final class Scheduler {
             queues.merge(
                     pending.lane(),
                     new EngineStats.Queue(1, pending.unsettled(), pending.ageMillis(now)),
-                    (a, b) -> new EngineStats.Queue(
-                            a.lists() + b.lists(),
-                            a.pairs() + b.pairs(),
-                            Math.max(a.oldestMillis(), b.oldestMillis())));
+                    EngineStats.Queue::plus);
         }
         return queues;
     }

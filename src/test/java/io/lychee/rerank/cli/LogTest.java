@@ -3,6 +3,7 @@ package io.lychee.rerank.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineStats;
@@ -77,7 +78,8 @@ class LogTest {
     void aLineAboutAListNamesIt() {
         try (Engine engine = new Engine(
                 new Failing(new TestingEncoder()), new TestingScorer(), Lists.settings(60), Ticker.system())) {
-            engine.submit(Lists.of("q-17", 1), Lists.realtime()).join();
+            engine.submit(Lists.of("q-17", 1), Lists.realtime(), CallerSettings.NONE)
+                    .join();
         }
 
         assertThat(log.toString().lines().filter(line -> line.contains("fetching images failed")))

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Candidate;
-import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import java.nio.file.Files;
@@ -81,19 +80,12 @@ class PreparationTest {
 
     @Test
     void nothingButTextsChanges() {
-        CandidateList list = list("ＡＢ", "iphone5", Map.of("brand", "ﬁ"));
-        CandidateList prepared =
-                preparation(true, names.toString(), "{text} | {brand}").prepare(list);
+        Preparation preparation = preparation(true, names.toString(), "{text} | {brand}");
 
-        assertThat(prepared.query()).isEqualTo(new Content("AB", List.of(PICTURE)));
-        Candidate before = list.candidates().get(0);
-        assertThat(prepared.candidates())
-                .containsExactly(new Candidate(
-                        before.id(), new Content("iPhone 5 | fi", List.of(PICTURE)), 2.5, before.attributes(), 1));
-        assertThat(prepared)
-                .usingRecursiveComparison()
-                .ignoringFields("query", "candidates")
-                .isEqualTo(list);
+        assertThat(preparation.prepare(new Content("ＡＢ", List.of(PICTURE))))
+                .isEqualTo(new Content("AB", List.of(PICTURE)));
+        assertThat(preparation.prepare(candidate("iphone5", Map.of("brand", "ﬁ"))))
+                .isEqualTo(new Content("iPhone 5 | fi", List.of(PICTURE)));
     }
 
     @Test
@@ -109,8 +101,8 @@ class PreparationTest {
                     + (random.nextBoolean() ? " " : "")
                     + pieces.get(random.nextInt(pieces.size()))
                     + RandomText.next(random, 5);
-            CandidateList list = list(text, text, Map.of("brand", "x"));
-            assertThat(off.prepare(list)).as("seed %d", seed).isSameAs(list);
+            Candidate candidate = candidate(text, Map.of("brand", "x"));
+            assertThat(off.prepare(candidate)).as("seed %d", seed).isSameAs(candidate.content());
             String once = query(on, text);
             assertThat(query(on, once)).as("seed %d", seed).isEqualTo(once);
         }
@@ -126,11 +118,13 @@ class PreparationTest {
     @Test
     void isPartOfTheEncoder() {
         try (QwenEncoder encoder = QwenEncoder.open(Golden.config("text.normalize", "true"))) {
-            assertThat(encoder.prepare(list("Ａ", "Ｂ", Map.of()))).isEqualTo(list("A", "B", Map.of()));
+            assertThat(encoder.prepare(new Content("Ａ", List.of())).text()).isEqualTo("A");
+            assertThat(encoder.prepare(candidate("Ｂ", Map.of())).text()).isEqualTo("B");
         }
         try (QwenEncoder encoder = QwenEncoder.open(Golden.config())) {
-            CandidateList list = list("Ａ", "Ｂ", Map.of());
-            assertThat(encoder.prepare(list)).isSameAs(list);
+            Candidate candidate = candidate("Ｂ", Map.of());
+            assertThat(encoder.prepare(candidate)).isSameAs(candidate.content());
+            assertThat(encoder.prepare(candidate.content())).isSameAs(candidate.content());
         }
     }
 
@@ -156,21 +150,14 @@ class PreparationTest {
     }
 
     private static String query(Preparation preparation, String text) {
-        return preparation.prepare(list(text, null, Map.of())).query().text();
+        return preparation.prepare(new Content(text, List.of(PICTURE))).text();
     }
 
     private static String text(Preparation preparation, String text, Map<String, String> attributes) {
-        return preparation
-                .prepare(list(null, text, attributes))
-                .candidates()
-                .get(0)
-                .content()
-                .text();
+        return preparation.prepare(candidate(text, attributes)).text();
     }
 
-    private static CandidateList list(String query, String text, Map<String, String> attributes) {
-        Candidate candidate = new Candidate("a", new Content(text, List.of(PICTURE)), 2.5, attributes, 1);
-        return new CandidateList(
-                "r", "judge", Map.of("group", "g"), new Content(query, List.of(PICTURE)), List.of(candidate), 3, 1000L);
+    private static Candidate candidate(String text, Map<String, String> attributes) {
+        return new Candidate("a", new Content(text, List.of(PICTURE)), 2.5, attributes, 1);
     }
 }

@@ -428,7 +428,12 @@ class ClusterTest {
 
         @Override
         public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease("faulty", List.of("cpu"), this::open, Duration.ofMinutes(5));
+            return Engines.lease(
+                    new Engines.Key("faulty", ""),
+                    List.of("cpu"),
+                    this::open,
+                    new QwenEngines(config).caller(),
+                    Duration.ofMinutes(5));
         }
 
         private Engine open(String device) {

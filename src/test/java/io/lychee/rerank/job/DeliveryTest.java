@@ -13,6 +13,7 @@ import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.CandidateListEncoder;
+import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
@@ -268,7 +269,8 @@ class DeliveryTest {
                     Lists.settings(60),
                     Ticker.system(),
                     QwenEngines.onDeath(OnDeath.EXIT));
-            engine.submit(Lists.of("q", 1), Lists.realtime()).join();
+            engine.submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
+                    .join();
         }
     }
 

@@ -323,7 +323,12 @@ class FuzzTest {
 
         @Override
         public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease("fuzz", List.of("cpu"), device -> new QwenEngines(config).open(), Duration.ZERO);
+            return Engines.lease(
+                    new Engines.Key("fuzz", ""),
+                    List.of("cpu"),
+                    device -> new QwenEngines(config).open(),
+                    new QwenEngines(config).caller(),
+                    Duration.ZERO);
         }
     }
 }

@@ -317,7 +317,12 @@ class PrometheusTest {
 
         @Override
         public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease("faulty", List.of("cpu"), this::open, Duration.ZERO);
+            return Engines.lease(
+                    new Engines.Key("faulty", ""),
+                    List.of("cpu"),
+                    this::open,
+                    new QwenEngines(config).caller(),
+                    Duration.ZERO);
         }
 
         private Engine open(String device) {

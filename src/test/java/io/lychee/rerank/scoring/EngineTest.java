@@ -3,7 +3,9 @@ package io.lychee.rerank.scoring;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
+import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
@@ -11,14 +13,22 @@ import io.lychee.rerank.domain.RerankedList;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 @Timeout(60)
 class EngineTest {
@@ -29,6 +39,7 @@ class EngineTest {
 
     @AfterEach
     void close() {
+        encoder.stuck.countDown();
         engine.close();
     }
 
@@ -99,7 +110,8 @@ class EngineTest {
 
     @Test
     void anImageHostThatNeverAnswersHoldsUpNoText() throws Exception {
-        CompletableFuture<RerankedList> held = engine.submit(Lists.withImages("held", 10, 1), realtimeNow());
+        CompletableFuture<RerankedList> held =
+                engine.submit(Lists.withImages("held", 10, 1), realtimeNow(), CallerSettings.NONE);
 
         assertThat(submit("q", List.of("a", "b")).get().status()).isEqualTo(ListStatus.COMPLETE);
         assertThat(held).isNotDone();
@@ -108,13 +120,214 @@ class EngineTest {
     @Test
     void theDeadlineIsKeptWhileTheDeviceIsBusy() throws Exception {
         scorer.hold = new CountDownLatch(1);
-        RerankedList answer =
-                engine.submit(Lists.of("q", 3, null, 50L), realtimeNow()).get();
+        RerankedList answer = engine.submit(Lists.of("q", 3, null, 50L), realtimeNow(), CallerSettings.NONE)
+                .get();
 
         assertThat(answer.status()).isEqualTo(ListStatus.UNSCORED);
         assertThat(answer.results()).extracting(RankedCandidate::reason).containsOnly(Reason.DEADLINE);
         scorer.hold.countDown();
         assertThat(submit("next", List.of("a")).get().status()).isEqualTo(ListStatus.COMPLETE);
+    }
+
+    @Test
+    void aListThatItsCallerGaveUpIsScoredForNobody() throws Exception {
+        scorer.hold = new CountDownLatch(1);
+        CompletableFuture<RerankedList> running = submit("running", List.of("a"));
+        while (scorer.passes.isEmpty()) {
+            Thread.onSpinWait(); // until the device has the first list
+        }
+        List<CompletableFuture<RerankedList>> givenUp = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            givenUp.add(submit("given-up-" + i, List.of("b", "c")));
+        }
+        givenUp.add(engine.submit(Lists.of("deadline", 2, null, 60_000L), realtimeNow(), CallerSettings.NONE));
+        CompletableFuture<RerankedList> live = submit("live", List.of("d"));
+        givenUp.add(running);
+        givenUp.forEach(answer -> answer.cancel(false));
+
+        assertThat(engine.stats().queue(io.lychee.rerank.domain.Lane.REALTIME).lists())
+                .isEqualTo(1);
+        scorer.hold.countDown();
+        assertThat(live.get().status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(scorer.passes).hasSize(2);
+        assertThat(scorer.passes.get(1).candidates()).isEqualTo(1);
+        assertThat(engine.stats().encodedBytes()).isZero();
+        assertThat(engine.stats().answered()).isEqualTo(1);
+    }
+
+    static Stream<Throwable> failures() {
+        return Stream.of(
+                new StackOverflowError(),
+                new UnsatisfiedLinkError("no libwebp"),
+                new OutOfMemoryError("heap"),
+                new IllegalStateException("a mistake"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("failures")
+    void whateverACandidateMakesTheEncoderThrowIsItsRejection(Throwable failure) throws Exception {
+        encoder.failure = failure;
+        RerankedList answer = submit("q", List.of("a", "throws", "b")).get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(answer.results()).extracting(RankedCandidate::id).containsExactly("c2", "c0");
+        assertThat(answer.leftOut()).singleElement().satisfies(candidate -> {
+            assertThat(candidate.reason()).isEqualTo(Reason.OVER_BUDGET);
+            assertThat(candidate.detail()).contains(failure.getClass().getSimpleName());
+        });
+        assertThat(engine.isDead()).isFalse();
+    }
+
+    @ParameterizedTest
+    @MethodSource("failures")
+    void whateverAQueryMakesTheEncoderThrowIsItsAnswer(Throwable failure) throws Exception {
+        encoder.failure = failure;
+        CandidateList texts = Lists.of("q", 2);
+        CandidateList list = new CandidateList(
+                "q", null, Map.of(), new Content("throws", List.of()), texts.candidates(), null, null);
+        RerankedList answer =
+                engine.submit(list, realtimeNow(), CallerSettings.NONE).get();
+
+        assertThat(answer.status()).isEqualTo(ListStatus.UNSCORED);
+        assertThat(answer.reason()).isEqualTo(Reason.OVER_BUDGET);
+        assertThat(answer.detail()).contains(failure.getClass().getSimpleName());
+        assertThat(answer.results()).hasSize(2);
+        assertThat(engine.isDead()).isFalse();
+    }
+
+    @Test
+    void textsArePreparedByEncodingThreads() throws Exception {
+        assertThat(submit("q", List.of("a", "b")).get().status()).isEqualTo(ListStatus.COMPLETE);
+
+        assertThat(encoder.preparing)
+                .isNotEmpty()
+                .allMatch(thread -> thread.getName().startsWith("lychee-encode"));
+    }
+
+    @Test
+    void whatHangsInTheEncoderIsRejectedUntilTooManyDo() throws Exception {
+        List<RuntimeException> deaths = new CopyOnWriteArrayList<>();
+        restart(Duration.ofMillis(100), deaths::add);
+        for (int i = 0; i < 2; i++) {
+            RerankedList answer = submit("q" + i, List.of("a", "hangs", "b")).get();
+            assertThat(answer.results()).extracting(RankedCandidate::id).containsExactly("c2", "c0");
+            assertThat(answer.leftOut()).singleElement().satisfies(candidate -> {
+                assertThat(candidate.reason()).isEqualTo(Reason.OVER_BUDGET);
+                assertThat(candidate.detail()).contains("image.decode-timeout");
+            });
+        }
+        assertThat(submit("texts", List.of("a", "b")).get().status()).isEqualTo(ListStatus.COMPLETE);
+        assertThat(deaths).isEmpty();
+
+        var unused = submit("one-too-many", List.of("hangs"));
+        while (deaths.isEmpty()) {
+            Thread.onSpinWait();
+        }
+        assertThat(deaths).singleElement().satisfies(death -> {
+            assertThat(((ScoringException) death).isHang()).isTrue();
+            assertThat(death).hasMessageContaining("encode.threads");
+        });
+        encoder.stuck.countDown();
+    }
+
+    @Test
+    void whatWaitsForItsTurnInTheEncoderDoesNotHang() throws Exception {
+        restart(Duration.ofMillis(20), error -> {});
+        CompletableFuture<RerankedList> answer = submit("q", List.of("a", "waits"));
+        long until = System.nanoTime() + Duration.ofMillis(100).toNanos();
+        while (System.nanoTime() < until) {
+            Thread.onSpinWait();
+        }
+        encoder.stuck.countDown();
+
+        assertThat(answer.get().leftOut()).isEmpty();
+    }
+
+    private void restart(Duration encodeTimeout, Consumer<RuntimeException> onDeath) {
+        engine.close();
+        EngineSettings settings = Lists.settings(100, 1 << 20, Duration.ofSeconds(60), encodeTimeout);
+        engine = new Engine(encoder, scorer, settings, Ticker.system(), onDeath);
+    }
+
+    @Test
+    void aLeaseThatIsClosedTakesItsOwnListsAlong() throws Exception {
+        scorer.hold = new CountDownLatch(1);
+        Engines.Lease leaving = Engines.lease("lists", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
+        try (Engines.Lease staying = Engines.lease("lists", List.of("cpu"), device -> null, Duration.ZERO)) {
+            for (int i = 0; i < 20; i++) {
+                var unused = leaving.submit(Lists.of("leaving" + i, 2), realtimeNow());
+            }
+            CompletableFuture<RerankedList> stays = staying.submit(Lists.of("stays", 2), realtimeNow());
+            leaving.close();
+
+            assertThat(engine.stats()
+                            .queue(io.lychee.rerank.domain.Lane.REALTIME)
+                            .lists())
+                    .isEqualTo(1);
+            scorer.hold.countDown();
+            assertThat(stays.get().status()).isEqualTo(ListStatus.COMPLETE);
+            assertThat(engine.stats().answered()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void callersThatShareAnEngineKeepTheirRulesAndTimeouts() throws Exception {
+        Rules dropAll = Rules.parse(List.of("all: score >= 0 -> drop"));
+        CompletableFuture<RerankedList> plain = submit("plain", List.of("a"));
+        CompletableFuture<RerankedList> dropped =
+                engine.submit(Lists.of("dropped", 1), realtimeNow(), new CallerSettings(dropAll, 0, 0));
+
+        assertThat(plain.get().results()).hasSize(1);
+        assertThat(dropped.get().leftOut()).extracting(RankedCandidate::rules).containsExactly(List.of("all"));
+        scorer.hold = new CountDownLatch(1);
+        RerankedList late = engine.submit(Lists.of("late", 1), realtimeNow(), new CallerSettings(Rules.NONE, 50, 0))
+                .get();
+        assertThat(late.reason()).isEqualTo(Reason.DEADLINE);
+        scorer.hold.countDown();
+    }
+
+    @Test
+    void aLoadCanBeInterruptedAndIsFoundByTheNextLease() throws Exception {
+        CountDownLatch loading = new CountDownLatch(1);
+        CountDownLatch loaded = new CountDownLatch(1);
+        AtomicInteger loads = new AtomicInteger();
+        Function<String, Engine> slow = device -> {
+            loads.incrementAndGet();
+            loading.countDown();
+            try {
+                loaded.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            return engine;
+        };
+        List<CompletableFuture<Boolean>> gaveUp = new ArrayList<>();
+        List<Thread> waiting = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
+            gaveUp.add(interrupted);
+            Thread thread = new Thread(() -> {
+                try {
+                    Engines.lease("slow", List.of("cpu"), slow, Duration.ofMinutes(5));
+                } catch (CancellationException e) {
+                    interrupted.complete(Thread.currentThread().isInterrupted());
+                }
+            });
+            thread.start();
+            waiting.add(thread);
+            loading.await();
+        }
+        waiting.forEach(Thread::interrupt);
+        for (CompletableFuture<Boolean> interrupted : gaveUp) {
+            assertThat(interrupted.get(20, TimeUnit.SECONDS))
+                    .as("interrupted still")
+                    .isTrue();
+        }
+        loaded.countDown();
+        try (Engines.Lease next = Engines.lease("slow", List.of("cpu"), slow, Duration.ZERO)) {
+            assertThat(next.engine()).isSameAs(engine);
+        }
+        assertThat(loads).hasValue(1);
     }
 
     @Test
@@ -172,7 +385,7 @@ class EngineTest {
         scorer.memory = 1;
         AtomicInteger deaths = new AtomicInteger();
         engine.close();
-        engine = new Engine(encoder, scorer, Lists.settings(6), Ticker.system(), deaths::incrementAndGet);
+        engine = new Engine(encoder, scorer, Lists.settings(6), Ticker.system(), error -> deaths.incrementAndGet());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 
         assertThatThrownBy(answer::get)
@@ -207,8 +420,7 @@ class EngineTest {
     void aHangingPassKillsTheEngine() {
         engine.close();
         scorer.hold = new CountDownLatch(1);
-        EngineSettings settings = new EngineSettings(
-                40, Duration.ofMillis(50), 100, 50, 2, 1 << 20, 4, 0.1, 0, Duration.ofMinutes(1), Rules.NONE, 0, 0);
+        EngineSettings settings = Lists.settings(40, 1 << 20, Duration.ofMillis(50), Duration.ofSeconds(60));
         engine = new Engine(encoder, scorer, settings, Ticker.system());
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 
@@ -291,7 +503,7 @@ class EngineTest {
     }
 
     private CompletableFuture<RerankedList> submit(String id, List<String> texts) {
-        return engine.submit(Lists.withTexts(id, texts, null, null), realtimeNow());
+        return engine.submit(Lists.withTexts(id, texts, null, null), realtimeNow(), CallerSettings.NONE);
     }
 
     private static Arrival realtimeNow() {

@@ -34,14 +34,13 @@ class LanesTest {
                     9000,
                     9000,
                     1,
+                    Duration.ofSeconds(60),
                     1L << 40,
+                    1000,
                     64,
                     0.1,
                     0,
-                    Duration.ofMinutes(1),
-                    Rules.NONE,
-                    0,
-                    0),
+                    Duration.ofMinutes(1)),
             new ModelInfo("test", "0"),
             PASS_TOKENS);
     private final ArrayDeque<Long> topic = new ArrayDeque<>();
@@ -204,12 +203,16 @@ class LanesTest {
 
     private PendingList add(Lane lane, long timestamp, int timeoutMs) {
         PendingList pending = new PendingList(
-                Lists.of("q", CANDIDATES), new Arrival(lane, timestamp, now()), timeoutMs, sequence++, ticker);
+                Lists.of("q", CANDIDATES),
+                new Arrival(lane, timestamp, now()),
+                Lists.timeout(timeoutMs),
+                sequence++,
+                ticker);
         scheduler.add(pending, ticker.nanos());
         if (!pending.answered) {
-            scheduler.encoded(new Scheduler.EncodeJob(pending, Scheduler.PREFIX), Lists.segment(PREFIX_TOKENS));
+            scheduler.encoded(new EncodeJob(pending, EncodeJob.PREFIX), Lists.segment(PREFIX_TOKENS));
             for (int i = 0; i < CANDIDATES; i++) {
-                scheduler.encoded(new Scheduler.EncodeJob(pending, i), Lists.segment(CANDIDATE_TOKENS));
+                scheduler.encoded(new EncodeJob(pending, i), Lists.segment(CANDIDATE_TOKENS));
             }
         }
         return pending;

@@ -5,6 +5,7 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Lane;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Small lists for tests of the scoring core. */
 public final class Lists {
+
+    /** As {@code image.max-bytes}. */
+    static final int IMAGE_BYTES = 1000;
 
     private Lists() {}
 
@@ -70,19 +74,27 @@ public final class Lists {
     }
 
     static EngineSettings settings(int passTokens, long encodeBytes) {
+        return settings(passTokens, encodeBytes, Duration.ofSeconds(60), Duration.ofSeconds(60));
+    }
+
+    public static EngineSettings settings(
+            int passTokens, long encodeBytes, Duration passTimeout, Duration encodeTimeout) {
         return new EngineSettings(
                 passTokens,
-                java.time.Duration.ofSeconds(60),
+                passTimeout,
                 100,
                 50,
                 2,
+                encodeTimeout,
                 encodeBytes,
+                IMAGE_BYTES,
                 4,
                 0.1,
                 0,
-                java.time.Duration.ofMinutes(1),
-                Rules.NONE,
-                0,
-                0);
+                Duration.ofMinutes(1));
+    }
+
+    static CallerSettings timeout(long timeoutMs) {
+        return new CallerSettings(Rules.NONE, timeoutMs, timeoutMs);
     }
 }

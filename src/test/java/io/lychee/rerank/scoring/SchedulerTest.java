@@ -67,23 +67,23 @@ class SchedulerTest {
                         settings.maxPairTokens(),
                         settings.trainedPairTokens(),
                         settings.encodeThreads(),
+                        settings.encodeTimeout(),
                         settings.encodeBytes(),
+                        settings.imageBytes(),
                         settings.fetches(),
                         settings.backfillMinShare(),
                         10,
-                        Duration.ofHours(1),
-                        settings.rules(),
-                        0,
-                        0),
+                        Duration.ofHours(1)),
                 MODEL,
                 Integer.MAX_VALUE);
         for (int round = 0; round < 2; round++) {
-            PendingList pending = new PendingList(Lists.of("a", 2), Lists.realtime(), 0, round, ticker);
+            PendingList pending =
+                    new PendingList(Lists.of("a", 2), Lists.realtime(), CallerSettings.NONE, round, ticker);
             keeping.add(pending, ticker.nanos());
-            while (keeping.hasJob()) {
-                Scheduler.EncodeJob job = keeping.takeJob();
-                keeping.fetched(job, List.of());
-                keeping.takeFetched();
+            while (keeping.encoding().hasJob()) {
+                EncodeJob job = keeping.encoding().takeJob();
+                keeping.encoding().fetched(job, List.of());
+                keeping.encoding().takeFetched();
                 keeping.encoded(job, Lists.segment(7 + job.index()));
             }
             Scheduler.PlannedPass planned = keeping.nextPass(ticker.nanos());
@@ -97,7 +97,7 @@ class SchedulerTest {
                     .satisfies(answered -> assertThat(answered.answer().results())
                             .extracting(RankedCandidate::score)
                             .containsExactly(0.5, 0.25));
-            assertThat(keeping.encodedBytes()).isZero();
+            assertThat(keeping.encoding().bytes()).isZero();
         }
         assertThat(keeping.scoreHits()).isEqualTo(2);
     }
@@ -112,7 +112,7 @@ class SchedulerTest {
     @Test
     void givesALongPairAPassOfItsOwnAndRejectsOneBeyondTheBound() {
         PendingList pending = add(Lists.of("a", 3));
-        encode(pending, Scheduler.PREFIX, 10);
+        encode(pending, EncodeJob.PREFIX, 10);
         encode(pending, 0, 60);
         encode(pending, 1, 91);
         encode(pending, 2, 5);
@@ -150,7 +150,7 @@ class SchedulerTest {
     @Test
     void answersWithWhatIsScoredWhenTheDeadlineComes() {
         PendingList pending = add(Lists.of("a", 4), Lane.REALTIME, 1000);
-        encode(pending, Scheduler.PREFIX, 10);
+        encode(pending, EncodeJob.PREFIX, 10);
         encode(pending, 2, 5);
         Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
         scheduler.scored(first, new float[] {0.7f}, new int[0], 1_000_000, ticker.nanos());
@@ -166,37 +166,44 @@ class SchedulerTest {
 
         scheduler.scored(running, new float[] {0.9f}, new int[0], 1_000_000, ticker.nanos());
         assertThat(answers()).as("a pass that comes too late changes nothing").isEmpty();
-        assertThat(scheduler.encodedBytes()).isZero();
-        assertThat(scheduler.hasJob()).as("work nobody waits for is dropped").isFalse();
+        assertThat(scheduler.encoding().bytes()).isZero();
+        assertThat(scheduler.encoding().hasJob())
+                .as("work nobody waits for is dropped")
+                .isFalse();
     }
 
     @Test
-    void answersAtOnceWhatNeedsNoDevice() {
+    void answersWhatNeedsNoDeviceWithoutOne() {
         add(Lists.of("empty", 0));
-        add(Lists.withTexts("blank", List.of(" ", ""), null, null));
-        CandidateList list = Lists.of("no-query", 2);
-        add(new CandidateList(
-                "no-query",
-                null,
-                Map.of(),
-                new io.lychee.rerank.domain.Content("  ", List.of()),
-                list.candidates(),
-                null,
-                null));
+        PendingList blank = add(Lists.of("blank", 2));
+        encode(blank, EncodeJob.PREFIX, 1);
+        scheduler.rejected(new EncodeJob(blank, 0), Reason.EMPTY, "nothing");
+        scheduler.rejected(new EncodeJob(blank, 1), Reason.EMPTY, "nothing");
+        for (Reason reason : List.of(Reason.QUERY_EMPTY, Reason.IMAGE_UNREADABLE)) {
+            PendingList noQuery = add(Lists.of("no-query", 2));
+            scheduler.rejected(new EncodeJob(noQuery, EncodeJob.PREFIX), reason, "nothing");
+        }
 
         List<RerankedList> answers = answers();
         assertThat(answers)
                 .extracting(RerankedList::status)
-                .containsExactly(ListStatus.COMPLETE, ListStatus.COMPLETE, ListStatus.UNSCORED);
+                .containsExactly(ListStatus.COMPLETE, ListStatus.COMPLETE, ListStatus.UNSCORED, ListStatus.UNSCORED);
         assertThat(answers.get(1).leftOut()).extracting(RankedCandidate::reason).containsOnly(Reason.EMPTY);
         assertThat(answers.get(2).reason()).isEqualTo(Reason.QUERY_EMPTY);
         assertThat(answers.get(2).results()).hasSize(2);
+        assertThat(answers.get(3).reason()).isEqualTo(Reason.QUERY_IMAGE);
+        assertThat(scheduler.encoding().hasWork()).isFalse();
+        assertThat(scheduler.encoding().bytes()).isZero();
     }
 
     @Test
     void stageLatenciesAddUpToTheTotal() {
-        PendingList pending =
-                new PendingList(Lists.of("a", 1), new Arrival(Lane.REALTIME, 999_000, 999_970), 0, sequence++, ticker);
+        PendingList pending = new PendingList(
+                Lists.of("a", 1),
+                new Arrival(Lane.REALTIME, 999_000, 999_970),
+                CallerSettings.NONE,
+                sequence++,
+                ticker);
         scheduler.add(pending, ticker.nanos());
         ticker.advanceMillis(20);
         encodeAll(pending, 10, 5);
@@ -253,10 +260,11 @@ class SchedulerTest {
     }
 
     private void ready(Scheduler fresh, Lane lane) {
-        PendingList pending = new PendingList(Lists.of("q", 1), new Arrival(lane, -1, 0), 0, sequence++, ticker);
+        PendingList pending =
+                new PendingList(Lists.of("q", 1), new Arrival(lane, -1, 0), CallerSettings.NONE, sequence++, ticker);
         fresh.add(pending, ticker.nanos());
-        fresh.encoded(new Scheduler.EncodeJob(pending, Scheduler.PREFIX), Lists.segment(10));
-        fresh.encoded(new Scheduler.EncodeJob(pending, 0), Lists.segment(30));
+        fresh.encoded(new EncodeJob(pending, EncodeJob.PREFIX), Lists.segment(10));
+        fresh.encoded(new EncodeJob(pending, 0), Lists.segment(30));
     }
 
     @Test
@@ -299,30 +307,30 @@ class SchedulerTest {
     void backfillGetsHalfOfTheFetches() {
         PendingList backfill = add(Lists.withImages("backfill", 10, 1), Lane.BACKFILL, 0);
         takePrefix(backfill);
-        Scheduler.EncodeJob first = scheduler.takeJob();
-        scheduler.takeJob();
-        assertThat(scheduler.hasJob()).as("two of four").isFalse();
+        EncodeJob first = scheduler.encoding().takeJob();
+        scheduler.encoding().takeJob();
+        assertThat(scheduler.encoding().hasJob()).as("two of four").isFalse();
 
         PendingList realtime = add(Lists.withImages("realtime", 10, 1), Lane.REALTIME, 0);
         takePrefix(realtime);
-        assertThat(scheduler.takeJob().owner()).isSameAs(realtime);
-        scheduler.takeJob();
-        assertThat(scheduler.hasJob()).as("four of four").isFalse();
-        scheduler.fetched(first, List.of(new byte[1000]));
-        assertThat(scheduler.encodedBytes()).isEqualTo(1000);
-        assertThat(scheduler.takeFetched().job()).isSameAs(first);
-        assertThat(scheduler.takeJob().owner()).isSameAs(realtime);
+        assertThat(scheduler.encoding().takeJob().owner()).isSameAs(realtime);
+        scheduler.encoding().takeJob();
+        assertThat(scheduler.encoding().hasJob()).as("four of four").isFalse();
+        scheduler.encoding().fetched(first, List.of(new byte[1000]));
+        assertThat(scheduler.encoding().bytes()).isEqualTo(1000);
+        assertThat(scheduler.encoding().takeFetched().job()).isSameAs(first);
+        assertThat(scheduler.encoding().takeJob().owner()).isSameAs(realtime);
     }
 
     private void takePrefix(PendingList pending) {
-        assertThat(scheduler.takeJob()).isEqualTo(new Scheduler.EncodeJob(pending, Scheduler.PREFIX));
+        assertThat(scheduler.encoding().takeJob()).isEqualTo(new EncodeJob(pending, EncodeJob.PREFIX));
     }
 
     @Test
     void aSlowHostHoldsUpOnlyWhatNeedsAFetch() {
         takePrefix(add(Lists.withImages("slow", 10, 1)));
         for (int i = 0; i < 4; i++) {
-            scheduler.takeJob();
+            scheduler.encoding().takeJob();
         }
         CandidateList texts = Lists.of("image-query", 2);
         add(new CandidateList(
@@ -333,17 +341,19 @@ class SchedulerTest {
                 texts.candidates(),
                 null,
                 null));
-        assertThat(scheduler.hasJob())
+        assertThat(scheduler.encoding().hasJob())
                 .as("four of four, and no candidate before its prefix")
                 .isFalse();
 
         PendingList text = add(Lists.of("text", 3));
-        for (int i = Scheduler.PREFIX; i < 3; i++) {
-            Scheduler.EncodeJob job = scheduler.takeJob();
-            assertThat(job).isEqualTo(new Scheduler.EncodeJob(text, i));
-            scheduler.fetched(job, List.of());
-            assertThat(scheduler.hasJob()).as("taken no faster than encoded").isFalse();
-            assertThat(scheduler.takeFetched().job()).isEqualTo(job);
+        for (int i = EncodeJob.PREFIX; i < 3; i++) {
+            EncodeJob job = scheduler.encoding().takeJob();
+            assertThat(job).isEqualTo(new EncodeJob(text, i));
+            scheduler.encoding().fetched(job, List.of());
+            assertThat(scheduler.encoding().hasJob())
+                    .as("taken no faster than encoded")
+                    .isFalse();
+            assertThat(scheduler.encoding().takeFetched().job()).isEqualTo(job);
             scheduler.encoded(job, Lists.segment(5));
         }
         assertThat(ids(scheduler.nextPass(ticker.nanos()))).containsExactly("text");
@@ -353,9 +363,9 @@ class SchedulerTest {
     void fetchedWorkThatNobodyWaitsForHoldsUpNothing() {
         PendingList expired = add(Lists.of("expired", 1));
         takePrefix(expired);
-        scheduler.fetched(new Scheduler.EncodeJob(expired, Scheduler.PREFIX), List.of());
+        scheduler.encoding().fetched(new EncodeJob(expired, EncodeJob.PREFIX), List.of());
         PendingList next = add(Lists.of("next", 1));
-        assertThat(scheduler.hasJob()).isFalse();
+        assertThat(scheduler.encoding().hasJob()).isFalse();
 
         scheduler.expire(expired);
         takePrefix(next);
@@ -365,17 +375,100 @@ class SchedulerTest {
     void fetchesAreCountedByImage() {
         PendingList three = add(Lists.withImages("three", 2, 3));
         takePrefix(three);
-        Scheduler.EncodeJob first = scheduler.takeJob();
-        assertThat(scheduler.hasJob()).as("three of four, and three more").isFalse();
+        EncodeJob first = scheduler.encoding().takeJob();
+        assertThat(scheduler.encoding().hasJob())
+                .as("three of four, and three more")
+                .isFalse();
         scheduler.fetchFailed(first, Reason.IMAGE_NOT_FOUND, "gone");
-        Scheduler.EncodeJob second = scheduler.takeJob();
+        EncodeJob second = scheduler.encoding().takeJob();
 
         PendingList eight = add(Lists.withImages("eight", 2, 8), Lane.BACKFILL, 0);
         takePrefix(eight);
-        assertThat(scheduler.hasJob()).isFalse();
+        assertThat(scheduler.encoding().hasJob()).isFalse();
         scheduler.fetchFailed(second, Reason.IMAGE_NOT_FOUND, "gone");
-        assertThat(scheduler.takeJob()).as("more than four, alone").isEqualTo(new Scheduler.EncodeJob(eight, 0));
-        assertThat(scheduler.hasJob()).isFalse();
+        assertThat(scheduler.encoding().takeJob()).as("more than four, alone").isEqualTo(new EncodeJob(eight, 0));
+        assertThat(scheduler.encoding().hasJob()).isFalse();
+    }
+
+    @Test
+    void imagesAreFetchedIntoBytesThatAreFree() {
+        EncodeQueue queue =
+                new Scheduler(Lists.settings(40, 4 * Lists.IMAGE_BYTES), MODEL, Integer.MAX_VALUE).encoding();
+        PendingList three = pending(Lists.withImages("three", 3, 3), Lane.REALTIME);
+        for (int i = 0; i < 3; i++) {
+            queue.add(new EncodeJob(three, i));
+        }
+        EncodeJob first = queue.takeJob();
+        assertThat(queue.reservedBytes()).isEqualTo(3 * Lists.IMAGE_BYTES);
+        assertThat(queue.hasJob()).as("one would fit, three more don't").isFalse();
+        PendingList text = pending(Lists.of("text", 1), Lane.REALTIME);
+        queue.add(new EncodeJob(text, 0));
+        assertThat(queue.takeJob().owner()).as("a slow host holds up no text").isSameAs(text);
+
+        queue.fetched(first, List.of(new byte[600], new byte[600], new byte[601]));
+        assertThat(queue.reservedBytes()).isZero();
+        assertThat(queue.bytes()).isEqualTo(1801);
+        assertThat(queue.takeFetched().job()).isEqualTo(first);
+        assertThat(queue.hasJob()).as("what is being encoded is in memory").isFalse();
+        PendingList later = pending(Lists.of("later", 1), Lane.REALTIME);
+        queue.add(new EncodeJob(later, 0));
+        assertThat(queue.hasJob())
+                .as("nor is the room for them filled by what is less urgent")
+                .isFalse();
+        queue.release(first);
+        EncodeJob second = queue.takeJob();
+        assertThat(second.owner()).isSameAs(three);
+
+        PendingList six = pending(Lists.withImages("six", 1, 6), Lane.REALTIME);
+        queue.remove(later);
+        queue.remove(three);
+        queue.add(new EncodeJob(six, 0));
+        assertThat(queue.hasJob()).as("larger than the bound, so alone").isFalse();
+        queue.fetchFailed(second);
+        assertThat(queue.takeJob().owner()).isSameAs(six);
+    }
+
+    private PendingList pending(CandidateList list, Lane lane) {
+        return new PendingList(list, now(lane), CallerSettings.NONE, sequence++, ticker);
+    }
+
+    @Test
+    void aListThatIsGivenUpLeavesNothing() {
+        for (int step = 0; step < 5; step++) {
+            PendingList pending = add(Lists.withImages("given-up", 3, 1));
+            EncodeQueue queue = scheduler.encoding();
+            takePrefix(pending);
+            EncodeJob job = queue.takeJob();
+            if (step > 0) {
+                queue.fetched(job, List.of(new byte[100]));
+            }
+            if (step > 1) {
+                assertThat(queue.takeFetched().job()).isEqualTo(job);
+            }
+            Scheduler.PlannedPass planned = null;
+            if (step > 2) {
+                scheduler.encoded(job, Lists.segment(5));
+                encode(pending, EncodeJob.PREFIX, 5);
+            }
+            if (step > 3) {
+                planned = scheduler.nextPass(ticker.nanos());
+            }
+            scheduler.cancel(pending);
+            if (step == 0) {
+                scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "cancelled");
+            } else if (step == 2) {
+                scheduler.encoded(job, Lists.segment(5));
+            } else if (step > 3) {
+                scheduler.scored(planned, new float[1], new int[0], 1_000_000, ticker.nanos());
+            }
+
+            assertThat(queue.hasWork()).as("step %d", step).isFalse();
+            assertThat(queue.bytes()).as("step %d", step).isZero();
+            assertThat(queue.reservedBytes()).as("step %d", step).isZero();
+            assertThat(scheduler.nextPass(ticker.nanos())).as("step %d", step).isNull();
+            assertThat(scheduler.queues(0)).as("step %d", step).isEmpty();
+            assertThat(answers()).as("step %d", step).isEmpty();
+        }
     }
 
     @Test
@@ -444,22 +537,30 @@ class SchedulerTest {
                 Lane lane = random.nextBoolean() ? Lane.REALTIME : Lane.BACKFILL;
                 long timeoutMs = deadlines ? 1 + random.nextInt(1000) : 0;
                 CandidateList list = Lists.withImages("q" + i, n, random.nextInt(7));
-                lists.add(new PendingList(list, now(lane), timeoutMs, sequence++, ticker));
+                lists.add(new PendingList(list, now(lane), Lists.timeout(timeoutMs), sequence++, ticker));
                 fresh.add(lists.get(i), ticker.nanos());
             }
             Lane last = Lane.REALTIME;
             boolean worked = true;
             while (worked) {
-                worked = fresh.hasJob();
-                while (fresh.hasJob() && random.nextInt(8) > 0) {
-                    Scheduler.EncodeJob job = fresh.takeJob();
-                    if (random.nextInt(20) == 0 && job.index() != Scheduler.PREFIX && deadlines) {
+                worked = fresh.encoding().hasJob();
+                while (fresh.encoding().hasJob() && random.nextInt(8) > 0) {
+                    EncodeJob job = fresh.encoding().takeJob();
+                    long reserved = fresh.encoding().reservedBytes();
+                    assertThat(reserved == 0
+                                    || reserved == (long) job.references() * Lists.IMAGE_BYTES
+                                    || reserved + fresh.encoding().bytes() <= settings.encodeBytes())
+                            .as("seed %d: bytes in memory and on their way", seed)
+                            .isTrue();
+                    if (random.nextInt(20) == 0 && job.index() != EncodeJob.PREFIX && deadlines) {
                         fresh.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "gone");
                     } else {
-                        fresh.fetched(job, List.of(new byte[random.nextInt(100)]));
+                        fresh.encoding().fetched(job, List.of(new byte[random.nextInt(100)]));
                     }
                 }
-                for (var work = fresh.takeFetched(); work != null; work = fresh.takeFetched()) {
+                for (var work = fresh.encoding().takeFetched();
+                        work != null;
+                        work = fresh.encoding().takeFetched()) {
                     fresh.encoded(work.job(), Lists.segment(1 + random.nextInt(20)));
                     worked = true;
                 }
@@ -498,7 +599,8 @@ class SchedulerTest {
                 assertThat(scored).as("seed %d", seed).hasSize(candidates);
             }
             assertThat(scored.values()).as("seed %d", seed).allMatch(times -> times == 1);
-            assertThat(fresh.encodedBytes()).as("seed %d", seed).isZero();
+            assertThat(fresh.encoding().bytes()).as("seed %d", seed).isZero();
+            assertThat(fresh.encoding().reservedBytes()).as("seed %d", seed).isZero();
             assertThat(fresh.queues(0)).as("seed %d", seed).isEmpty();
         }
     }
@@ -527,20 +629,21 @@ class SchedulerTest {
     }
 
     private PendingList add(CandidateList list, Lane lane, long timeoutMs) {
-        PendingList pending = new PendingList(list, new Arrival(lane, -1, 1_000_000), timeoutMs, sequence++, ticker);
+        PendingList pending =
+                new PendingList(list, new Arrival(lane, -1, 1_000_000), Lists.timeout(timeoutMs), sequence++, ticker);
         scheduler.add(pending, ticker.nanos());
         return pending;
     }
 
     private void encodeAll(PendingList pending, int prefixTokens, int candidateTokens) {
-        encode(pending, Scheduler.PREFIX, prefixTokens);
+        encode(pending, EncodeJob.PREFIX, prefixTokens);
         for (int i = 0; i < pending.outcomes.length; i++) {
             encode(pending, i, candidateTokens);
         }
     }
 
     private void encode(PendingList pending, int index, int tokens) {
-        scheduler.encoded(new Scheduler.EncodeJob(pending, index), Lists.segment(tokens));
+        scheduler.encoded(new EncodeJob(pending, index), Lists.segment(tokens));
     }
 
     private List<Scheduler.PlannedPass> score() {

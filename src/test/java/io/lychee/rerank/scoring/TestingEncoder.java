@@ -1,18 +1,42 @@
 package io.lychee.rerank.scoring;
 
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 
 /**
  * Text to one token a character; "bad" is rejected, "no-image" can't be fetched, "broken-fetch" by an error of ours;
- * images are never answered.
+ * "throws" by any; images are never answered.
  */
 public final class TestingEncoder implements Encoder {
 
     volatile boolean closed;
+
+    /** What the text "throws" makes it throw. */
+    volatile Throwable failure = new IllegalStateException();
+
+    /** Until it is counted down, "hangs" keeps a processor busy, and "waits" none. */
+    final CountDownLatch stuck = new CountDownLatch(1);
+
+    /** Threads that prepared a text. */
+    final Set<Thread> preparing = ConcurrentHashMap.newKeySet();
+
+    @Override
+    public Content prepare(Content query) {
+        preparing.add(Thread.currentThread());
+        return query;
+    }
+
+    @Override
+    public Content prepare(Candidate candidate) {
+        return prepare(candidate.content());
+    }
 
     @Override
     public CompletableFuture<List<byte[]>> fetch(Content content) {
@@ -27,6 +51,9 @@ public final class TestingEncoder implements Encoder {
 
     @Override
     public Segment encodePrefix(String instruction, Content query, List<byte[]> images) {
+        if ("throws".equals(query.text())) {
+            throwAny();
+        }
         return segment(query);
     }
 
@@ -35,7 +62,34 @@ public final class TestingEncoder implements Encoder {
         if ("bad".equals(candidate.text())) {
             throw new RejectedException(Reason.IMAGE_UNREADABLE, "broken");
         }
+        if (candidate.isEmpty()) {
+            throw new RejectedException(Reason.EMPTY, "nothing");
+        }
+        if ("throws".equals(candidate.text())) {
+            throwAny();
+        }
+        while ("hangs".equals(candidate.text()) && stuck.getCount() > 0) {
+            Thread.onSpinWait();
+        }
+        if ("waits".equals(candidate.text())) {
+            await();
+        }
         return segment(candidate);
+    }
+
+    private void await() {
+        try {
+            stuck.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void throwAny() {
+        if (failure instanceof Error error) {
+            throw error;
+        }
+        throw (RuntimeException) failure;
     }
 
     private static Segment segment(Content content) {
