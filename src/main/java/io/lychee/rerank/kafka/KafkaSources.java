@@ -6,6 +6,7 @@ import io.lychee.rerank.domain.Lane;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
+import org.apache.flink.api.connector.source.Source;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
@@ -27,9 +28,11 @@ public final class KafkaSources {
     }
 
     /** The lane's topic up to these offsets. */
-    public static KafkaSource<SourceRecord> boundedLists(
+    public static Source<SourceRecord, ?, ?> boundedLists(
             RerankConfig.Kafka kafka, Lane lane, Map<TopicPartition, Long> ends) {
-        return builder(kafka, lane).setBounded(OffsetsInitializer.offsets(ends)).build();
+        return new BoundedSource(builder(kafka, lane)
+                .setBounded(OffsetsInitializer.offsets(ends))
+                .build());
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {
