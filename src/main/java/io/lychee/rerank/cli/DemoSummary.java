@@ -3,9 +3,11 @@ package io.lychee.rerank.cli;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
+import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.evaluation.Ndcg;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +52,8 @@ final class DemoSummary {
     private final long start = System.nanoTime();
     private int lists;
     private long pairs;
+    private long candidates;
+    private final Map<Reason, Long> rejected = new EnumMap<>(Reason.class);
     private @Nullable Double lastBefore;
     private @Nullable Double lastAfter;
 
@@ -59,6 +63,10 @@ final class DemoSummary {
         pairs += answer.results().stream()
                 .filter(c -> c.status() == CandidateStatus.SCORED)
                 .count();
+        candidates += list.candidates().size();
+        answer.leftOut().stream()
+                .filter(c -> c.status() == CandidateStatus.REJECTED)
+                .forEach(c -> rejected.merge(Objects.requireNonNull(c.reason()), 1L, Long::sum));
         List<Integer> judged = list.candidates().stream()
                 .map(Candidate::relevance)
                 .map(r -> Objects.requireNonNullElse(r, 0))
@@ -107,6 +115,7 @@ final class DemoSummary {
         Map<String, Object> figures = new LinkedHashMap<>();
         figures.put("lists", lists);
         figures.put("pairs", pairs);
+        figures.put("rejected", rejected);
         figures.put("pairs_per_second", round(pairs / seconds()));
         figures.put("ndcg_at_10", quality);
         return figures;
@@ -133,6 +142,9 @@ final class DemoSummary {
                 List.of(
                         new String[] {"latency of a list", "p50", "p99"},
                         new String[] {"all lists sent at once", millis(sorted, 0.5), millis(sorted, 0.99)}));
+        if (!rejected.isEmpty()) {
+            printer.table(new Rejections(rejected, candidates).summary(), List.of());
+        }
     }
 
     private static String millis(List<Long> sorted, double quantile) {

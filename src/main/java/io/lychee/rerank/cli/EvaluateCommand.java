@@ -14,6 +14,7 @@ import io.lychee.rerank.evaluation.Report;
 import io.lychee.rerank.evaluation.Scores;
 import io.lychee.rerank.evaluation.TrecFiles;
 import io.lychee.rerank.evaluation.TrecRuns;
+import io.lychee.rerank.job.OutputFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,8 +23,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -96,6 +99,7 @@ final class EvaluateCommand implements Callable<Integer> {
         checkFile(qrels, "--qrels");
         runs.forEach(run -> checkFile(run, "--run"));
         checkFile(input, "--input");
+        checkOutputs();
         Measures measures = new Measures(cutoffs, level);
         Bootstrap bootstrap = new Bootstrap(samples, seed);
         List<JudgedQuery> queries = read();
@@ -119,6 +123,22 @@ final class EvaluateCommand implements Callable<Integer> {
             print(measures, quality, groups, scores);
         }
         return 0;
+    }
+
+    private void checkOutputs() throws IOException {
+        List<Path> inputs = Stream.concat(
+                        runs.stream(),
+                        Stream.of(Optional.ofNullable(lists), Optional.ofNullable(qrels), Optional.ofNullable(input))
+                                .flatMap(Optional::stream))
+                .toList();
+        if (report != null) {
+            OutputFiles.check(report, inputs, "--report");
+        }
+        if (runsFolder != null) {
+            for (String name : TrecRuns.FILES) {
+                OutputFiles.check(runsFolder.resolve(name), inputs, "--write-runs");
+            }
+        }
     }
 
     private void checkUse() {

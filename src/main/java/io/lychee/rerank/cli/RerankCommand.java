@@ -7,9 +7,12 @@ import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.BackfillJob;
 import io.lychee.rerank.job.InputFiles;
+import io.lychee.rerank.job.OutputFiles;
+import io.lychee.rerank.job.Tally;
 import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,7 +22,10 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** {@code ./lychee rerank}: what ends, files or a topic, into a file or topics. */
 @Command(
@@ -27,7 +33,7 @@ import picocli.CommandLine.Option;
         description = {
             "Reranks the candidate lists of files, or of the backfill topic up to where it ends now.",
             "Answers in a file come in the input's order. A run that was cut off goes on where it was; the exit code is 0"
-                    + " only when every list came out."
+                    + " only when every list came out, and few candidates were rejected."
         })
 final class RerankCommand implements Callable<Integer> {
 
@@ -78,11 +84,26 @@ final class RerankCommand implements Callable<Integer> {
     @Option(names = "--restart", description = "Forget what an earlier run with this output has done.")
     private boolean restart;
 
+    @Option(
+            names = "--max-rejected",
+            paramLabel = "PERCENT",
+            defaultValue = "10",
+            description = "Of all candidates; with more of them rejected the exit code is 1. Default: ${DEFAULT-VALUE}")
+    private double maxRejected;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
     @Override
     public Integer call() throws IOException {
-        Path output = to.output == null ? null : InputFiles.absolute(to.output);
+        if (!(maxRejected >= 0 && maxRejected <= 100)) {
+            throw new ParameterException(
+                    spec.commandLine(), "--max-rejected is " + maxRejected + "; expected a number from 0 to 100");
+        }
+        Path output = to.output == null ? null : OutputFiles.resolve(to.output, "--output");
         RerankConfig config = config(output);
-        List<Path> inputs = InputFiles.of(from.input, output == null ? List.of() : BackfillJob.outputs(output), config);
+        List<Path> inputs = InputFiles.of(from.input, BackfillJob.outputs(config, output), config);
         if (restart && inputs.isEmpty() && config.kafka().startingOffsets() != StartingOffsets.EARLIEST) {
             // the parts that would be thrown away hold records behind which the group's offsets lie already
             throw new ConfigException("--restart with --from-topic and %s %s would leave out what the earlier run read;"
@@ -91,31 +112,44 @@ final class RerankCommand implements Callable<Integer> {
                                     config.kafka().startingOffsets())
                     + " expected earliest, or the same command without --restart");
         }
-        QwenEngines engines = new QwenEngines(config);
         try (BackfillJob job = new BackfillJob(config, inputs, output)) {
             BackfillJob.Progress begun = job.begin(restart);
-            // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
-            try (Engines.Lease lease = engines.lease()) {
-                long answered = lease.sum(EngineStats::answered);
-                long unscored = lease.sum(EngineStats::unscored);
-                Progress progress = new Progress(begun.done(), begun.total(), lease);
-                BackfillJob.Result result =
-                        job.run(engines, () -> lease.sum(EngineStats::answered) - answered, progress::show);
-                // topics count what this run wrote
-                long earlier = output == null ? begun.done() : 0;
-                progress.finish(earlier + result.answered() + result.deadLetters());
-                return report(result, begun.total(), lease.sum(EngineStats::unscored) - unscored, output, config);
+            if (!job.isFinished()) {
+                run(job, begun, new QwenEngines(config));
             }
+            return report(job.complete(), begun.total(), output, config);
         }
     }
 
-    private int report(
-            BackfillJob.Result result, long lists, long unscored, @Nullable Path output, RerankConfig config) {
+    private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngines engines) throws IOException {
+        // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
+        try (Engines.Lease lease = engines.lease()) {
+            long answered = lease.sum(EngineStats::answered);
+            Progress progress = new Progress(begun.done(), begun.total(), lease);
+            Tally tally = job.run(engines, () -> lease.sum(EngineStats::answered) - answered, progress::show);
+            progress.finish(tally.answers() + tally.deadLetters());
+        }
+    }
+
+    private int report(BackfillJob.Result result, long lists, @Nullable Path output, RerankConfig config) {
         Object target = output == null ? config.kafka().backfillResultsTopic() : output;
         System.err.println(result.answered() + " lists reranked: " + target);
-        if (unscored > 0) {
-            System.err.println("lychee: " + unscored
+        if (result.tally().unscored() > 0) {
+            System.err.println("lychee: " + result.tally().unscored()
                     + " of them have no score (status UNSCORED); each candidate there says why in reason and detail");
+        }
+        int exitCode = 0;
+        Rejections rejections =
+                new Rejections(result.tally().rejected(), result.tally().candidates());
+        if (rejections.count() > 0) {
+            System.err.println("lychee: " + rejections.summary());
+        }
+        if (rejections.exceed(maxRejected)) {
+            System.err.println("lychee: that is more than %s %% (--max-rejected); %s"
+                    .formatted(
+                            BigDecimal.valueOf(maxRejected).stripTrailingZeros().toPlainString(),
+                            rejections.advice(config)));
+            exitCode = 1;
         }
         if (result.deadLetters() > 0) {
             Object dead = output == null ? config.kafka().deadLettersTopic() : BackfillJob.deadLetters(output);
@@ -123,12 +157,12 @@ final class RerankCommand implements Callable<Integer> {
                     + " could not be read; they lie with their reasons in " + dead);
             return 1;
         }
-        // how many records a topic has is known about; how many a run that went on has written to one, not at all
+        // how many records a topic has is known about
         if (output != null && !from.topic && result.answered() != lists) {
             System.err.println("lychee: " + lists + " lists went in; were files changed meanwhile?");
             return 1;
         }
-        return 0;
+        return exitCode;
     }
 
     private RerankConfig config(@Nullable Path output) {

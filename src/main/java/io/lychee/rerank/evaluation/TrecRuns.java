@@ -19,14 +19,21 @@ public final class TrecRuns {
 
     private static final Pattern PLAIN = Pattern.compile("[^\\s\\p{Z}\\p{C}]+");
 
+    private static final String BEFORE = "before.run";
+    private static final String AFTER = "after.run";
+    private static final String QRELS = "qrels.txt";
+
+    /** Names the files that {@link #write} writes. */
+    public static final List<String> FILES = List.of(BEFORE, AFTER, QRELS);
+
     private TrecRuns() {}
 
-    /** Writes {@code before.run}, {@code after.run} and {@code qrels.txt}; earlier ones are replaced. */
+    /** Writes {@link #FILES}; earlier ones are replaced. */
     public static void write(Path folder, List<JudgedQuery> queries) throws IOException {
         Files.createDirectories(folder);
-        run(folder.resolve("before.run"), queries, query -> Objects.requireNonNull(query.before()));
-        run(folder.resolve("after.run"), queries, JudgedQuery::after);
-        try (BufferedWriter out = Files.newBufferedWriter(folder.resolve("qrels.txt"))) {
+        run(folder.resolve(BEFORE), queries, query -> Objects.requireNonNull(query.before()));
+        run(folder.resolve(AFTER), queries, JudgedQuery::after);
+        try (BufferedWriter out = Files.newBufferedWriter(folder.resolve(QRELS))) {
             for (JudgedQuery query : queries) {
                 boolean plain = idsArePlain(query);
                 for (Place place : Objects.requireNonNull(query.before())) {

@@ -12,35 +12,24 @@ import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
-import org.apache.flink.api.common.JobExecutionResult;
 import org.apache.flink.api.common.JobID;
-import org.apache.flink.api.common.accumulators.LongCounter;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.api.common.functions.OpenContext;
-import org.apache.flink.api.common.functions.RichMapFunction;
 import org.apache.flink.api.common.serialization.Encoder;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
@@ -55,6 +44,7 @@ import org.apache.flink.streaming.api.functions.sink.filesystem.BucketAssigner;
 import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.SimpleVersionedStringSerializer;
 import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.util.FileUtils;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -69,30 +59,28 @@ import org.slf4j.LoggerFactory;
 public final class BackfillJob implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(BackfillJob.class);
-    private static final String RESULTS = "results";
-    private static final String DEAD_LETTERS = "dead-letters";
     private static final String PARTS = ".parts";
-    private static final String DISCARDED = ".discarded";
     private static final Duration BROKER = Duration.ofSeconds(10);
     private static final Duration SAVE_PROGRESS = Duration.ofSeconds(2);
-
-    /** A disk with less is full. */
-    private static final long LEAST_ROOM_BYTES = 1 << 20;
-
-    /** What a system says when it is not the disk that is full, but a file or an account. */
-    private static final List<String> NO_ROOM = List.of("No space left", "File too large", "Disk quota exceeded");
 
     private final RerankConfig config;
     private final List<Path> inputs;
     private final @Nullable Path output;
     private final Path parts;
-    private @Nullable FileChannel lock;
+    private final RunFolder folder;
+    private boolean finished;
     private @Nullable String transactions;
     private Map<TopicPartition, Long> ends = Map.of();
     private Progress progress = new Progress(0, 0);
 
-    /** @param answered records that became answers; {@code deadLetters} those that could not be read */
-    public record Result(long answered, long deadLetters) {}
+    /**
+     * A run that is done, also where it was cut off meanwhile.
+     *
+     * @param answered records that became answers
+     * @param deadLetters those that could not be read
+     * @param tally what a version that did not count yet has done is missing there
+     */
+    public record Result(long answered, long deadLetters, Tally tally) {}
 
     /**
      * How far a run was when it was cut off, about.
@@ -109,7 +97,12 @@ public final class BackfillJob implements AutoCloseable {
         this.config = config;
         this.inputs = inputs;
         this.output = output;
-        this.parts = output == null
+        this.parts = parts(config, output);
+        this.folder = new RunFolder(parts);
+    }
+
+    private static Path parts(RerankConfig config, @Nullable Path output) {
+        return output == null
                 ? InputFiles.absolute(config.kafka().backfillResultsTopic() + PARTS)
                 : beside(output, PARTS);
     }
@@ -119,9 +112,14 @@ public final class BackfillJob implements AutoCloseable {
         return beside(output, ".dead-letters.jsonl");
     }
 
-    /** All that a run with this {@code output} writes: never its input. */
-    public static List<Path> outputs(Path output) {
-        return List.of(output, deadLetters(output), beside(output, PARTS), beside(beside(output, PARTS), DISCARDED));
+    /** All that a run with this {@code output}, null for the topics, writes: never its input. */
+    public static List<Path> outputs(RerankConfig config, @Nullable Path output) {
+        Path parts = parts(config, output);
+        List<Path> folders = List.of(parts, RunFolder.discarded(parts));
+        return output == null
+                ? folders
+                : Stream.concat(Stream.of(output, deadLetters(output)), folders.stream())
+                        .toList();
     }
 
     private static Path beside(Path output, String suffix) {
@@ -142,82 +140,87 @@ public final class BackfillJob implements AutoCloseable {
      */
     public Progress begin(boolean restart) throws IOException {
         try {
-            checkOutput();
+            if (output != null) {
+                OutputFiles.requireReplaceable(output, "--output");
+                OutputFiles.requireReplaceable(deadLetters(output), "--output");
+            }
             checkTopics();
-            open();
-            transactions = transactions();
-            if (restart) {
-                discard();
-                open();
-                transactions = transactions();
-            }
-            ends = inputs.isEmpty() ? ends() : Map.of();
-            progress = readProgress();
-            boolean counted = progress.total() > 0;
-            if (!counted) {
-                long total = inputs.isEmpty()
-                        ? new BrokerCheck(config.kafka(), BROKER)
-                                .waiting(config.kafka().backfillTopic())
-                        : InputFiles.count(inputs, config);
-                progress = new Progress(0, total);
-            }
+            folder.open(restart);
+            transactions = folder.transactions();
+            String topic = config.kafka().backfillTopic();
+            ends = inputs.isEmpty() ? folder.ends(topic, () -> broker().ends(topic)) : Map.of();
+            Progress saved = folder.progress();
+            progress = saved != null
+                    ? saved
+                    : new Progress(0, inputs.isEmpty() ? broker().waiting(topic) : InputFiles.count(inputs, config));
             // only now, so that a damaged file can be mended without --restart
-            checkSameRun();
-            if (!counted) {
-                saveProgress(0);
+            folder.requireSame(description());
+            if (saved == null) {
+                folder.save(progress);
             }
+            finished = folder.isFinished();
             return progress;
         } catch (IOException e) {
-            throwIfNoRoom(e);
+            folder.requireRoom(e);
+            throw e;
+        }
+    }
+
+    private BrokerCheck broker() {
+        return new BrokerCheck(config.kafka(), BROKER);
+    }
+
+    /** Tells whether only {@link #complete} is left to do; after {@link #begin}. */
+    public boolean isFinished() {
+        return finished;
+    }
+
+    /**
+     * Runs until every record is answered or dead, unless an earlier process has; after {@link #begin}.
+     *
+     * @param answered how many lists the engine has answered in this run so far
+     * @param whileRunning called a few times a second, for progress
+     * @return what was answered, by earlier processes too
+     * @throws ConfigException when there is no room for the output
+     */
+    public Tally run(EngineFactory engines, LongSupplier answered, Runnable whileRunning) throws IOException {
+        try {
+            if (!finished) {
+                execute(build(engines), answered, whileRunning);
+                finished = true;
+            }
+            return folder.tally();
+        } catch (IOException | IllegalStateException e) {
+            folder.requireRoom(e);
             throw e;
         }
     }
 
     /**
-     * Runs until every record is answered or dead; after {@link #begin}.
+     * Makes one file of the parts, commits where the topic was read to, and deletes the parts; after {@link #run}. What
+     * fails is done by the next run, which scores nothing again. From the moment the parts are gone until the process
+     * has told its exit code, there is one gap: a run killed there is done, and the same command begins another.
      *
-     * @param answered how many lists the engine has answered in this run so far
-     * @param whileRunning called a few times a second, for progress
-     * @throws ConfigException when there is no room for the output
+     * @throws ConfigException when there is no room for the output, or the group is in use
      */
-    public Result run(EngineFactory engines, LongSupplier answered, Runnable whileRunning) throws IOException {
+    public Result complete() throws IOException {
         try {
-            if (output == null) {
-                JobExecutionResult result = execute(build(engines), answered, whileRunning);
-                commit();
-                discard();
-                return new Result(result.getAccumulatorResult(RESULTS), result.getAccumulatorResult(DEAD_LETTERS));
-            }
-            // Flink drops the checkpoints of a finished job: where joining fails, nothing else tells that all is done
-            Path finished = parts.resolve("finished.txt");
-            if (!Files.exists(finished)) {
-                execute(build(engines), answered, whileRunning);
-                Files.createFile(finished);
-            }
-            long lines = Parts.join(parts.resolve(RESULTS), output);
-            long dead = Parts.join(parts.resolve(DEAD_LETTERS), deadLetters(output));
-            if (dead == 0) {
-                Files.deleteIfExists(deadLetters(output));
+            Tally tally = folder.tally();
+            long answers = tally.answers();
+            long dead = tally.deadLetters();
+            if (output != null) {
+                answers = Parts.join(parts.resolve(RunFolder.RESULTS), folder.joining(), output);
+                dead = Parts.join(parts.resolve(RunFolder.DEAD_LETTERS), folder.joining(), deadLetters(output));
+                if (dead == 0) {
+                    Files.deleteIfExists(deadLetters(output));
+                }
             }
             commit();
-            discard();
-            return new Result(lines, dead);
-        } catch (IOException | IllegalStateException e) {
-            throwIfNoRoom(e);
+            folder.discard();
+            return new Result(answers, dead, tally);
+        } catch (IOException e) {
+            folder.requireRoom(e);
             throw e;
-        }
-    }
-
-    private void checkOutput() {
-        if (output == null) {
-            return;
-        }
-        Path folder = output.getParent();
-        if (folder == null || !Files.isDirectory(folder) || !Files.isWritable(folder)) {
-            throw new ConfigException("folder " + folder + " is not there or can't be written (--output)");
-        }
-        if (Files.isDirectory(output)) {
-            throw new ConfigException(output + " is a folder; expected a file name (--output)");
         }
     }
 
@@ -233,75 +236,30 @@ public final class BackfillJob implements AutoCloseable {
         if (topics.isEmpty()) {
             return;
         }
-        BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
-        List<String> warnings = new ArrayList<>(broker.check(topics));
+        List<String> warnings = new ArrayList<>(broker().check(topics));
         if (output == null) {
-            warnings.addAll(broker.checkDelivery());
+            warnings.addAll(broker().checkDelivery());
         }
         warnings.forEach(LOG::warn);
     }
 
-    /** Takes the folder of parts for this process; two would write into each other's. */
-    private void open() throws IOException {
-        Files.createDirectories(parts);
-        lock = FileChannel.open(parts.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        try {
-            if (lock.tryLock() != null) {
-                return;
-            }
-        } catch (OverlappingFileLockException e) {
-            // by this very process
-        }
-        throw new ConfigException(parts + " is in use by another run");
-    }
-
-    /** What is part of this run's transaction ids and of no other's, also after it was cut off or begun anew. */
-    private String transactions() throws IOException {
-        Path file = parts.resolve("transactions.txt");
-        if (!Files.exists(file)) {
-            write(file, transactions == null ? "bounded-" + UUID.randomUUID() : transactions);
-        }
-        return Files.readString(file);
-    }
-
-    /** Where the topic ended when the run began, also after it was cut off: a line for each partition. */
-    private Map<TopicPartition, Long> ends() throws IOException {
-        String topic = config.kafka().backfillTopic();
-        Path file = parts.resolve("ends.txt");
-        if (!Files.exists(file)) {
-            StringBuilder lines = new StringBuilder();
-            new BrokerCheck(config.kafka(), BROKER)
-                    .ends(topic)
-                    .forEach((partition, end) -> lines.append("%d %d%n".formatted(partition.partition(), end)));
-            write(file, lines.toString());
-        }
-        Map<TopicPartition, Long> ends = new HashMap<>();
-        for (String line : Files.readAllLines(file)) {
-            String[] numbers = line.split(" ", 2);
-            ends.put(new TopicPartition(topic, Integer.parseInt(numbers[0])), Long.parseLong(numbers[1]));
-        }
-        return ends;
-    }
-
     /** Flink commits what its last checkpoint covers only if it gets to it before the job has ended. */
     private void commit() {
-        if (!ends.isEmpty()) {
-            new BrokerCheck(config.kafka(), BROKER).commit(ends);
+        try {
+            if (!ends.isEmpty()) {
+                broker().commit(ends);
+            }
+        } catch (KafkaException e) {
+            throw new ConfigException(
+                    "every list is answered, but where the topic was read to could not be committed for the group "
+                            + config.kafka().groupId() + " (kafka.group-id): " + e.getMessage()
+                            + "; give the same command again, which only commits, when nothing else uses the group",
+                    e);
         }
     }
 
-    /** In one step first, so that a run that is killed meanwhile does not leave half of its parts to the next. */
-    private void discard() throws IOException {
-        Path discarded = beside(parts, DISCARDED);
-        FileUtils.deleteDirectory(discarded.toFile());
-        Files.move(parts, discarded, StandardCopyOption.ATOMIC_MOVE);
-        close();
-        // Flink's own way, because its cluster may still be clearing away the checkpoints
-        FileUtils.deleteDirectory(discarded.toFile());
-    }
-
-    /** Parts of another input, or of other settings, must not end up in one file. */
-    private void checkSameRun() throws IOException {
+    /** Describes inputs and settings, without the clients' properties, which may hold passwords. */
+    private String description() throws IOException {
         StringBuilder run = new StringBuilder();
         for (Path input : inputs) {
             run.append(
@@ -310,7 +268,6 @@ public final class BackfillJob implements AutoCloseable {
         run.append("%s%n%s%n%s%n%s%n%s%n"
                 .formatted(config.model(), config.prompt(), config.preparation(), config.limits(), config.rules()));
         if (inputs.isEmpty() || output == null) {
-            // not the clients' properties, which may hold passwords
             run.append("%s %s %s %s%n"
                     .formatted(
                             config.kafka().bootstrapServers(),
@@ -318,37 +275,7 @@ public final class BackfillJob implements AutoCloseable {
                             config.kafka().backfillTopic(),
                             config.kafka().backfillResultsTopic()));
         }
-        Path marker = parts.resolve("run.txt");
-        if (!Files.exists(marker)) {
-            write(marker, run.toString());
-        } else if (!Files.readString(marker).contentEquals(run)) {
-            throw new ConfigException(parts + " holds parts of another run (see run.txt there);"
-                    + " --restart deletes them and begins anew");
-        }
-    }
-
-    private Progress readProgress() throws IOException {
-        Path saved = parts.resolve("progress.txt");
-        if (!Files.exists(saved)) {
-            return progress;
-        }
-        String[] numbers = Files.readString(saved).strip().split(" of ", 2);
-        return new Progress(Long.parseLong(numbers[0]), Long.parseLong(numbers[1]));
-    }
-
-    private void saveProgress(long answered) {
-        try {
-            write(parts.resolve("progress.txt"), progress.done() + answered + " of " + progress.total() + "\n");
-        } catch (IOException e) {
-            LOG.info("progress is not saved, so that a later run will estimate the time left badly: {}", e.toString());
-        }
-    }
-
-    /** Wholly or not at all. */
-    private static void write(Path file, String text) throws IOException {
-        Path unfinished = beside(file, ".unfinished");
-        Files.writeString(unfinished, text);
-        Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        return run.toString();
     }
 
     private StreamExecutionEnvironment build(EngineFactory engines) throws IOException {
@@ -356,19 +283,21 @@ public final class BackfillJob implements AutoCloseable {
         defaults.set(CheckpointingOptions.CHECKPOINT_STORAGE, "filesystem");
         defaults.set(
                 CheckpointingOptions.CHECKPOINTS_DIRECTORY,
-                parts.resolve("checkpoints").toUri().toString());
+                folder.checkpoints().toUri().toString());
         defaults.set(
                 CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
                 ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
         defaults.set(RestartStrategyOptions.RESTART_STRATEGY, "none");
+        defaults.set(CheckpointingOptions.ENABLE_CHECKPOINTS_AFTER_TASKS_FINISH, true);
         Configuration flink = RerankJob.settings(config, defaults);
-        Optional<Path> checkpoint = lastCheckpoint();
+        flink.addAll(defaults); // over flink.*: what a run goes on from, and when it is done, depends on them
+        Optional<Path> checkpoint = folder.lastCheckpoint();
         if (checkpoint.isPresent()) {
             flink.set(StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.get().toString());
         } else if (!inputs.isEmpty()) {
             // all files are read again; of a topic, answers are kept, because its offsets may be committed already
-            FileUtils.deleteDirectory(parts.resolve(RESULTS).toFile());
-            FileUtils.deleteDirectory(parts.resolve(DEAD_LETTERS).toFile());
+            FileUtils.deleteDirectory(parts.resolve(RunFolder.RESULTS).toFile());
+            FileUtils.deleteDirectory(parts.resolve(RunFolder.DEAD_LETTERS).toFile());
         }
         // one reader and one writer keep the order; the engine is what takes the time
         StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(1, flink);
@@ -382,39 +311,17 @@ public final class BackfillJob implements AutoCloseable {
                                 noWatermarks,
                                 "files")
                         .uid("files");
-        DataStream<OutputRecord> reranked =
-                RerankJob.rerank(records, config, engines, Lane.BACKFILL, !inputs.isEmpty());
+        DataStream<OutputRecord> reranked = RerankJob.rerank(records, config, engines, Lane.BACKFILL, !inputs.isEmpty())
+                .transform("tally", OutputRecord.TYPE, new TallyOperator(folder.finished()))
+                .uid("tally");
         if (output == null) {
-            reranked.map(new Count())
-                    .returns(OutputRecord.TYPE)
-                    .sinkTo(KafkaSinks.outputs(
+            reranked.sinkTo(KafkaSinks.outputs(
                             config.kafka(), Lane.BACKFILL, Objects.requireNonNull(transactions, "begin() first")))
                     .uid("topic-outputs");
         } else {
             reranked.sinkTo(sink()).name("outputs").uid("outputs");
         }
         return env;
-    }
-
-    /** Of this run; one that goes on counts anew. */
-    private static final class Count extends RichMapFunction<OutputRecord, OutputRecord> {
-
-        private static final long serialVersionUID = 1;
-
-        private final LongCounter results = new LongCounter();
-        private final LongCounter deadLetters = new LongCounter();
-
-        @Override
-        public void open(OpenContext context) {
-            getRuntimeContext().addAccumulator(RESULTS, results);
-            getRuntimeContext().addAccumulator(DEAD_LETTERS, deadLetters);
-        }
-
-        @Override
-        public OutputRecord map(OutputRecord record) {
-            (record.deadLetter ? deadLetters : results).add(1);
-            return record;
-        }
     }
 
     private FileSink<OutputRecord> sink() {
@@ -434,7 +341,7 @@ public final class BackfillJob implements AutoCloseable {
 
         @Override
         public String getBucketId(OutputRecord record, Context context) {
-            return record.deadLetter ? DEAD_LETTERS : RESULTS;
+            return record.deadLetter ? RunFolder.DEAD_LETTERS : RunFolder.RESULTS;
         }
 
         @Override
@@ -443,17 +350,7 @@ public final class BackfillJob implements AutoCloseable {
         }
     }
 
-    private Optional<Path> lastCheckpoint() {
-        try (Stream<Path> files = Files.walk(parts.resolve("checkpoints"))) {
-            return files.filter(f -> f.endsWith("_metadata"))
-                    .map(Path::getParent)
-                    .max(Comparator.comparing(checkpoint -> checkpoint.toFile().lastModified()));
-        } catch (IOException e) {
-            return Optional.empty(); // none was made yet
-        }
-    }
-
-    private JobExecutionResult execute(StreamExecutionEnvironment env, LongSupplier answered, Runnable whileRunning) {
+    private void execute(StreamExecutionEnvironment env, LongSupplier answered, Runnable whileRunning) {
         try (EmbeddedFlink job = EmbeddedFlink.start(env, "lychee-rerank backfill", new JobID())) {
             var done = job.result();
             long saved = System.nanoTime();
@@ -461,7 +358,7 @@ public final class BackfillJob implements AutoCloseable {
                 whileRunning.run();
                 if (System.nanoTime() - saved > SAVE_PROGRESS.toNanos()) {
                     saved = System.nanoTime();
-                    saveProgress(answered.getAsLong());
+                    folder.save(new Progress(progress.done() + answered.getAsLong(), progress.total()));
                 }
                 try {
                     done.get(300, TimeUnit.MILLISECONDS);
@@ -469,7 +366,7 @@ public final class BackfillJob implements AutoCloseable {
                     // still running
                 }
             }
-            return done.get();
+            var unused = done.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted", e);
@@ -480,26 +377,9 @@ public final class BackfillJob implements AutoCloseable {
         }
     }
 
-    private void throwIfNoRoom(Exception failure) {
-        Path folder = parts.getParent();
-        boolean full = folder != null && folder.toFile().getUsableSpace() < LEAST_ROOM_BYTES;
-        for (Throwable cause = failure; cause != null && !full; cause = cause.getCause()) {
-            full = NO_ROOM.stream().anyMatch(String.valueOf(cause.getMessage())::contains);
-        }
-        if (full) {
-            throw new ConfigException(
-                    "no room is left to write below " + folder + "; what is finished is kept in " + parts
-                            + ": make room and give the same command again",
-                    failure);
-        }
-    }
-
     /** Leaves the parts to other processes. */
     @Override
     public void close() throws IOException {
-        if (lock != null) {
-            lock.close();
-            lock = null;
-        }
+        folder.close();
     }
 }

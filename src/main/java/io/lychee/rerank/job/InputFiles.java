@@ -30,14 +30,16 @@ public final class InputFiles {
      * Every file once, sorted by its path. A folder stands for the files below it that are called {@code .jsonl},
      * {@code .ndjson} or {@code .avro}, also with {@code .gz}; a glob for all that it matches.
      *
-     * @param outputs files and folders; neither they nor what lies below them is read
-     * @throws ConfigException when a name stands for nothing, a file can't be read, or there are too many
+     * @param outputs files and folders; neither they nor what lies below them is read, by whatever path
+     * @throws ConfigException when a name stands for nothing or for an output, a file can't be read, or there are too
+     *     many
      */
     public static List<Path> of(Collection<String> names, Collection<Path> outputs, RerankConfig config) {
         int max = config.inputs().maxFiles();
         TreeSet<Path> files = new TreeSet<>();
+        List<Path> existing = outputs.stream().filter(Files::exists).toList();
         for (String name : names) {
-            List<Path> found = find(name, file -> outputs.stream().noneMatch(file::startsWith), max);
+            List<Path> found = find(name, existing, max);
             if (found.isEmpty()) {
                 throw new ConfigException("no file " + absolute(name) + " that can be read (--input)");
             }
@@ -59,11 +61,28 @@ public final class InputFiles {
         return folder == null ? path : folder;
     }
 
-    private static List<Path> find(String name, Predicate<Path> taken, int max) {
+    private static boolean isOutput(Path file, List<Path> outputs) {
+        try {
+            for (Path output : outputs) {
+                if (OutputFiles.covers(output, file)) {
+                    return true;
+                }
+            }
+            return false;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static List<Path> find(String name, List<Path> outputs, int max) {
         boolean glob = GLOB.matcher(name).find() && !Files.exists(Path.of(name));
         Path path = absolute(name);
         if (!glob && !Files.isDirectory(path)) {
-            return Files.isRegularFile(path) && Files.isReadable(path) && taken.test(path) ? List.of(path) : List.of();
+            if (isOutput(path, outputs)) {
+                throw new ConfigException(
+                        path + " is an input, and would be replaced or deleted: name another --output");
+            }
+            return Files.isRegularFile(path) && Files.isReadable(path) ? List.of(path) : List.of();
         }
         Path folder = folder(name);
         int depth = Integer.MAX_VALUE;
@@ -77,7 +96,7 @@ public final class InputFiles {
             // one more than may be, to see that there are too many
             return below.filter(Files::isRegularFile)
                     .filter(wanted)
-                    .filter(taken)
+                    .filter(file -> !isOutput(file, outputs))
                     .limit(max + 1L)
                     .toList();
         } catch (IOException | UncheckedIOException e) {

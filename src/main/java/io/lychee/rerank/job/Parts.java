@@ -28,10 +28,10 @@ final class Parts {
     /**
      * Joins the finished parts of a folder into one file, in order and without the positions.
      *
+     * @param unfinished what becomes {@code output} in one step, when it is whole
      * @return how many lines were written
      */
-    static long join(Path folder, Path output) throws IOException {
-        Path unfinished = output.resolveSibling(output.getFileName() + ".joining");
+    static long join(Path folder, Path unfinished, Path output) throws IOException {
         long lines = 0;
         try (BufferedWriter writer = Files.newBufferedWriter(unfinished)) {
             for (Path part : sorted(folder)) {

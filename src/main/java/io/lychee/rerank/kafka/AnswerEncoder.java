@@ -2,6 +2,9 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.RankedCandidate;
+import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -9,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.apache.avro.generic.GenericRecord;
 
 /**
@@ -69,8 +73,21 @@ public final class AnswerEncoder {
         out.headerNames = headers.names();
         out.headerValues = headers.values();
         out.position = origin.position;
+        count(answer, out);
         out.value = fit(Answers.toRecord(answer), lost, budget - out.size());
         return out;
+    }
+
+    /** Counts before the answer is shortened. */
+    private static void count(RerankedList answer, OutputRecord out) {
+        out.unscored = answer.status() == ListStatus.UNSCORED;
+        out.candidates = answer.results().size() + answer.leftOut().size();
+        out.rejected = Stream.concat(answer.results().stream(), answer.leftOut().stream())
+                .filter(candidate -> candidate.score() == null)
+                .map(RankedCandidate::reason)
+                .filter(reason -> reason != null && reason != Reason.DEADLINE)
+                .map(String::valueOf)
+                .toArray(String[]::new);
     }
 
     private byte[] fit(GenericRecord answer, List<String> lost, long room) {

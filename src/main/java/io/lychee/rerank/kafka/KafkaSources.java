@@ -38,7 +38,7 @@ public final class KafkaSources {
         KafkaSource<SourceRecord> source = builder(config.kafka(), lane)
                 .setBounded(OffsetsInitializer.offsets(ends))
                 .build();
-        return new TrackedSource<>(source, config, lane, commits);
+        return new TrackedSource<>(new BoundedSource(source), config, lane, commits);
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {

@@ -24,6 +24,15 @@ public final class OutputRecord {
     /** That of the record that this is the answer to; files are put in this order. */
     public long position;
 
+    /** Of the answer; 0 in a dead letter. */
+    public int candidates;
+
+    /** Names of reasons, one for each candidate that could not be scored whatever the time. */
+    public String[] rejected = {};
+
+    /** The answer has no score at all. */
+    public boolean unscored;
+
     public OutputRecord() {}
 
     /** Bytes of key, headers and value on the wire, at most. */

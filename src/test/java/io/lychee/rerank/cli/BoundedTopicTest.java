@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -81,6 +82,29 @@ class BoundedTopicTest {
         assertThat(dead.out()).contains("\"offset\":" + LISTS);
         Cli consumed =
                 Cli.run("consume", "--conf", conf.toString(), "--lane", "backfill", "--max", String.valueOf(LISTS));
+        assertThat(ids(consumed.out().lines().toList())).isEqualTo(expected(0));
+    }
+
+    /** Wherever in its end the kill hits, before Flink has dropped the checkpoints or after. */
+    @Test
+    void whatIsKilledAtItsEndIsCompletedAndAnswersOnce() throws Exception {
+        Path input = lists(0);
+        Path parts = Path.of("results-of-" + broker.folder().getFileName() + ".parts");
+        List<String> command = List.of("rerank", "--conf", conf.toString(), "--input", input.toString(), "--to-topic");
+        try (ChildProcess killed = ChildProcess.start(folder.resolve("killed.log"), command.toArray(String[]::new))) {
+            while (!Files.exists(parts.resolve("finished.txt"))) {
+                assertThat(killed.process().waitFor(1, TimeUnit.MILLISECONDS))
+                        .as("it ended before it could be killed: %s", killed.output())
+                        .isFalse();
+            }
+        }
+
+        Cli completed = Cli.run(command.toArray(String[]::new));
+
+        assertThat(completed.exitCode()).as(completed.err()).isZero();
+        assertThat(completed.err()).contains(LISTS + " lists reranked");
+        assertThat(parts).doesNotExist();
+        Cli consumed = Cli.run("consume", "--conf", conf.toString(), "--lane", "backfill", "--idle", "5");
         assertThat(ids(consumed.out().lines().toList())).isEqualTo(expected(0));
     }
 

@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class EvaluateCommandTest {
 
@@ -145,5 +147,37 @@ class EvaluateCommandTest {
 
     private static String round(JsonNode number) {
         return String.format(Locale.ROOT, "%.4f", number.asDouble());
+    }
+
+    /** Inputs, links and devices are left as they are, before anything is computed. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            --report     | answers.jsonl | is an input
+            --report     | other/answers.jsonl | is an input
+            --report     | link.html | is a symbolic link
+            --report     | /dev/null | is a device, pipe or socket
+            --write-runs | linked | is a symbolic link
+            --write-runs | given | is an input
+            """)
+    void nothingElseIsReplaced(String option, String path, String message) throws Exception {
+        Path answers = Files.writeString(folder.resolve("answers.jsonl"), "{}");
+        Files.createSymbolicLink(folder.resolve("other"), folder);
+        Files.createSymbolicLink(folder.resolve("link.html"), folder.resolve("page.html"));
+        Files.createSymbolicLink(
+                Files.createDirectory(folder.resolve("linked")).resolve("qrels.txt"), folder.resolve("mine.txt"));
+        Files.createLink(Files.createDirectory(folder.resolve("given")).resolve("after.run"), answers);
+
+        Cli refused = Cli.run(
+                "evaluate",
+                "--lists",
+                answers.toString(),
+                option,
+                folder.resolve(path).toString());
+
+        assertThat(refused.exitCode()).isEqualTo(1);
+        assertThat(refused.err()).contains(message).contains("(" + option + ")");
+        assertThat(answers).hasContent("{}");
+        assertThat(folder.resolve("page.html")).doesNotExist();
+        assertThat(folder.resolve("mine.txt")).doesNotExist();
     }
 }

@@ -25,6 +25,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code ./lychee rerank} on the golden checkpoint: Flink, engine and network as they ship. */
 @Timeout(300)
@@ -93,7 +96,7 @@ class RerankCommandTest {
         ((ArrayNode) list.get("candidates").get(1).get("images")).add("file:../../../etc/hostname");
         Files.writeString(input, list + "\n");
 
-        assertThat(rerank().exitCode()).isZero();
+        assertThat(rerank("--max-rejected", "50").exitCode()).isZero();
 
         JsonNode answer = answers().get(0);
         assertThat(answer.get("status").asText()).isEqualTo("COMPLETE");
@@ -123,11 +126,121 @@ class RerankCommandTest {
         candidate(list, "a", JSON.readTree("{\"text\":\"b\"}"));
         Files.writeString(input, list + "\n");
 
-        Cli run = rerank();
+        Cli run = rerank("--max-rejected", "100");
 
         assertThat(run.exitCode()).isZero();
-        assertThat(run.err()).contains("1 lists reranked").contains("1 of them have no score");
+        assertThat(run.err())
+                .contains("1 lists reranked")
+                .contains("1 of them have no score")
+                .contains("1 of 1 candidates were rejected: QUERY_IMAGE 1");
         assertThat(answers().get(0).get("status").asText()).isEqualTo("UNSCORED");
+    }
+
+    /** Lists that lose most of their candidates are COMPLETE all the same: 5 of 8 candidates are rejected. */
+    @ParameterizedTest
+    @CsvSource({"62.5, 0", "62.4, 1", "100, 0", "0, 1"})
+    void moreRejectionsThanAllowedAreAnError(String percent, int exitCode) throws IOException {
+        ObjectNode bare = list("bare", JSON.readTree("{\"text\":\"red\"}"));
+        candidate(bare, "a", JSON.readTree("{\"text\":\"red dress\"}"));
+        candidate(bare, "b", JSON.readTree("{\"text\":\"\"}"));
+        ObjectNode lost = list("lost", JSON.readTree("{\"text\":\"red\"}"));
+        for (int i = 0; i < 4; i++) {
+            candidate(lost, "x" + i, JSON.readTree("{\"images\":[\"nowhere.png\"]}"));
+        }
+        candidate(lost, "y", JSON.readTree("{\"images\":[\"exact.png\"]}"));
+        candidate(lost, "z", JSON.readTree("{\"text\":\"mug\"}"));
+        Files.writeString(input, bare + "\n" + lost + "\n");
+
+        Cli run = rerank("--max-rejected", percent);
+
+        assertThat(run.exitCode()).as(run.err()).isEqualTo(exitCode);
+        assertThat(answers()).allMatch(answer -> answer.get("status").asText().equals("COMPLETE"));
+        assertThat(run.err()).contains("5 of 8 candidates were rejected: IMAGE_NOT_FOUND 4, EMPTY 1");
+        if (exitCode == 1) {
+            assertThat(run.err())
+                    .contains("more than " + percent + " % (--max-rejected); file: images are looked up below " + folder
+                            + " (image.roots)");
+        }
+    }
+
+    @Test
+    void theDefaultAllowsFewRejections() throws IOException {
+        ObjectNode list = list("q", JSON.readTree("{\"text\":\"red\"}"));
+        for (int i = 0; i < 9; i++) {
+            candidate(list, "a" + i, JSON.readTree("{\"text\":\"red dress\"}"));
+        }
+        Files.writeString(input, list + "\n");
+        Cli none = rerank();
+        assertThat(none.exitCode()).isZero();
+        assertThat(none.err()).doesNotContain("rejected");
+
+        candidate(list, "b", JSON.readTree("{}"));
+        Files.writeString(input, list + "\n");
+        Cli few = rerank();
+        assertThat(few.exitCode()).isZero();
+        assertThat(few.err()).contains("1 of 10 candidates were rejected: EMPTY 1");
+
+        candidate(list, "c", JSON.readTree("{}"));
+        Files.writeString(input, list + "\n");
+        assertThat(rerank().exitCode()).isEqualTo(1);
+        for (String wrong : List.of("-1", "101", "NaN")) {
+            assertThat(rerank("--max-rejected", wrong).exitCode()).isEqualTo(2);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"lists.jsonl", "other/lists.jsonl", "hard.jsonl", "link.jsonl", "images/../lists.jsonl"})
+    void theOutputIsNoInputByWhateverPath(String path) throws IOException {
+        write(input, "q0");
+        String before = Files.readString(input);
+        Files.createSymbolicLink(folder.resolve("other"), folder);
+        Files.createLink(folder.resolve("hard.jsonl"), input);
+        Files.createSymbolicLink(folder.resolve("link.jsonl"), input);
+        output = folder.resolve(path);
+
+        Cli refused = rerank();
+
+        assertThat(refused.exitCode()).isEqualTo(1);
+        assertThat(refused.err()).contains("lychee: ").contains("--output");
+        assertThat(input).hasContent(before);
+        assertThat(folder.resolve("link.jsonl")).isSymbolicLink();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"out.jsonl.parts", "out.jsonl.parts.discarded"})
+    void aFolderOfSomebodyElseIsLeftAlone(String name) throws IOException {
+        write(input, "q0");
+        Path photo = Files.createDirectory(folder.resolve(name)).resolve("photo.jpg");
+        Files.writeString(photo, "mine");
+        for (String[] options : new String[][] {{}, {"--restart"}}) {
+            Cli refused = rerank(options);
+            assertThat(refused.exitCode()).isEqualTo(1);
+            assertThat(refused.err()).contains("was not made by lychee rerank").contains("move it away");
+            assertThat(photo).hasContent("mine");
+        }
+    }
+
+    @Test
+    void devicesAndPipesAreNoOutputAndAFileIsReplacedAtTheEndOnly() throws Exception {
+        write(input, "q0");
+        Path fifo = folder.resolve("fifo");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+        for (Path device : List.of(Path.of("/dev/null"), Path.of("/dev/stdout"), fifo)) {
+            output = device;
+            Cli refused = rerank();
+            assertThat(refused.exitCode()).isEqualTo(1);
+            assertThat(refused.err()).contains(device + " is a ").contains("can be read with cat");
+        }
+
+        output = folder.resolve("out.jsonl");
+        Files.writeString(output, "of before");
+        Files.createDirectory(folder.resolve("out.jsonl.dead-letters.jsonl"));
+        assertThat(rerank().err()).contains("out.jsonl.dead-letters.jsonl is a folder");
+        assertThat(output).hasContent("of before");
+        Files.delete(folder.resolve("out.jsonl.dead-letters.jsonl"));
+        assertThat(rerank().exitCode()).isZero();
+        assertThat(answers()).hasSize(1);
     }
 
     @Test
@@ -233,8 +346,11 @@ class RerankCommandTest {
         Path lists = Files.createDirectory(folder.resolve("lists"));
         write(lists.resolve("a.jsonl"), "a0");
         output = lists.resolve("out.jsonl");
-        write(Files.createDirectory(lists.resolve("out.jsonl.parts")).resolve("left.jsonl"), "left0");
-        write(Files.createDirectory(lists.resolve("out.jsonl.parts.discarded")).resolve("left.jsonl"), "left1");
+        for (String parts : List.of("out.jsonl.parts", "out.jsonl.parts.discarded")) {
+            Path left = Files.createDirectories(lists.resolve(parts).resolve("results"));
+            write(left.resolve("left.jsonl"), "left");
+            Files.writeString(left.resolveSibling("version.txt"), "lychee-rerank run, version 1\n");
+        }
 
         Cli run = run(lists + "/**");
 
@@ -268,6 +384,7 @@ class RerankCommandTest {
     @Test
     void partsOfAnotherRunAreNotMixedIn() throws IOException {
         Files.createDirectory(folder.resolve("out.jsonl.parts"));
+        Files.createFile(folder.resolve("out.jsonl.parts/lock"));
         Files.writeString(folder.resolve("out.jsonl.parts/run.txt"), "something else");
         ObjectNode list = list("q", JSON.readTree("{\"text\":\"a\"}"));
         Files.writeString(input, list + "\n");

@@ -20,32 +20,24 @@ class ResumeTest {
     void theSameCommandFinishesWhatAKilledRunBegan() throws Exception {
         Backfill backfill = new Backfill(folder, 1500);
         backfill.prepare();
+        // of each list, one candidate is rejected
+        Path lists = folder.resolve("lists.jsonl");
+        Files.writeString(lists, Files.readString(lists).replace("\"mug\"", "\"\""));
         backfill.killOnceFinished(1, 0);
         List<String> done = backfill.finishedLines();
         assertThat(done).as("finished before the kill").isNotEmpty().hasSizeLessThan(backfill.lists());
 
         Cli resumed = Cli.run(backfill.command());
 
-        assertThat(resumed.exitCode()).as(resumed.err()).isZero();
+        assertThat(resumed.exitCode()).as(resumed.err()).isEqualTo(1);
+        assertThat(resumed.err())
+                .as("counted over both processes")
+                .contains("1,500 of 6,000 candidates were rejected: EMPTY 1,500");
         backfill.assertEveryListOnceInOrder();
         assertThat(Files.readAllLines(backfill.output()))
                 .as("what was finished is not done again")
                 .containsAll(done);
         assertThat(resumed.err()).as("progress counts what was done before").contains("1500 of 1500 lists, ");
-    }
-
-    @Test
-    void whatCouldNotBeJoinedIsJoinedByTheSameCommand() throws Exception {
-        Backfill backfill = new Backfill(folder, 50);
-        backfill.prepare();
-        // in the way once: joining clears it away when it fails
-        Files.createDirectory(folder.resolve("out.jsonl.joining"));
-        assertThat(Cli.run(backfill.command()).exitCode()).isNotZero();
-        assertThat(backfill.output()).doesNotExist();
-
-        Cli joined = Cli.run(backfill.command());
-        assertThat(joined.exitCode()).as(joined.err()).isZero();
-        backfill.assertEveryListOnceInOrder();
     }
 
     /** A file that may not grow stands for a disk that is full: it needs no privileges. */

@@ -118,7 +118,8 @@ class BoundedRunsTest {
             }
             try (BackfillJob job = new BackfillJob(config, List.of(input), null)) {
                 var unused = job.begin(false);
-                return job.run(engines, () -> 0, () -> {});
+                assertThat(job.run(engines, () -> 0, () -> {}).answers()).isEqualTo(1);
+                return job.complete();
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
