@@ -5,8 +5,8 @@ import java.nio.ByteBuffer;
 import javax.imageio.stream.ImageInputStreamImpl;
 
 /**
- * Feeds bytes in memory to ImageIO without a copy or a file. Remembers whether a reader wanted more than there is, since
- * some fill in grey instead of failing, and stops a reader at the deadline. One thread.
+ * Feeds bytes in memory to ImageIO without a copy or a file. Remembers whether a reader wanted more than there is,
+ * since some fill in grey instead of failing, and stops a reader at the deadline. One thread.
  */
 final class ByteArrayImageInput extends ImageInputStreamImpl {
 

@@ -1,16 +1,15 @@
 package io.lychee.rerank.encoding;
 
 import java.io.IOException;
-import java.util.Arrays;
 
 /**
  * Places an animation's first frame where its file says; pixels.
  *
- * @param background grey level of what the frame leaves open
+ * @param background colour of what the frame leaves open, 0xRRGGBB
  */
 record Canvas(int width, int height, int left, int top, int background) {
 
-    static final int WHITE = 255;
+    static final int WHITE = 0xffffff;
     static final int BLACK = 0;
 
     /** @throws IOException when the frame doesn't lie on the canvas */
@@ -23,7 +22,12 @@ record Canvas(int width, int height, int left, int top, int background) {
                     .formatted(frame.width(), frame.height(), left, top, width, height));
         }
         byte[] rgb = new byte[3 * width * height];
-        Arrays.fill(rgb, (byte) background);
+        for (int i = 0; i < 3; i++) {
+            rgb[i] = (byte) (background >> (16 - 8 * i));
+        }
+        for (int filled = 3; filled < rgb.length; filled *= 2) {
+            System.arraycopy(rgb, 0, rgb, filled, Math.min(filled, rgb.length - filled));
+        }
         int row = 3 * frame.width();
         for (int y = 0; y < frame.height(); y++) {
             deadline.check();

@@ -3,7 +3,10 @@ package io.lychee.rerank.encoding;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Reads the orientation from an EXIF block's first directory, once through its entries; broken ones end it, as in Pillow. */
+/**
+ * Reads the orientation from an EXIF block's first directory, once through its entries; broken ones end it, as in
+ * Pillow.
+ */
 final class Exif {
 
     private static final int ORIENTATION = 0x0112;
@@ -66,8 +69,7 @@ final class Exif {
         return switch (type) {
             case 3 -> Short.toUnsignedInt(tiff.getShort(at));
             case 4, 13 -> Integer.toUnsignedLong(tiff.getInt(at));
-            case 5 ->
-                (double) Integer.toUnsignedLong(tiff.getInt(at)) / Integer.toUnsignedLong(tiff.getInt(at + 4));
+            case 5 -> (double) Integer.toUnsignedLong(tiff.getInt(at)) / Integer.toUnsignedLong(tiff.getInt(at + 4));
             case 6 -> tiff.get(at);
             case 8 -> tiff.getShort(at);
             case 9 -> tiff.getInt(at);

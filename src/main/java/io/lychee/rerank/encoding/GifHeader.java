@@ -50,13 +50,22 @@ record GifHeader(Canvas canvas, ByteBuffer pixels) {
                 Math.max(u16(data, 8), top + u16(data, image + 7)),
                 left,
                 top,
-                Canvas.WHITE);
+                control < 0 ? firstColour(data, palette, image) : Canvas.WHITE);
         ByteBuffer pixels = ByteBuffer.allocate(data.length + CONTROL_BYTES).put(data, 0, palette);
         if (control >= 0) {
             pixels.put(new byte[] {EXTENSION, (byte) CONTROL, 4, 1, 0, 0, data[control + 6], 0});
         }
         pixels.put(data, image, data.length - image);
         return new GifHeader(canvas, pixels.flip());
+    }
+
+    /** Looks up what Pillow fills the canvas with where no colour is transparent. */
+    private static int firstColour(byte[] data, int palette, int image) {
+        boolean own = (data[image + 9] & 0x80) != 0;
+        int at = own ? image + 10 : 13;
+        return (own || palette > 13) && at + 2 < data.length
+                ? (data[at] & 0xff) << 16 | (data[at + 1] & 0xff) << 8 | (data[at + 2] & 0xff)
+                : Canvas.BLACK;
     }
 
     private static int u16(byte[] data, int at) {

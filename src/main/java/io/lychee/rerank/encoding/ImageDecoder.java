@@ -76,9 +76,8 @@ final class ImageDecoder {
     <T> T decode(byte[] data, Use<T> use) throws RejectedException {
         checkBytes(data.length, maxBytes);
         ImageFormat format = ImageFormat.of(data)
-                .orElseThrow(() -> unreadable(
-                        "the file of %d bytes %s; expected JPEG, PNG, WebP, GIF or BMP"
-                                .formatted(data.length, ImageFormat.describe(data))));
+                .orElseThrow(() -> unreadable("the file of %d bytes %s; expected JPEG, PNG, WebP, GIF or BMP"
+                        .formatted(data.length, ImageFormat.describe(data))));
         String file = "the %s file of %d bytes".formatted(format, data.length);
         try {
             return decode(format, data, use);
@@ -119,25 +118,32 @@ final class ImageDecoder {
         return switch (format) {
             case JPEG -> {
                 JpegHeader header = JpegHeader.of(data);
-                yield read(JPEG, header.pixels(), null, header.orientation(), use, (reader, deadline) ->
-                        JpegColors.toRgb(reader.readRaster(0, null), header, deadline));
+                yield read(
+                        JPEG,
+                        header.pixels(),
+                        null,
+                        header.orientation(),
+                        use,
+                        (reader, deadline) -> JpegColors.toRgb(reader.readRaster(0, null), header, deadline));
             }
             case PNG -> {
                 PngChunks chunks = PngChunks.of(data);
                 yield read(PNG, chunks.pixels(), null, chunks.orientation(), use, ImageDecoder::readJdk);
             }
-            case BMP ->
-                read(BMP, BmpHeader.pixels(data), null, Orientation.UPRIGHT, use, ImageDecoder::readJdk);
+            case BMP -> read(BMP, BmpHeader.pixels(data), null, Orientation.UPRIGHT, use, ImageDecoder::readJdk);
             case GIF -> {
                 GifHeader header = GifHeader.of(data);
-                yield read(
-                        GIF, header.pixels(), header.canvas(), Orientation.UPRIGHT, use, ImageDecoder::readJdk);
+                yield read(GIF, header.pixels(), header.canvas(), Orientation.UPRIGHT, use, ImageDecoder::readJdk);
             }
             case WEBP -> {
                 WebpContainer container = WebpContainer.of(data);
                 yield read(
-                        WEBP, container.pixels(), container.canvas(), container.orientation(), use, (reader, deadline) ->
-                                Rasters.packed(readWebp(reader), container.alpha(), deadline));
+                        WEBP,
+                        container.pixels(),
+                        container.canvas(),
+                        container.orientation(),
+                        use,
+                        (reader, deadline) -> Rasters.packed(readWebp(reader), container.alpha(), deadline));
             }
         };
     }
@@ -184,9 +190,8 @@ final class ImageDecoder {
                     ? cost(width, height)
                     : cost(Math.max(width, canvas.width()), Math.max(height, canvas.height()));
             if (!room.tryAcquire(cost, TURNS * time.toNanos(), TimeUnit.NANOSECONDS)) {
-                throw unreadable(
-                        "others have taken all of image.max-decoded-pixels for %d times image.decode-timeout"
-                                .formatted(TURNS));
+                throw unreadable("others have taken all of image.max-decoded-pixels for %d times image.decode-timeout"
+                        .formatted(TURNS));
             }
             try {
                 deadline.restart();

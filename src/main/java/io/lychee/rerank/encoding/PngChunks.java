@@ -62,9 +62,7 @@ record PngChunks(ByteBuffer pixels, Orientation orientation) {
         }
         String[] lines = StandardCharsets.ISO_8859_1.decode(text).toString().split("\n", 4);
         try {
-            return lines.length < 4
-                    ? NONE
-                    : ByteBuffer.wrap(HexFormat.of().parseHex(lines[3].replaceAll("\\s", "")));
+            return lines.length < 4 ? NONE : ByteBuffer.wrap(HexFormat.of().parseHex(lines[3].replaceAll("\\s", "")));
         } catch (IllegalArgumentException e) {
             return NONE;
         }

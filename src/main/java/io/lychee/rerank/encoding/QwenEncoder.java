@@ -173,9 +173,7 @@ public final class QwenEncoder implements Encoder {
         EncodedImage encoded = decoder.decode(data, (image, deadline) -> {
             SmartResize.Size size = sizes.size(image.height(), image.width());
             return new EncodedImage(
-                    size.height(),
-                    size.width(),
-                    PillowBicubic.resize(image, size.height(), size.width(), deadline));
+                    size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width(), deadline));
         });
         images.put(key, encoded);
         return encoded;

@@ -6,9 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
-import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -18,28 +16,41 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import java.util.zip.CRC32;
-import java.util.zip.DeflaterOutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files of each kind, against the RGB that Pillow makes of them ({@code images/make_fixtures.py}). */
 final class ImageDecoderTest {
 
     private static final Duration TIME = Duration.ofSeconds(20);
 
+    /** Of 255 levels: libjpeg 6b repeats lines of chroma where libjpeg-turbo interpolates. */
+    private static final double MEAN_DISTANCE_OF_6B = 8;
+
+    private static final int MAX_PIXELS = 1_000_000;
     private static final Path FOLDER = Path.of("src/test/resources/images");
 
     private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000, TIME);
+
+    private static double distance(byte[] one, byte[] other) {
+        return IntStream.range(0, one.length)
+                .map(i -> Math.abs((one[i] & 0xff) - (other[i] & 0xff)))
+                .average()
+                .orElseThrow();
+    }
 
     private static RgbImage same(RgbImage image, Deadline deadline) {
         return image;
@@ -59,7 +70,11 @@ final class ImageDecoderTest {
                     RgbImage image = decoder.decode(Files.readAllBytes(file), ImageDecoderTest::same);
 
                     assertThat(List.of(image.width(), image.height())).as(name).isEqualTo(List.of(width, height));
-                    assertThat(image.data()).as(name).isEqualTo(rgb);
+                    if (name.equals("440.jpg") && !JpegProbe.isPillows()) {
+                        assertThat(distance(image.data(), rgb)).as(name).isLessThan(MEAN_DISTANCE_OF_6B);
+                    } else {
+                        assertThat(image.data()).as(name).isEqualTo(rgb);
+                    }
                 }
             }
         }
@@ -117,22 +132,25 @@ final class ImageDecoderTest {
 
     @Test
     void damagedFilesDecodeOrAreRejectedAndNothingElse() throws Exception {
-        long seed = 20261121;
+        long seed = Long.getLong("lychee.fuzz.seed", 20261126);
+        System.out.println("seed " + seed);
         Random random = new Random(seed);
-        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000, TIME);
+        ImageDecoder small = new ImageDecoder(1 << 24, MAX_PIXELS, TIME);
+        small.decode(Files.readAllBytes(FOLDER.resolve("lossy.webp")), ImageDecoderTest::same); // loads the library
         for (Path file : fixtures()) {
             for (int round = 0; round < 40; round++) {
-                byte[] data = Files.readAllBytes(file);
-                for (int i = 0; i < 1 + random.nextInt(8); i++) {
-                    data[random.nextInt(data.length)] = (byte) random.nextInt(256);
-                }
-                try {
-                    assertThat(small.decode(data, ImageDecoderTest::same).data()).isNotEmpty();
-                } catch (RejectedException e) {
-                    assertThat(e.reason())
-                            .as("%s, seed %d, round %d", file, seed, round)
-                            .isIn(Reason.IMAGE_UNREADABLE, Reason.IMAGE_TOO_LARGE);
-                }
+                byte[] data = Pictures.hostile(Files.readAllBytes(file), random);
+                String name = "%s, seed %d, round %d".formatted(file, seed, round);
+                long allocated = Pictures.allocated(() -> {
+                    try {
+                        assertThat(small.decode(data, ImageDecoderTest::same).data())
+                                .as(name)
+                                .isNotEmpty();
+                    } catch (RejectedException e) {
+                        assertThat(e.reason()).as(name).isIn(Reason.IMAGE_UNREADABLE, Reason.IMAGE_TOO_LARGE);
+                    }
+                });
+                assertThat(allocated).as(name).isLessThan(Pictures.allowed(data.length, MAX_PIXELS));
             }
         }
     }
@@ -146,6 +164,173 @@ final class ImageDecoderTest {
                 Reason.IMAGE_UNREADABLE,
                 "is SVG, which is not supported; expected JPEG, PNG, WebP, GIF or BMP");
         assertRejected(decoder, new byte[] {(byte) 0xff, (byte) 0xd8, (byte) 0xff}, Reason.IMAGE_UNREADABLE, "JPEG");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "AVIF, 00000020667479706176696600000000",
+        "HEIC, 00000018667479706865696300000000",
+        "HEIC, 00000018667479706d69663100000000",
+        "JPEG XL, ff0a00000000",
+        "JPEG XL, 0000000c4a584c200d0a870a",
+        "JPEG 2000, 0000000c6a5020200d0a870a",
+        "TIFF, 49492a0008000000",
+        "TIFF, 4d4d002a00000008",
+        "ICO, 00000100010010100000",
+        "PDF, 255044462d312e37",
+        "video (MP4 or QuickTime), 000000186674797069736f6d",
+        "video (WebM or Matroska), 1a45dfa3",
+        "gzip, 1f8b0800",
+        "ZIP, 504b030414",
+        "SVG, 3c3f786d6c3f3e3c73766720783d2231222f3e",
+        "HTML, 0a3c21444f43545950452068746d6c3e",
+        "XML or HTML, 3c4572726f723e",
+        "JSON, efbbbf7b226572726f72223a317d",
+        "a data: URI, 646174613a696d6167652f706e67",
+        "text, 4e6f7420466f756e640a"
+    })
+    void refusalsNameWhatItIs(String name, String bytes) {
+        assertRejected(
+                decoder,
+                HexFormat.of().parseHex(bytes),
+                Reason.IMAGE_UNREADABLE,
+                "is " + name + ", which is not supported; expected JPEG, PNG, WebP, GIF or BMP");
+    }
+
+    /** A second of work in every hundred bytes: looked at between them, and in our own loops row by row. */
+    @Test
+    void aBombOfScansEndsInTime() throws Exception {
+        assertRejected(
+                new ImageDecoder(1 << 24, 64_000_000, Duration.ofMillis(200)),
+                Pictures.scans(8000, 7992, 1000),
+                Reason.IMAGE_UNREADABLE,
+                "image.decode-timeout, 200 ms");
+    }
+
+    @Test
+    void anInterruptedDecodeEnds() throws IOException {
+        byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
+        Thread.currentThread().interrupt();
+        assertRejected(decoder, png, Reason.IMAGE_UNREADABLE, "was given up");
+        assertThat(Thread.interrupted()).as("still told").isTrue();
+    }
+
+    @Test
+    void theDeadlineHoldsForWhatIsDoneWithThePicture() throws Exception {
+        byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
+        assertThatThrownBy(() -> decoder.decode(png, (image, deadline) -> {
+                    Thread.currentThread().interrupt();
+                    return PillowBicubic.resize(image, 56, 84, deadline);
+                }))
+                .isInstanceOf(RejectedException.class);
+        assertThat(Thread.interrupted()).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            classes = {
+                OutOfMemoryError.class,
+                StackOverflowError.class,
+                InternalError.class,
+                NoClassDefFoundError.class,
+                AssertionError.class,
+                IllegalStateException.class
+            })
+    void whateverIsThrownIsTheCandidatesRejection(Class<? extends Throwable> type) throws Exception {
+        byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
+        Throwable thrown = type.getConstructor().newInstance();
+        assertThatThrownBy(() -> decoder.decode(png, (image, deadline) -> {
+                    throw sneaky(thrown);
+                }))
+                .isInstanceOf(RejectedException.class);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> RuntimeException sneaky(Throwable thrown) throws T {
+        throw (T) thrown;
+    }
+
+    /** Blocks of 64 KB that took a metadata library's stack, 90 s, or gigabytes. */
+    @ParameterizedTest
+    @ValueSource(ints = {3500, 100_000})
+    void metadataCostsNoMoreThanItsFile(int directories) throws Exception {
+        byte[] chain = Pictures.chainOfDirectories(directories);
+        List<byte[]> files = new ArrayList<>(List.of(
+                Pictures.inPng(Files.readAllBytes(FOLDER.resolve("rgb.png")), "eXIf", chain),
+                Pictures.inPng(Files.readAllBytes(FOLDER.resolve("palette.png")), "zTXt", Pictures.bomb("key\0\0")),
+                Pictures.inPng(
+                        Files.readAllBytes(FOLDER.resolve("rgb.png")),
+                        "zTXt",
+                        Pictures.bomb("Raw profile type exif\0\0")),
+                Pictures.inPng(Files.readAllBytes(FOLDER.resolve("rgb.png")), "iCCP", Pictures.bomb("key\0\0"))));
+        if (chain.length < 65_000) {
+            files.add(Pictures.inJpeg(Files.readAllBytes(FOLDER.resolve("baseline.jpg")), 0xe1, chain));
+        }
+        for (byte[] file : files) {
+            assertThat(Pictures.allocated(() -> decoder.decode(file, ImageDecoderTest::same)))
+                    .isLessThan(Pictures.allowed(file.length, 41 * 27));
+        }
+    }
+
+    /** What can be declared in a few bytes is counted, and refused, before it is allocated. */
+    @ParameterizedTest
+    @ValueSource(strings = {"still.gif", "rgb.png", "baseline.jpg", "progressive.jpg", "lossless.webp"})
+    void whatIsRefusedIsNotAllocated(String name) throws Exception {
+        byte[] file = Pictures.declaring(Files.readAllBytes(FOLDER.resolve(name)), 8000, 7990);
+        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000, TIME);
+        assertThat(Pictures.allocated(() -> assertRejected(small, file, Reason.IMAGE_TOO_LARGE, "8000 × 7990")))
+                .isLessThan(Pictures.allowed(file.length, 0));
+    }
+
+    /** A 1 × 1 frame on a large canvas waits for others as the canvas does. */
+    @Test
+    void aCanvasTakesItsRoom() throws Exception {
+        byte[] gif = Pictures.declaring(Files.readAllBytes(FOLDER.resolve("still.gif")), 1000, 1000);
+        ImageDecoder tight = new ImageDecoder(1 << 24, 1_000_000, Duration.ofMillis(5));
+        assertThatThrownBy(() -> tight.decode(gif, (image, deadline) -> {
+                    assertThat(image.width()).isEqualTo(1000);
+                    // the room is taken until the picture has been used
+                    return CompletableFuture.supplyAsync(() -> {
+                                try {
+                                    return tight.decode(gif, ImageDecoderTest::same);
+                                } catch (RejectedException e) {
+                                    throw new IllegalStateException(e);
+                                }
+                            })
+                            .join();
+                }))
+                .hasMessageContaining("others have taken all of image.max-decoded-pixels");
+    }
+
+    @Test
+    void aBmpWithAnotherFileInsideIsRefused() throws Exception {
+        byte[] bmp = Files.readAllBytes(FOLDER.resolve("rgb.bmp"));
+        for (byte compression : new byte[] {4, 5}) {
+            bmp[30] = compression;
+            assertRejected(decoder, bmp, Reason.IMAGE_UNREADABLE, "compression " + compression);
+        }
+    }
+
+    /** A decoder whose library can't be unpacked costs WebP pictures and says which folder it wanted. */
+    @Test
+    void withoutATemporaryFolderWebpIsRefusedByName() throws Exception {
+        Process java = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Djava.io.tmpdir=/nowhere",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Pictures.class.getName(),
+                        FOLDER.resolve("lossy.webp").toString(),
+                        FOLDER.resolve("alpha.webp").toString(),
+                        FOLDER.resolve("rgb.png").toString())
+                .redirectErrorStream(true)
+                .start();
+        String out = new String(java.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(java.waitFor()).as(out).isZero();
+        assertThat(out.lines().filter(line -> line.contains("temporary folder /nowhere (java.io.tmpdir)")))
+                .as(out)
+                .hasSize(2);
+        assertThat(out).contains("41 × 27");
     }
 
     @Test
@@ -168,7 +353,8 @@ final class ImageDecoderTest {
         List<CompletableFuture<Void>> decodings = IntStream.range(0, 40)
                 .mapToObj(i -> CompletableFuture.runAsync(() -> {
                     if (i % 2 == 0) {
-                        assertThatCode(() -> tight.decode(whole, ImageDecoderTest::same)).doesNotThrowAnyException();
+                        assertThatCode(() -> tight.decode(whole, ImageDecoderTest::same))
+                                .doesNotThrowAnyException();
                     } else {
                         assertRejected(tight, cut, Reason.IMAGE_UNREADABLE, "PNG");
                     }
@@ -202,7 +388,9 @@ final class ImageDecoderTest {
         gif[6] = 60; // canvas 60 × 27
         RgbImage image = decoder.decode(gif, ImageDecoderTest::same);
         assertThat(image.width()).isEqualTo(60);
-        assertThat(image.data()[3 * 59] & 0xff).as("outside the frame").isEqualTo(255);
+        assertThat(Arrays.copyOfRange(image.data(), 3 * 59, 3 * 60))
+                .as("outside the frame: the first colour, as in Pillow")
+                .isEqualTo(Arrays.copyOfRange(gif, 13, 16));
 
         gif[7] = (byte) 0xff;
         gif[9] = (byte) 0xff;
@@ -213,27 +401,8 @@ final class ImageDecoderTest {
     void aBombOfZerosStopsAtTheDeclaredSize() throws Exception {
         // a PNG that declares 41 × 27 pixels and inflates to far more: only what it declares is made
         byte[] png = Files.readAllBytes(FOLDER.resolve("grey.png"));
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        out.write(png, 0, 33);
-        byte[] zeros = new byte[5_000_000];
-        var deflated = new ByteArrayOutputStream();
-        try (var deflater = new DeflaterOutputStream(deflated)) {
-            deflater.write(zeros);
-        }
-        chunk(out, "IDAT", deflated.toByteArray());
-        chunk(out, "IEND", new byte[0]);
-        assertThat(decoder.decode(out.toByteArray(), ImageDecoderTest::same).data()).hasSize(3 * 41 * 27);
-    }
-
-    private static void chunk(ByteArrayOutputStream out, String type, byte[] body) throws IOException {
-        var data = new DataOutputStream(out);
-        var crc = new CRC32();
-        crc.update(type.getBytes(StandardCharsets.US_ASCII));
-        crc.update(body);
-        data.writeInt(body.length);
-        data.writeBytes(type);
-        data.write(body);
-        data.writeInt((int) crc.getValue());
+        byte[] file = Pictures.inPng(Arrays.copyOf(png, 33), "IDAT", Pictures.bomb(""));
+        assertThat(decoder.decode(file, ImageDecoderTest::same).data()).hasSize(3 * 41 * 27);
     }
 
     private static void assertRejected(ImageDecoder decoder, byte[] data, Reason reason, String detail) {
