@@ -91,10 +91,6 @@ final class ImageDecoder {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw unreadable(file + " waited for room to be decoded when it was given up");
-        } catch (LinkageError e) {
-            throw unreadable(
-                    "%s can't be decoded: %s; libwebp is unpacked to the temporary folder %s (java.io.tmpdir), expected one to write to and to run from"
-                            .formatted(file, message(e), System.getProperty("java.io.tmpdir")));
         } catch (Throwable e) {
             if (e instanceof VirtualMachineError broken
                     && !(e instanceof StackOverflowError)
@@ -102,7 +98,11 @@ final class ImageDecoder {
                 throw broken;
             }
             // decoders of hostile bytes throw nearly anything
-            throw unreadable("%s can't be decoded: %s".formatted(file, message(e)));
+            String folder = e instanceof LinkageError && format == ImageFormat.WEBP
+                    ? "; libwebp is unpacked to the temporary folder %s (java.io.tmpdir), expected one to write to and to run from"
+                            .formatted(System.getProperty("java.io.tmpdir"))
+                    : "";
+            throw unreadable("%s can't be decoded: %s%s".formatted(file, message(e), folder));
         }
     }
 
