@@ -6,6 +6,7 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
+import io.lychee.rerank.encoding.JpegProbe;
 import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
@@ -56,6 +57,7 @@ final class DoctorCommand implements Callable<Integer> {
                 "Java",
                 () -> System.getProperty("java.version") + ", " + System.getProperty("java.vendor") + ", "
                         + System.getProperty("java.home"));
+        look("JPEG decoder", JpegProbe::describe);
         look("Flink", EnvironmentInformation::getVersion);
         boolean torch = true;
         for (Map.Entry<String, Callable<String>> fact : QwenScorer.libraries().entrySet()) {

@@ -1,32 +1,33 @@
 package io.lychee.rerank.encoding;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import javax.imageio.stream.ImageInputStreamImpl;
 
 /**
- * Bytes in memory as ImageIO reads them: no copy, no file. Remembers whether a reader wanted more than there is, since
- * some fill in grey instead of failing, and stops a reader that takes too long. One thread.
+ * Feeds bytes in memory to ImageIO without a copy or a file. Remembers whether a reader wanted more than there is,
+ * since some fill in grey instead of failing, and stops a reader at the deadline. One thread.
  */
 final class ByteArrayImageInput extends ImageInputStreamImpl {
 
+    /** Bytes a reader gets at once: a few can stand for seconds of work, and the deadline is looked at between them. */
+    private static final int MAX_READ = 256;
+
     private final byte[] data;
-    private final long nanos;
-    private long deadline;
+    private final int start;
+    private final int length;
+    private final Deadline deadline;
     private boolean pastEnd;
 
-    /** @param nanos how long reading may take in all */
-    ByteArrayImageInput(byte[] data, long nanos) {
-        this.data = data;
-        this.nanos = nanos;
-        start();
+    /** @param bytes backed by an array, from position to limit */
+    ByteArrayImageInput(ByteBuffer bytes, Deadline deadline) {
+        this.data = bytes.array();
+        this.start = bytes.arrayOffset() + bytes.position();
+        this.length = bytes.remaining();
+        this.deadline = deadline;
     }
 
-    /** Time counts from now on. */
-    void start() {
-        deadline = System.nanoTime() + nanos;
-    }
-
-    /** Whether a reader came to the end and wanted more. */
+    /** Tells if a reader came to the end and wanted more. */
     boolean pastEnd() {
         return pastEnd;
     }
@@ -35,35 +36,33 @@ final class ByteArrayImageInput extends ImageInputStreamImpl {
     public int read() throws IOException {
         checkClosed();
         bitOffset = 0;
-        if (streamPos >= data.length) {
+        if (streamPos >= length) {
             pastEnd = true;
             return -1;
         }
-        return data[(int) streamPos++] & 0xff;
+        return data[start + (int) streamPos++] & 0xff;
     }
 
     @Override
-    public int read(byte[] bytes, int offset, int length) throws IOException {
+    public int read(byte[] bytes, int offset, int wanted) throws IOException {
         checkClosed();
         bitOffset = 0;
-        if (System.nanoTime() - deadline > 0) {
-            throw new IOException("it takes longer than image.decode-timeout");
-        }
-        if (length == 0) {
+        deadline.check();
+        if (wanted == 0) {
             return 0;
         }
-        if (streamPos >= data.length) {
+        if (streamPos >= length) {
             pastEnd = true;
             return -1;
         }
-        int count = (int) Math.min(length, data.length - streamPos);
-        System.arraycopy(data, (int) streamPos, bytes, offset, count);
+        int count = (int) Math.min(Math.min(wanted, MAX_READ), length - streamPos);
+        System.arraycopy(data, start + (int) streamPos, bytes, offset, count);
         streamPos += count;
         return count;
     }
 
     @Override
     public long length() {
-        return data.length;
+        return length;
     }
 }

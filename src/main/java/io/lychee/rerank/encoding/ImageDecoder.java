@@ -3,17 +3,25 @@ package io.lychee.rerank.encoding;
 import com.luciad.imageio.webp.WebPImageReaderSpi;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Iterator;
 import javax.imageio.ImageReader;
 import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Encoded pictures to RGB as Pillow makes it: samples as they are stored, colour profiles ignored, alpha composited on
- * white, EXIF orientation applied, the first frame of an animation. Limits are checked on what the file declares,
- * before it is decoded. Thread-safe.
+ * Decodes pictures to RGB as Pillow does: samples as they are stored, colour profiles ignored, alpha composited on
+ * white, upright, the first frame of an animation. Limits are checked on what the file declares, before it is decoded.
+ * Thread-safe.
+ *
+ * <p>Memory: what is decoded at a time is at most {@code image.max-decoded-pixels}, canvas and padding to blocks
+ * counted, and a pixel costs at most {@value #BYTES_A_PIXEL} bytes: 4 as the reader makes it (8 with 16 bits), 8 of
+ * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned or laid on its canvas.
+ * Beside that a picture takes up to twice its file, and a few rows.
  */
 final class ImageDecoder {
 
@@ -27,6 +35,11 @@ final class ImageDecoder {
     private static final ImageReaderSpi GIF = ofJdk("gif.GIFImageReaderSpi");
     private static final ImageReaderSpi BMP = ofJdk("bmp.BMPImageReaderSpi");
     private static final ImageReaderSpi WEBP = new WebPImageReaderSpi();
+
+    static final int BYTES_A_PIXEL = 18;
+
+    /** Decoders work in blocks of as many pixels to a side. */
+    private static final int BLOCK = 32;
 
     private final int maxBytes;
     private final int maxPixels;
@@ -45,27 +58,43 @@ final class ImageDecoder {
         this.room = new DecodingRoom(maxPixels, time);
     }
 
-    /** @throws RejectedException when the bytes are no picture, are cut short or pass a limit */
-    RgbImage decode(byte[] data) throws RejectedException {
+    /** Takes a decoded picture further, within the same limits. */
+    interface Use<T> {
+        T apply(RgbImage image, Deadline deadline) throws IOException, RejectedException;
+    }
+
+    /**
+     * @param use what is done to the picture while its memory counts
+     * @throws RejectedException when the bytes are no picture, are cut short or pass a limit, and for whatever else
+     *     they make a decoder throw
+     */
+    <T> T decode(byte[] data, Use<T> use) throws RejectedException {
         checkBytes(data.length, maxBytes);
         ImageFormat format = ImageFormat.of(data)
-                .orElseThrow(() -> unreadable("its %d bytes %s; expected a JPEG, PNG, WebP, GIF or BMP file"
+                .orElseThrow(() -> unreadable("the file of %d bytes %s; expected JPEG, PNG, WebP, GIF or BMP"
                         .formatted(data.length, ImageFormat.describe(data))));
-        try (ByteArrayImageInput input = new ByteArrayImageInput(data, time.toNanos())) {
-            RgbImage image = decode(format, data, input);
-            if (input.pastEnd()) {
-                throw unreadable("the %s file of %d bytes is cut short".formatted(format, data.length));
-            }
-            return Orientation.of(format, data).apply(image);
-        } catch (IOException | RuntimeException e) {
-            // decoders of hostile bytes throw nearly anything
-            throw unreadable("the %s file of %d bytes can't be decoded: %s".formatted(format, data.length, message(e)));
+        String file = "the %s file of %d bytes".formatted(format, data.length);
+        try {
+            return decode(format, data, use);
+        } catch (RejectedException e) {
+            throw e;
         } catch (OutOfMemoryError e) {
             // the picture's fault, not the device's: what it took is free again
             throw new RejectedException(
                     Reason.IMAGE_TOO_LARGE,
-                    "the %s file of %d bytes doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels"
-                            .formatted(format, data.length));
+                    file + " doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels");
+        } catch (Throwable e) {
+            if (e instanceof VirtualMachineError broken
+                    && !(e instanceof StackOverflowError)
+                    && !(e instanceof InternalError)) {
+                throw broken;
+            }
+            // decoders of hostile bytes throw nearly anything
+            String folder = e instanceof LinkageError && format == ImageFormat.WEBP
+                    ? "; libwebp is unpacked to the temporary folder %s (java.io.tmpdir), expected one to write to and to run from"
+                            .formatted(System.getProperty("java.io.tmpdir"))
+                    : "";
+            throw unreadable("%s can't be decoded: %s%s".formatted(file, message(e), folder));
         }
     }
 
@@ -76,31 +105,47 @@ final class ImageDecoder {
         }
     }
 
-    private RgbImage decode(ImageFormat format, byte[] data, ByteArrayImageInput input)
-            throws IOException, RejectedException {
+    private <T> T decode(ImageFormat format, byte[] data, Use<T> use) throws IOException, RejectedException {
         return switch (format) {
             case JPEG -> {
                 JpegHeader header = JpegHeader.of(data);
-                yield read(JPEG, input, reader -> JpegColors.toRgb(reader.readRaster(0, null), header));
+                yield read(
+                        JPEG,
+                        header.pixels(),
+                        null,
+                        header.orientation(),
+                        use,
+                        (reader, deadline) -> JpegColors.toRgb(reader.readRaster(0, null), header, deadline));
             }
-            case PNG -> read(PNG, input, reader -> Rasters.toRgb(reader.read(0)));
-            case BMP -> read(BMP, input, reader -> Rasters.toRgb(reader.read(0)));
+            case PNG -> {
+                PngChunks chunks = PngChunks.of(data);
+                yield read(PNG, chunks.pixels(), null, chunks.orientation(), use, ImageDecoder::readJdk);
+            }
+            case BMP -> read(BMP, BmpHeader.pixels(data), null, Orientation.UPRIGHT, use, ImageDecoder::readJdk);
             case GIF -> {
-                GifCanvas canvas = GifCanvas.of(data);
-                checkPixels(canvas.width(), canvas.height());
-                yield read(GIF, input, reader -> canvas.place(Rasters.toRgb(reader.read(0))));
+                GifHeader header = GifHeader.of(data);
+                yield read(GIF, header.pixels(), header.canvas(), Orientation.UPRIGHT, use, ImageDecoder::readJdk);
             }
             case WEBP -> {
                 WebpContainer container = WebpContainer.of(data);
-                checkPixels(container.width(), container.height());
-                yield read(WEBP, input, ImageDecoder::readWebp);
+                yield read(
+                        WEBP,
+                        container.pixels(),
+                        container.canvas(),
+                        container.orientation(),
+                        use,
+                        (reader, deadline) -> Rasters.packed(readWebp(reader), container.alpha(), deadline));
             }
         };
     }
 
-    private static RgbImage readWebp(ImageReader reader) throws IOException {
+    private static RgbImage readJdk(ImageReader reader, Deadline deadline) throws IOException {
+        return Rasters.toRgb(reader.read(0), deadline);
+    }
+
+    private static BufferedImage readWebp(ImageReader reader) throws IOException {
         try {
-            return Rasters.toRgb(reader.read(0));
+            return reader.read(0);
         } catch (OutOfMemoryError e) {
             if (e.getMessage() != null) {
                 throw e; // the JVM's own
@@ -111,27 +156,53 @@ final class ImageDecoder {
     }
 
     private interface Step {
-        RgbImage apply(ImageReader reader) throws IOException;
+        RgbImage apply(ImageReader reader, Deadline deadline) throws IOException;
     }
 
-    private RgbImage read(ImageReaderSpi spi, ByteArrayImageInput input, Step step)
+    private <T> T read(
+            ImageReaderSpi spi,
+            ByteBuffer pixels,
+            @Nullable Canvas canvas,
+            Orientation orientation,
+            Use<T> use,
+            Step step)
             throws IOException, RejectedException {
+        Deadline deadline = new Deadline(time);
         ImageReader reader = spi.createReaderInstance(null);
-        try {
+        try (ByteArrayImageInput input = new ByteArrayImageInput(pixels, deadline)) {
+            if (canvas != null) {
+                checkPixels(canvas.width(), canvas.height());
+            }
             reader.setInput(input, true, true);
             int width = reader.getWidth(0);
             int height = reader.getHeight(0);
             checkPixels(width, height);
-            DecodingRoom.Share share = room.take(width * height);
+            int cost = canvas == null
+                    ? cost(width, height)
+                    : cost(Math.max(width, canvas.width()), Math.max(height, canvas.height()));
+            DecodingRoom.Share share = room.take(cost);
             try {
-                input.start();
-                return step.apply(reader);
+                deadline.restart();
+                RgbImage image = step.apply(reader, deadline);
+                if (input.pastEnd()) {
+                    throw new IOException("it is cut short");
+                }
+                RgbImage placed = canvas == null ? image : canvas.place(image, deadline);
+                return use.apply(orientation.apply(placed, deadline), deadline);
             } finally {
                 share.giveBack();
             }
         } finally {
             reader.dispose();
         }
+    }
+
+    private int cost(int width, int height) {
+        return (int) Math.min(maxPixels, padded(width) * padded(height));
+    }
+
+    private static long padded(int side) {
+        return (side + BLOCK - 1L) / BLOCK * BLOCK;
     }
 
     private void checkPixels(int width, int height) throws RejectedException {

@@ -30,7 +30,7 @@ final class JpegColors {
      * @param raster 1, 3 or 4 bands as stored
      * @throws IOException for another number of bands
      */
-    static RgbImage toRgb(Raster raster, JpegHeader header) throws IOException {
+    static RgbImage toRgb(Raster raster, JpegHeader header, Deadline deadline) throws IOException {
         int bands = raster.getNumBands();
         if (bands != header.components() || (bands != 1 && bands != 3 && bands != 4)) {
             throw new IOException("%d components; expected 1, 3 or 4".formatted(bands));
@@ -40,6 +40,7 @@ final class JpegColors {
         byte[] rgb = new byte[3 * width * height];
         int[] row = new int[bands * width];
         for (int y = 0, at = 0; y < height; y++, at += 3 * width) {
+            deadline.check();
             Rasters.samples(raster, y, row);
             if (header.luma()) {
                 lumaToRgb(row, bands);

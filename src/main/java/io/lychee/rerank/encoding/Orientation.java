@@ -1,91 +1,57 @@
 package io.lychee.rerank.encoding;
 
-import com.drew.lang.ByteArrayReader;
-import com.drew.metadata.Metadata;
-import com.drew.metadata.exif.ExifIFD0Directory;
-import com.drew.metadata.exif.ExifReader;
 import java.io.IOException;
-import java.util.Arrays;
-import org.jspecify.annotations.Nullable;
+import java.nio.ByteBuffer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
- * How a camera was held, as EXIF numbers it.
+ * Turns a picture upright, by the number that EXIF and XMP give the way its camera was held.
  *
- * @param value 1 (upright) to 8
+ * @param value 1 (upright) to 8; any other counts as upright
  */
 record Orientation(int value) {
 
-    private static final Orientation UPRIGHT = new Orientation(1);
+    static final Orientation UPRIGHT = new Orientation(1);
 
-    /** Upright where the file says nothing or nonsense. */
-    static Orientation of(ImageFormat format, byte[] data) throws IOException {
-        byte[] exif = switch (format) {
-            case JPEG -> tail(data, JpegHeader.of(data).exif(), data.length);
-            case WEBP -> {
-                WebpContainer container = WebpContainer.of(data);
-                yield tail(data, container.exif(), container.exifEnd());
-            }
-            case PNG -> ofPng(data);
-            case GIF, BMP -> null;
-        };
-        if (exif == null) {
-            return UPRIGHT;
-        }
-        int header = ImageFormat.starts(exif, 0, "Exif\0\0") ? 6 : 0;
-        try {
-            Metadata metadata = new Metadata();
-            new ExifReader().extract(new ByteArrayReader(exif, header), metadata, 0);
-            var directory = metadata.getFirstDirectoryOfType(ExifIFD0Directory.class);
-            Integer value = directory == null ? null : directory.getInteger(ExifIFD0Directory.TAG_ORIENTATION);
-            return value == null || value < 1 || value > 8 ? UPRIGHT : new Orientation(value);
-        } catch (RuntimeException e) {
-            return UPRIGHT;
-        }
-    }
+    private static final Pattern XMP = Pattern.compile("tiff:Orientation(?:=\"|>)([0-9])");
 
-    private static byte @Nullable [] ofPng(byte[] data) {
-        long at = 8;
-        while (at + 12 <= data.length) {
-            int start = (int) at + 8;
-            long length = (data[start - 8] & 0xffL) << 24
-                    | (data[start - 7] & 0xff) << 16
-                    | (data[start - 6] & 0xff) << 8
-                    | (data[start - 5] & 0xff);
-            if (ImageFormat.starts(data, start - 4, "eXIf")) {
-                return tail(data, start, (int) Math.min(data.length, start + length));
-            }
-            at = start + length + 4;
+    /** Reads EXIF, and XMP where EXIF has no such tag, as Pillow does; upright where they say nothing or nonsense. */
+    static Orientation of(ByteBuffer exif, ByteBuffer xmp) {
+        int value = Exif.orientation(exif);
+        if (value > 0) {
+            return new Orientation(value);
         }
-        return null;
-    }
-
-    private static byte @Nullable [] tail(byte[] data, int from, int to) {
-        return from < 0 || from >= to ? null : Arrays.copyOfRange(data, from, to);
+        Matcher found = XMP.matcher(new Characters(xmp, 0, xmp.limit()));
+        return found.find() ? new Orientation(Integer.parseInt(found.group(1))) : UPRIGHT;
     }
 
     /** The picture upright. */
-    RgbImage apply(RgbImage image) {
+    RgbImage apply(RgbImage image, Deadline deadline) throws IOException {
         int w = image.width();
         int h = image.height();
         int last = w * h - 1;
         // where output pixel (0, 0) comes from, and the steps to its right and lower neighbours
         return switch (value) {
-            case 2 -> map(image, w, h, w - 1, -1, w);
-            case 3 -> map(image, w, h, last, -1, -w);
-            case 4 -> map(image, w, h, last - w + 1, 1, -w);
-            case 5 -> map(image, h, w, 0, w, 1);
-            case 6 -> map(image, h, w, last - w + 1, -w, 1);
-            case 7 -> map(image, h, w, last, -w, -1);
-            case 8 -> map(image, h, w, w - 1, w, -1);
+            case 2 -> map(image, w, h, w - 1, -1, w, deadline);
+            case 3 -> map(image, w, h, last, -1, -w, deadline);
+            case 4 -> map(image, w, h, last - w + 1, 1, -w, deadline);
+            case 5 -> map(image, h, w, 0, w, 1, deadline);
+            case 6 -> map(image, h, w, last - w + 1, -w, 1, deadline);
+            case 7 -> map(image, h, w, last, -w, -1, deadline);
+            case 8 -> map(image, h, w, w - 1, w, -1, deadline);
             default -> image;
         };
     }
 
-    private static RgbImage map(RgbImage image, int width, int height, int origin, int right, int down) {
+    private static RgbImage map(
+            RgbImage image, int width, int height, int origin, int right, int down, Deadline deadline)
+            throws IOException {
         byte[] from = image.data();
         byte[] to = new byte[from.length];
         int at = 0;
         for (int y = 0; y < height; y++) {
+            deadline.check();
             int pixel = origin + y * down;
             for (int x = 0; x < width; x++, pixel += right, at += 3) {
                 to[at] = from[3 * pixel];
@@ -94,5 +60,26 @@ record Orientation(int value) {
             }
         }
         return new RgbImage(width, height, to);
+    }
+
+    /** Shows bytes as characters without copying them. */
+    private record Characters(ByteBuffer bytes, int from, int length) implements CharSequence {
+
+        @Override
+        public char charAt(int index) {
+            return (char) (bytes.get(from + index) & 0xff);
+        }
+
+        @Override
+        public CharSequence subSequence(int start, int end) {
+            return new Characters(bytes, from + start, end - start);
+        }
+
+        @Override
+        public String toString() {
+            StringBuilder text = new StringBuilder(length);
+            chars().forEach(c -> text.append((char) c));
+            return text.toString();
+        }
     }
 }

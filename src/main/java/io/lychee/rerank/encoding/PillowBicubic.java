@@ -1,5 +1,6 @@
 package io.lychee.rerank.encoding;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,7 @@ final class PillowBicubic {
     private PillowBicubic() {}
 
     /** @return buffer of {@code height × width × 3} bytes, position 0 */
-    static ByteBuffer resize(RgbImage image, int height, int width) {
+    static ByteBuffer resize(RgbImage image, int height, int width, Deadline deadline) throws IOException {
         ByteBuffer out = ByteBuffer.allocate(height * width * 3);
         if (image.height() == height && image.width() == width) {
             return out.put(image.data()).flip();
@@ -30,6 +31,7 @@ final class PillowBicubic {
             int[] source = new int[image.width() * 3];
             byte[] bytes = new byte[width * 3];
             for (int y = 0; y < height; y++) {
+                deadline.check();
                 horizontal(image, y, horizontal, source, row);
                 for (int i = 0; i < row.length; i++) {
                     bytes[i] = (byte) row[i];
@@ -38,12 +40,14 @@ final class PillowBicubic {
             }
             return out.flip();
         }
-        vertical(image, Taps.of(image.height(), height), horizontal, out);
+        vertical(image, Taps.of(image.height(), height), horizontal, out, deadline);
         return out.flip();
     }
 
     /** Keeps as many horizontally resized rows as one output row needs, in a ring. */
-    private static void vertical(RgbImage image, Taps taps, @Nullable Taps horizontal, ByteBuffer out) {
+    private static void vertical(
+            RgbImage image, Taps taps, @Nullable Taps horizontal, ByteBuffer out, Deadline deadline)
+            throws IOException {
         int width = horizontal == null ? image.width() : horizontal.size();
         int[][] ring = new int[taps.width][width * 3];
         int[] source = new int[image.width() * 3];
@@ -54,6 +58,7 @@ final class PillowBicubic {
             int first = taps.first[y];
             int count = taps.count[y];
             for (; done < first + count; done++) {
+                deadline.check();
                 horizontal(image, done, horizontal, source, ring[done % taps.width]);
             }
             Arrays.fill(sum, HALF);

@@ -175,10 +175,11 @@ public final class QwenEncoder implements Encoder {
             imageHits.increment();
             return known;
         }
-        RgbImage image = decoder.decode(data);
-        SmartResize.Size size = sizes.size(image.height(), image.width());
-        EncodedImage encoded =
-                new EncodedImage(size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width()));
+        EncodedImage encoded = decoder.decode(data, (image, deadline) -> {
+            SmartResize.Size size = sizes.size(image.height(), image.width());
+            return new EncodedImage(
+                    size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width(), deadline));
+        });
         images.put(key, encoded);
         return encoded;
     }

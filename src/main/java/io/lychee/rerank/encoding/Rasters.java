@@ -8,7 +8,6 @@ import java.awt.image.IndexColorModel;
 import java.awt.image.PixelInterleavedSampleModel;
 import java.awt.image.Raster;
 import java.io.IOException;
-import java.util.Arrays;
 
 /**
  * Samples of a decoded picture to 8-bit RGB, alpha composited on white. Reads rasters: {@code BufferedImage.getRGB}
@@ -19,19 +18,19 @@ final class Rasters {
     private Rasters() {}
 
     /** @throws IOException when its pixels are of no kind known here */
-    static RgbImage toRgb(BufferedImage image) throws IOException {
+    static RgbImage toRgb(BufferedImage image, Deadline deadline) throws IOException {
         ColorModel colors = image.getColorModel();
         if (colors instanceof IndexColorModel palette) {
-            return palette(image.getRaster(), palette);
+            return palette(image.getRaster(), palette, deadline);
         }
         if (colors instanceof ComponentColorModel) {
-            return components(image.getRaster(), colors.getComponentSize(0));
+            return components(image.getRaster(), colors.getComponentSize(0), deadline);
         }
-        return packed(image);
+        return packed(image, true, deadline);
     }
 
     /** Bands are grey, grey and alpha, RGB, or RGB and alpha. */
-    private static RgbImage components(Raster raster, int bits) throws IOException {
+    private static RgbImage components(Raster raster, int bits, Deadline deadline) throws IOException {
         int bands = raster.getNumBands();
         if (bands > 4 || (bits != 8 && bits != 16)) {
             throw new IOException("%d bands of %d bits; expected 1 to 4 of 8 or 16".formatted(bands, bits));
@@ -41,6 +40,7 @@ final class Rasters {
         byte[] rgb = new byte[3 * width * height];
         int[] row = new int[width * bands];
         for (int y = 0, at = 0; y < height; y++, at += 3 * width) {
+            deadline.check();
             samples(raster, y, row);
             if (bits == 16) {
                 // as libpng and Pillow do: the high byte
@@ -66,7 +66,7 @@ final class Rasters {
         }
     }
 
-    private static RgbImage palette(Raster raster, IndexColorModel model) {
+    private static RgbImage palette(Raster raster, IndexColorModel model, Deadline deadline) throws IOException {
         int[] argb = new int[model.getMapSize()];
         model.getRGBs(argb);
         byte[][] colors = new byte[argb.length][];
@@ -79,6 +79,7 @@ final class Rasters {
         int[] row = new int[width];
         int at = 0;
         for (int y = 0; y < height; y++) {
+            deadline.check();
             raster.getPixels(0, y, width, 1, row);
             for (int index : row) {
                 // an index without a colour is black, as in Pillow
@@ -91,15 +92,20 @@ final class Rasters {
         return new RgbImage(width, height, rgb);
     }
 
-    private static RgbImage packed(BufferedImage image) {
+    /** @param alpha whether the pixels' alpha counts; they are opaque otherwise */
+    static RgbImage packed(BufferedImage image, boolean alpha, Deadline deadline) throws IOException {
         int width = image.getWidth();
         byte[] rgb = new byte[3 * width * image.getHeight()];
         int[] row = new int[width];
         int at = 0;
         for (int y = 0; y < image.getHeight(); y++) {
+            deadline.check();
             image.getRGB(0, y, width, 1, row, 0, width);
             for (int argb : row) {
-                System.arraycopy(onWhite(argb), 0, rgb, at, 3);
+                int opacity = alpha ? argb >>> 24 : 255;
+                rgb[at] = onWhite((argb >> 16) & 0xff, opacity);
+                rgb[at + 1] = onWhite((argb >> 8) & 0xff, opacity);
+                rgb[at + 2] = onWhite(argb & 0xff, opacity);
                 at += 3;
             }
         }
@@ -139,12 +145,5 @@ final class Rasters {
     private static byte onWhite(int value, int alpha) {
         int sum = 255 * (255 - alpha) + value * alpha + 128;
         return (byte) (((sum >> 8) + sum) >> 8);
-    }
-
-    /** A picture all in white. */
-    static RgbImage white(int width, int height) {
-        byte[] rgb = new byte[3 * width * height];
-        Arrays.fill(rgb, (byte) 255);
-        return new RgbImage(width, height, rgb);
     }
 }

@@ -7,6 +7,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.scoring.EncodedImage;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 /** Pictures become the pixels that Hugging Face's processor with Pillow makes of them. */
 final class PillowBicubicGoldenTest {
 
+    private static final Deadline TIME = new Deadline(Duration.ofMinutes(1));
     private static final int PATCH = 14;
     private static final double[] MEAN = {0.48145466, 0.4578275, 0.40821073};
     private static final double[] DEVIATION = {0.26862954, 0.26130258, 0.27577711};
@@ -71,27 +73,27 @@ final class PillowBicubicGoldenTest {
     }
 
     @Test
-    void oneSizeStaysAsItIsAndOnePassIsSkippedWhereASideStays() {
+    void oneSizeStaysAsItIsAndOnePassIsSkippedWhereASideStays() throws Exception {
         RgbImage noise = noise(30, 20, 5);
 
-        ByteBuffer same = PillowBicubic.resize(noise, 20, 30);
+        ByteBuffer same = PillowBicubic.resize(noise, 20, 30, TIME);
         byte[] bytes = new byte[same.remaining()];
         same.get(bytes);
         assertThat(bytes).isEqualTo(noise.data());
 
         // resized in one direction, then the other, is the whole: rounding to 8 bits lies between the passes
-        byte[] both = bytes(PillowBicubic.resize(noise, 56, 84));
-        RgbImage wide = new RgbImage(84, 20, bytes(PillowBicubic.resize(noise, 20, 84)));
-        assertThat(bytes(PillowBicubic.resize(wide, 56, 84))).isEqualTo(both);
+        byte[] both = bytes(PillowBicubic.resize(noise, 56, 84, TIME));
+        RgbImage wide = new RgbImage(84, 20, bytes(PillowBicubic.resize(noise, 20, 84, TIME)));
+        assertThat(bytes(PillowBicubic.resize(wide, 56, 84, TIME))).isEqualTo(both);
     }
 
     @Test
-    void aPlainColourStaysPlain() {
+    void aPlainColourStaysPlain() throws Exception {
         byte[] data = new byte[3 * 61 * 47];
         for (int i = 0; i < data.length; i++) {
             data[i] = (byte) (i % 3 == 0 ? 255 : i % 3 == 1 ? 0 : 137);
         }
-        byte[] resized = bytes(PillowBicubic.resize(new RgbImage(61, 47, data), 28, 84));
+        byte[] resized = bytes(PillowBicubic.resize(new RgbImage(61, 47, data), 28, 84, TIME));
         for (int i = 0; i < resized.length; i++) {
             assertThat(resized[i]).isEqualTo(data[i % 3]);
         }

@@ -13,6 +13,7 @@ import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.encoding.Pictures;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
@@ -23,7 +24,6 @@ import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,7 +38,6 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import java.util.zip.CRC32;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -170,7 +169,7 @@ class FuzzTest {
                 List<Candidate> candidates = new ArrayList<>();
                 for (int j = i; j < i + PICTURES_A_LIST; j++) {
                     byte[] original = Files.readAllBytes(originals.get(random.nextInt(originals.size())));
-                    Files.write(folder.resolve("picture-" + j), hostile(original));
+                    Files.write(folder.resolve("picture-" + j), Pictures.hostile(original, random));
                     Content content = new Content(null, List.of(new Image.Reference("file:picture-" + j)));
                     candidates.add(new Candidate("p" + j, content, null, Map.of(), null));
                 }
@@ -268,39 +267,6 @@ class FuzzTest {
                     .sorted()
                     .toList();
         }
-    }
-
-    /** A picture damaged, cut, with other sizes than it has, or none at all. */
-    private byte[] hostile(byte[] picture) {
-        return switch (random.nextInt(8)) {
-            case 0 -> new byte[0];
-            case 1 -> {
-                byte[] noise = Arrays.copyOf(picture, 16 + random.nextInt(2000));
-                for (int i = 12; i < noise.length; i++) {
-                    noise[i] = (byte) random.nextInt(256);
-                }
-                yield noise;
-            }
-            case 2 -> otherSize(picture);
-            default -> mutate(picture);
-        };
-    }
-
-    /** Of a PNG with a checksum that agrees; of others where their headers have them. */
-    private byte[] otherSize(byte[] picture) {
-        byte[] other = picture.clone();
-        if (other[0] == (byte) 0x89) {
-            ByteBuffer header =
-                    ByteBuffer.wrap(other).putInt(16, 1 << random.nextInt(31)).putInt(20, 1 << random.nextInt(31));
-            CRC32 crc = new CRC32();
-            crc.update(other, 12, 17);
-            header.putInt(29, (int) crc.getValue());
-        } else {
-            for (int i = 4; i < Math.min(40, other.length); i++) {
-                other[i] = random.nextInt(4) == 0 ? (byte) 0xFF : other[i];
-            }
-        }
-        return other;
     }
 
     private byte[] mutate(byte[] bytes) {
