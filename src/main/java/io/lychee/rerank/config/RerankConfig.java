@@ -48,6 +48,7 @@ public record RerankConfig(
         Placement placement,
         Duration checkpointInterval,
         int metricsPort,
+        String metricsHost,
         Map<String, String> flink)
         implements Serializable {
 
@@ -128,7 +129,17 @@ public record RerankConfig(
     /** Of a backfill from files. */
     public record Inputs(int maxFiles, int maxBlockBytes, long maxInflatedBytes) implements Serializable {}
 
-    public record Gateway(Duration timeout, int maxRequests, int maxBodyBytes, int maxConnections, Duration readTimeout)
+    /** @param maxMemory 0 for a quarter of the heap */
+    public record Gateway(
+            Duration timeout,
+            int maxRequests,
+            int maxBodyBytes,
+            long maxMemory,
+            int maxBodyTokens,
+            List<String> allowedHosts,
+            Duration heartbeatInterval,
+            int maxConnections,
+            Duration readTimeout)
             implements Serializable {}
 
     /**
@@ -262,6 +273,10 @@ public record RerankConfig(
                         positive(c, RerankOptions.GATEWAY_TIMEOUT),
                         atLeast(c, RerankOptions.GATEWAY_REQUESTS, 1),
                         bytes(c, RerankOptions.GATEWAY_BODY_BYTES, 1024),
+                        get(c, RerankOptions.GATEWAY_MEMORY).getBytes(),
+                        atLeast(c, RerankOptions.GATEWAY_BODY_TOKENS, 10),
+                        get(c, RerankOptions.GATEWAY_HOSTS),
+                        positive(c, RerankOptions.GATEWAY_HEARTBEAT),
                         atLeast(c, RerankOptions.GATEWAY_CONNECTIONS, 1),
                         positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
                 get(c, RerankOptions.RULES),
@@ -269,6 +284,7 @@ public record RerankConfig(
                 get(c, RerankOptions.PLACEMENT),
                 positive(c, RerankOptions.CHECKPOINT_INTERVAL),
                 port(c, RerankOptions.METRICS_PORT),
+                text(c, RerankOptions.METRICS_HOST),
                 flink);
     }
 
