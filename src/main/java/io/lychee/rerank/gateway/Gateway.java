@@ -168,6 +168,9 @@ public final class Gateway implements AutoCloseable {
                 beat();
                 for (ConsumerRecord<byte[], byte[]> record : reader.poll()) {
                     deliver(record);
+                    if (record.topic().equals(config.kafka().resultsTopic())) {
+                        heartbeat.answered(); // who is ready has a name by then
+                    }
                 }
             } catch (WakeupException e) {
                 // close() was called
@@ -185,9 +188,13 @@ public final class Gateway implements AutoCloseable {
 
     /** Sends the job an empty list where it is due; that it fails is told by the missing answer. */
     private void beat() {
-        CandidateList list = heartbeat.due(nextId(), listTimeoutMs());
+        CandidateList list = heartbeat.due(this::nextId, listTimeoutMs());
         if (list != null) {
-            var unused = producer.send(record(list, CandidateListEncoder.encode(list, OutputFormat.AVRO)));
+            try {
+                var unused = producer.send(record(list, CandidateListEncoder.encode(list, OutputFormat.AVRO)));
+            } catch (KafkaException e) {
+                LOG.debug("no heartbeat was sent", e);
+            }
         }
     }
 
@@ -213,9 +220,6 @@ public final class Gateway implements AutoCloseable {
     private void deliver(ConsumerRecord<byte[], byte[]> record) {
         String id = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
         boolean letter = record.topic().equals(config.kafka().deadLettersTopic());
-        if (!letter) {
-            heartbeat.answered();
-        }
         CompletableFuture<Reply> reply = waiting.get(id);
         boolean tells = !letter && (heartbeat.model() == null || CandidateList.isHeartbeat(id));
         if (record.value() == null || (reply == null && !tells)) {

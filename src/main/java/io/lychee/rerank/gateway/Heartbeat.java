@@ -5,6 +5,7 @@ import io.lychee.rerank.domain.Content;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Tells when the job is due an empty list, and whether its answers come in time. Safe for any thread. */
@@ -19,16 +20,16 @@ final class Heartbeat {
         this.intervalNanos = interval.toNanos();
     }
 
-    /** Null unless neither an answer nor a heartbeat passed within the interval. */
+    /** Makes an empty list; null while an answer or a heartbeat passed within the interval. */
     @Nullable
-    CandidateList due(String id, long timeoutMs) {
+    CandidateList due(Supplier<String> id, long timeoutMs) {
         long now = System.nanoTime();
         if (within(sentAt, now, intervalNanos) || within(answeredAt, now, intervalNanos)) {
             return null;
         }
         sentAt = now;
         return new CandidateList(
-                CandidateList.HEARTBEAT + id,
+                CandidateList.HEARTBEAT + id.get(),
                 null,
                 Map.of(),
                 new Content("heartbeat", List.of()),
@@ -52,7 +53,7 @@ final class Heartbeat {
         return model;
     }
 
-    /** Why the job counts as gone; null while it answers. */
+    /** Tells why the job counts as gone; null while it answers. */
     @Nullable
     String silence() {
         if (within(answeredAt, System.nanoTime(), 2 * intervalNanos)) {

@@ -75,15 +75,15 @@ public final class ListConsumer implements AutoCloseable {
      */
     public long consume(long max, Duration idle, Consumer<String> lines) {
         long count = 0;
-        Duration waited = Duration.ZERO;
+        long handedAt = System.nanoTime();
         try {
-            while (count < max && (idle.isZero() || waited.compareTo(idle) < 0)) {
+            while (count < max && (idle.isZero() || System.nanoTime() - handedAt < idle.toNanos())) {
                 ConsumerRecords<byte[], byte[]> records = consumer.poll(POLL);
-                waited = records.isEmpty() ? waited.plus(POLL) : Duration.ZERO;
                 for (ConsumerRecord<byte[], byte[]> record : records) {
                     if (count < max && !isHeartbeat(record)) {
                         lines.accept(line(record));
                         count++;
+                        handedAt = System.nanoTime();
                     }
                 }
             }

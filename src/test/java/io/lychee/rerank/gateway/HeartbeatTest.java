@@ -97,7 +97,7 @@ class HeartbeatTest {
         return told.json();
     }
 
-    /** What listeners are told from a first heartbeat to a list of somebody's, which comes after more of them. */
+    /** Collects what listeners are told of heartbeats, and of one list of somebody's after them. */
     private List<String> live(Http http) throws Exception {
         HttpResponse<InputStream> live = HttpClient.newHttpClient()
                 .send(http.to("/api/live").build(), HttpResponse.BodyHandlers.ofInputStream());
