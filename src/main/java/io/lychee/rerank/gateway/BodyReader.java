@@ -47,11 +47,10 @@ final class BodyReader {
      */
     int count(byte[] body) {
         int tokens = 0;
+        boolean ended = false;
         try (JsonParser in = TOKENS.createParser(body)) {
             while (in.nextToken() != null) {
-                if (tokens > 0
-                        && in.getParsingContext().inRoot()
-                        && !in.currentToken().isStructEnd()) {
+                if (ended) {
                     throw RefusedException.badRequest("the body is not JSON: more behind its end, at byte "
                             + in.currentTokenLocation().getByteOffset());
                 }
@@ -59,6 +58,7 @@ final class BodyReader {
                     throw RefusedException.badRequest("the body has more than " + maxTokens
                             + " JSON tokens; no more are taken (gateway.max-body-tokens)");
                 }
+                ended = in.getParsingContext().inRoot();
             }
             return tokens;
         } catch (IOException e) {
