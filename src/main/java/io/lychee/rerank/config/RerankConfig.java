@@ -51,6 +51,7 @@ public record RerankConfig(
         long maxInFlightBytes,
         Duration drainTimeout,
         int metricsPort,
+        String metricsHost,
         Map<String, String> flink)
         implements Serializable {
 
@@ -132,7 +133,17 @@ public record RerankConfig(
     /** Of a backfill from files. */
     public record Inputs(int maxFiles, int maxBlockBytes, long maxInflatedBytes) implements Serializable {}
 
-    public record Gateway(Duration timeout, int maxRequests, int maxBodyBytes, int maxConnections, Duration readTimeout)
+    /** @param maxMemory 0 for a quarter of the heap */
+    public record Gateway(
+            Duration timeout,
+            int maxRequests,
+            int maxBodyBytes,
+            long maxMemory,
+            int maxBodyTokens,
+            List<String> allowedHosts,
+            Duration heartbeatInterval,
+            int maxConnections,
+            Duration readTimeout)
             implements Serializable {}
 
     /**
@@ -267,6 +278,10 @@ public record RerankConfig(
                         positive(c, RerankOptions.GATEWAY_TIMEOUT),
                         atLeast(c, RerankOptions.GATEWAY_REQUESTS, 1),
                         bytes(c, RerankOptions.GATEWAY_BODY_BYTES, 1024),
+                        get(c, RerankOptions.GATEWAY_MEMORY).getBytes(),
+                        atLeast(c, RerankOptions.GATEWAY_BODY_TOKENS, 10),
+                        get(c, RerankOptions.GATEWAY_HOSTS),
+                        positive(c, RerankOptions.GATEWAY_HEARTBEAT),
                         atLeast(c, RerankOptions.GATEWAY_CONNECTIONS, 1),
                         positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
                 get(c, RerankOptions.RULES),
@@ -277,6 +292,7 @@ public record RerankConfig(
                 bytesAtLeast(c, RerankOptions.MAX_IN_FLIGHT_BYTES, 1 << 20),
                 positive(c, RerankOptions.DRAIN_TIMEOUT),
                 port(c, RerankOptions.METRICS_PORT),
+                text(c, RerankOptions.METRICS_HOST),
                 flink);
     }
 

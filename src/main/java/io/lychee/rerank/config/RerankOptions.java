@@ -380,8 +380,13 @@ public final class RerankOptions {
     public static final ConfigOption<Integer> METRICS_PORT = ConfigOptions.key("metrics.port")
             .intType()
             .defaultValue(0)
-            .withDescription("Port where the embedded Flink tells Prometheus its metrics, on every address of this"
-                    + " machine; 0 means nowhere. A cluster has metrics.reporter.* for it.");
+            .withDescription("Port where the embedded Flink tells Prometheus its metrics; 0 means nowhere. A cluster"
+                    + " has metrics.reporter.* for it.");
+
+    public static final ConfigOption<String> METRICS_HOST = ConfigOptions.key("metrics.host")
+            .stringType()
+            .defaultValue("127.0.0.1")
+            .withDescription("Address that metrics.port listens on; anything but loopback lets others read them.");
 
     // ---- files
 
@@ -421,6 +426,31 @@ public final class RerankOptions {
             .defaultValue(MemorySize.ofMebiBytes(12))
             .withDescription("Larger request bodies are told 413. Base64 takes a third more than"
                     + " kafka.max-record-bytes, which holds as well.");
+
+    public static final ConfigOption<MemorySize> GATEWAY_MEMORY = ConfigOptions.key("gateway.max-memory")
+            .memoryType()
+            .defaultValue(MemorySize.ZERO)
+            .withDescription("Heap that requests may take together, counted as 4 bytes for a byte of a body and 256 for"
+                    + " a JSON token; more are told 429 before they are read. 0 means a quarter of the heap.");
+
+    public static final ConfigOption<Integer> GATEWAY_BODY_TOKENS = ConfigOptions.key("gateway.max-body-tokens")
+            .intType()
+            .defaultValue(200_000)
+            .withDescription("A request body of more JSON tokens (names, values, brackets) is told 400.");
+
+    public static final ConfigOption<List<String>> GATEWAY_HOSTS = ConfigOptions.key("gateway.allowed-hosts")
+            .stringType()
+            .asList()
+            .defaultValues()
+            .withDescription("Names, semicolon-separated, that requests may be for besides the address of --host, as a"
+                    + " proxy in front passes them on: name, or name:port for another port than the gateway's. Pages"
+                    + " of these names may call it, no others.");
+
+    public static final ConfigOption<Duration> GATEWAY_HEARTBEAT = ConfigOptions.key("gateway.heartbeat-interval")
+            .durationType()
+            .defaultValue(Duration.ofSeconds(30))
+            .withDescription("After so long without an answer in its topic the gateway sends an empty list; without an"
+                    + " answer for twice as long it is not ready.");
 
     public static final ConfigOption<Integer> GATEWAY_CONNECTIONS = ConfigOptions.key("gateway.max-connections")
             .intType()

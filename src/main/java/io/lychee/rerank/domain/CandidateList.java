@@ -22,6 +22,9 @@ public record CandidateList(
         @Nullable Integer topN,
         @Nullable Long timeoutMs) {
 
+    /** Begins the ids of empty lists that gateways send to see whether a job answers. */
+    public static final String HEARTBEAT = "lychee.heartbeat.";
+
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,200}");
 
     /** @throws IllegalArgumentException when a field is out of its range */
@@ -39,6 +42,10 @@ public record CandidateList(
         }
         attributes = Map.copyOf(attributes);
         candidates = List.copyOf(candidates);
+    }
+
+    public static boolean isHeartbeat(String requestId) {
+        return requestId.startsWith(HEARTBEAT);
     }
 
     private static String abbreviate(String text) {

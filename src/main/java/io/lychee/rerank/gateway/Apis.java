@@ -44,7 +44,7 @@ final class Apis {
 
         @Override
         public Call read(Request request, Gateway gateway) {
-            Body body = Body.parse(request.body());
+            Body body = gateway.bodies().read(request.body());
             CandidateList list = body.list(gateway, false);
             String id = clientId(body, request, list);
             return new Call(
@@ -79,7 +79,7 @@ final class Apis {
 
         @Override
         public Call read(Request request, Gateway gateway) {
-            Body body = Body.parse(request.body());
+            Body body = gateway.bodies().read(request.body());
             CandidateList list = body.list(gateway, false);
             String id = clientId(body, request, list);
             boolean documents = body.flag("return_documents", true);
@@ -115,7 +115,7 @@ final class Apis {
 
         @Override
         public Call read(Request request, Gateway gateway) {
-            CandidateList list = Body.parse(request.body()).list(gateway, true);
+            CandidateList list = gateway.bodies().read(request.body()).list(gateway, true);
             return new Call(
                     list,
                     reply -> scored(reply, (answer, tree) -> {
@@ -141,7 +141,7 @@ final class Apis {
 
         @Override
         public Call read(Request request, Gateway gateway) {
-            CandidateList list = Body.parse(request.body()).list(gateway, false);
+            CandidateList list = gateway.bodies().read(request.body()).list(gateway, false);
             return new Call(list, reply -> {
                 RerankedList answer = reply.answer().list();
                 byte[] table = MarkdownTable.of(list, answer).getBytes(StandardCharsets.UTF_8);

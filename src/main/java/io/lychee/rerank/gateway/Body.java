@@ -1,18 +1,11 @@
 package io.lychee.rerank.gateway;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.kafka.DataUri;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -21,34 +14,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Typed access to a request's JSON. Whatever is not as it should be is told with its path, found and expected. */
 record Body(JsonNode tree) {
-
-    private static final int MAX_DEPTH = 32;
-    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
-                    .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxNestingDepth(MAX_DEPTH)
-                            .maxStringLength(Integer.MAX_VALUE)
-                            .build())
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                    .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-                    .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
-
-    static Body parse(byte[] bytes) {
-        JsonNode tree;
-        try {
-            tree = JSON.readTree(bytes);
-        } catch (JsonProcessingException e) {
-            long at = e.getLocation() == null ? 0 : e.getLocation().getByteOffset();
-            throw RefusedException.badRequest("the body is not JSON, at byte " + at + ": " + e.getOriginalMessage());
-        } catch (IOException e) {
-            throw RefusedException.badRequest("the body is not JSON: " + e.getMessage());
-        }
-        if (!tree.isObject()) {
-            throw wrong("the body", "an object", tree);
-        }
-        return new Body(tree);
-    }
 
     @Nullable
     String optionalText(String field) {
@@ -205,7 +170,7 @@ record Body(JsonNode tree) {
         return node.asText();
     }
 
-    private static RefusedException wrong(String path, String expected, JsonNode found) {
+    static RefusedException wrong(String path, String expected, JsonNode found) {
         String json = found.isMissingNode() ? "nothing" : found.toString();
         String shown = json.length() <= 60 ? json : json.substring(0, 59) + "…";
         return RefusedException.badRequest(path + ": expected " + expected + ", found " + shown);

@@ -3,10 +3,9 @@ package io.lychee.rerank.gateway;
 import io.lychee.rerank.config.RerankConfig;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.HttpContent;
@@ -24,6 +23,7 @@ import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.concurrent.Future;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
@@ -45,6 +45,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
 
     private final Router router;
+    private final HostCheck hosts;
     private final Gateway gateway;
     private final RerankConfig.Gateway limits;
     private final Executor workers;
@@ -52,47 +53,9 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     private @Nullable Exchange current;
     private @Nullable Future<?> deadline;
 
-    /** The connection's request in progress. */
-    private static final class Exchange {
-        final HttpRequest head;
-        final long startedAt = System.nanoTime();
-        ByteArrayOutputStream body = new ByteArrayOutputStream();
-        Api api = Api.PLAIN;
-        Gateway.@Nullable Place place;
-
-        @Nullable
-        CompletableFuture<Response> answer;
-        /** The body is of no use any more. */
-        boolean refused;
-        /** The whole request is here. */
-        boolean read;
-
-        boolean written;
-        boolean keepAlive;
-
-        @Nullable
-        String clientId;
-
-        Exchange(HttpRequest head) {
-            this.head = head;
-            this.keepAlive = HttpUtil.isKeepAlive(head);
-        }
-
-        void leave() {
-            if (place != null) {
-                place.close();
-            }
-            forgetBody();
-        }
-
-        /** A reset would keep its memory until the answer is there. */
-        void forgetBody() {
-            body = new ByteArrayOutputStream(0);
-        }
-    }
-
-    Connection(Router router, Gateway gateway, Executor workers) {
+    Connection(Router router, HostCheck hosts, Gateway gateway, Executor workers) {
         this.router = router;
+        this.hosts = hosts;
         this.gateway = gateway;
         this.limits = gateway.config().gateway();
         this.workers = workers;
@@ -112,12 +75,19 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             if (exchange.answer != null) {
                 exchange.answer.cancel(true);
             }
-            exchange.leave();
+            if (!exchange.written) {
+                exchange.release();
+            }
         }
     }
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable error) {
+        Exchange exchange = current;
+        if (exchange != null && !exchange.written && !(error instanceof IOException)) {
+            refuse(context, exchange, told(error));
+            return;
+        }
         if (!(error instanceof IOException)) {
             LOG.warn("a connection is closed: {}", error.toString());
         }
@@ -148,7 +118,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     private void begin(ChannelHandlerContext context, Exchange exchange) {
         current = exchange;
         try {
-            admit(exchange);
+            admit(context, exchange);
             if (HttpUtil.is100ContinueExpected(exchange.head)) {
                 context.writeAndFlush(
                         new DefaultFullHttpResponse(
@@ -161,10 +131,13 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
     }
 
     /** Everything that the head alone can tell. */
-    private void admit(Exchange exchange) {
+    private void admit(ChannelHandlerContext context, Exchange exchange) {
         HttpRequest head = exchange.head;
         if (!head.decoderResult().isSuccess()) {
+            // nothing behind it can be read either
             exchange.keepAlive = false;
+            exchange.read = true;
+            requireChunked(exchange);
             Throwable cause = head.decoderResult().cause();
             int status = cause instanceof TooLongHttpLineException
                     ? 414
@@ -173,6 +146,8 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         }
         exchange.api = router.api(Router.path(head.uri()));
         exchange.clientId = Router.clientId(head);
+        requireChunked(exchange);
+        hosts.check(head, (InetSocketAddress) context.channel().localAddress());
         Route route = router.route(head);
         if (!(route instanceof Route.Post)) {
             return;
@@ -183,10 +158,17 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         if (length > limits.maxBodyBytes()) {
             throw tooLarge(length + " bytes");
         }
-        exchange.place = gateway.enter();
-        if (exchange.place == null) {
-            throw new RefusedException(
-                    429, limits.maxRequests() + " requests are in progress; no more are taken (gateway.max-requests)");
+        exchange.place = gateway.admission().enter();
+        exchange.place.reserve(length * Admission.BODY_FACTOR);
+        exchange.body = new ByteArrayOutputStream((int) length);
+    }
+
+    /** @throws RefusedException 501 for a body in another form, whose end nobody knows */
+    private static void requireChunked(Exchange exchange) {
+        String codings = String.join(", ", exchange.head.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING));
+        if (!codings.isEmpty() && !codings.trim().equalsIgnoreCase("chunked")) {
+            exchange.keepAlive = false;
+            throw new RefusedException(501, "Transfer-Encoding is " + codings + "; expected chunked or none");
         }
     }
 
@@ -202,9 +184,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                                 ? RefusedException.badRequest("a body where none is expected")
                                 : tooLarge("more than " + most + " bytes"));
             } else {
-                byte[] chunk = new byte[bytes.readableBytes()];
-                bytes.readBytes(chunk);
-                exchange.body.writeBytes(chunk);
+                keep(context, exchange, bytes);
             }
         }
         if (content instanceof LastHttpContent) {
@@ -218,40 +198,66 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         }
     }
 
+    private void keep(ChannelHandlerContext context, Exchange exchange, ByteBuf bytes) {
+        try {
+            if (exchange.place != null && HttpUtil.isTransferEncodingChunked(exchange.head)) {
+                exchange.place.reserve((long) bytes.readableBytes() * Admission.BODY_FACTOR);
+            }
+            byte[] chunk = new byte[bytes.readableBytes()];
+            bytes.readBytes(chunk);
+            exchange.body.writeBytes(chunk);
+        } catch (RefusedException e) {
+            refuse(context, exchange, e);
+        }
+    }
+
     private void answer(ChannelHandlerContext context, Exchange exchange) {
-        Request request = new Request(Router.path(exchange.head.uri()), exchange.body.toByteArray(), exchange.clientId);
+        Request request = new Request(
+                Router.path(exchange.head.uri()), exchange.body.toByteArray(), exchange.place, exchange.clientId);
         exchange.forgetBody();
         try {
             Route route = router.route(exchange.head);
             if (route instanceof Route.Get get) {
                 write(context, exchange, get.get(request));
             } else if (route instanceof Route.Events events) {
-                stream(context, exchange, events);
+                if (exchange.head.method().equals(HttpMethod.HEAD)) {
+                    write(context, exchange, Response.of("text/event-stream", new byte[0]));
+                } else {
+                    stream(context, exchange, events);
+                }
             } else if (route instanceof Route.Post post) {
-                CompletableFuture<Response> answer = post(post, request);
+                CompletableFuture<Response> answer = post(post, request, exchange.place);
                 exchange.answer = answer;
                 var unused = answer.whenComplete((response, error) -> {
                     if (!answer.isCancelled()) {
-                        Response told = error == null ? response : refusal(exchange, told(error));
+                        Response told = error == null ? response : exchange.refusal(told(error));
                         context.executor().execute(() -> write(context, exchange, told));
                     }
                 });
             }
         } catch (RefusedException e) {
-            write(context, exchange, refusal(exchange, e));
+            write(context, exchange, exchange.refusal(e));
         }
     }
 
-    private CompletableFuture<Response> post(Route.Post post, Request request) {
+    private CompletableFuture<Response> post(Route.Post post, Request request, Admission.@Nullable Place place) {
         CompletableFuture<Response> answer = new CompletableFuture<>();
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        if (place != null) {
+            // also after a client hung up, until no worker has its body any more
+            place.hold();
+            var unused = done.whenComplete((nothing, error) -> place.release());
+        }
         try {
             workers.execute(() -> {
                 if (answer.isDone()) {
-                    return; // hung up meanwhile
+                    done.complete(null); // hung up meanwhile
+                    return;
                 }
                 try {
                     CompletableFuture<Response> work = post.answering().answer(post.api(), request);
                     var unusedCopy = work.whenComplete((response, error) -> {
+                        done.complete(null);
                         if (error == null) {
                             answer.complete(response);
                         } else {
@@ -260,11 +266,13 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                     });
                     // whoever stops waiting for the one stops waiting for the other
                     var unusedCancel = answer.whenComplete((response, error) -> work.cancel(true));
-                } catch (RuntimeException e) {
+                } catch (RuntimeException | Error e) {
+                    done.complete(null);
                     answer.completeExceptionally(e);
                 }
             });
         } catch (RejectedExecutionException e) {
+            done.complete(null);
             answer.completeExceptionally(new RefusedException(503, "the gateway is shutting down"));
         }
         return answer.orTimeout(limits.timeout().toMillis(), TimeUnit.MILLISECONDS);
@@ -280,6 +288,10 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                     504,
                     "no answer within " + limits.timeout().toMillis() + " ms (gateway.timeout); is a job running?");
         }
+        if (cause instanceof OutOfMemoryError) {
+            LOG.error("a request found no heap left: {}", cause.getMessage());
+            return new RefusedException(503, "the gateway has no heap left for the request (gateway.max-memory)");
+        }
         LOG.error("a request failed", cause);
         return new RefusedException(500, "the gateway failed; its log says why");
     }
@@ -288,21 +300,13 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         return new RefusedException(413, "the body has " + found + "; see gateway.max-body-bytes");
     }
 
-    private static Response refusal(Exchange exchange, RefusedException e) {
-        Response response = Response.json(e.status(), exchange.api.error(e, exchange.clientId));
-        if (e.status() == 405) {
-            boolean post = exchange.api != Api.PLAIN;
-            response = response.with("Allow", post ? "POST" : "GET, HEAD");
-        }
-        return e.status() == 429 || e.status() == 503 ? response.with("Retry-After", "1") : response;
-    }
-
     /** Answers before the request is read; the rest of it is thrown away. */
     private void refuse(ChannelHandlerContext context, Exchange exchange, RefusedException e) {
         exchange.refused = true;
         exchange.leave();
-        exchange.keepAlive &= HttpUtil.getContentLength(exchange.head, 0L) == 0;
-        write(context, exchange, refusal(exchange, e));
+        // a head that can't be read has a length that can't be read
+        exchange.keepAlive = exchange.keepAlive && HttpUtil.getContentLength(exchange.head, 0L) == 0;
+        write(context, exchange, exchange.refusal(e));
     }
 
     private void write(ChannelHandlerContext context, Exchange exchange, Response response) {
@@ -324,7 +328,8 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             message.headers().set("X-Request-Id", exchange.clientId);
         }
         HttpUtil.setKeepAlive(message, exchange.keepAlive);
-        context.writeAndFlush(message, context.voidPromise());
+        // a client that is slow to take its answer keeps its heap
+        context.writeAndFlush(message).addListener(flushed -> exchange.release());
         finish(context, exchange);
     }
 
@@ -337,7 +342,15 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             current = null;
             awaitRequest(context);
         } else {
-            closeAfterwards(context.writeAndFlush(Unpooled.EMPTY_BUFFER));
+            boolean read = exchange.head.decoderResult().isSuccess();
+            var unused = context.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(written -> {
+                if (read) {
+                    context.close();
+                } else {
+                    // closed by the client, or at the deadline: closing with bytes unread would take the answer back
+                    ((SocketChannel) context.channel()).shutdownOutput();
+                }
+            });
         }
     }
 
@@ -365,12 +378,10 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             write(
                     context,
                     exchange,
-                    refusal(
-                            exchange,
-                            new RefusedException(
-                                    408,
-                                    "the request was not here within "
-                                            + limits.readTimeout().toMillis() + " ms (gateway.read-timeout)")));
+                    exchange.refusal(new RefusedException(
+                            408,
+                            "the request was not here within "
+                                    + limits.readTimeout().toMillis() + " ms (gateway.read-timeout)")));
         } else {
             context.close();
         }
@@ -381,9 +392,5 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             deadline.cancel(false);
             deadline = null;
         }
-    }
-
-    private static void closeAfterwards(ChannelFuture written) {
-        var unused = written.addListener(ChannelFutureListener.CLOSE);
     }
 }

@@ -62,7 +62,7 @@ final class Console {
         router.add("/openapi.json", (Route.Get) request -> description);
         router.add("/health/live", (Route.Get)
                 request -> Response.json(200, Router.object().put("status", "live")));
-        router.add("/health/ready", (Route.Get) request -> readiness.respond(gateway.connected()));
+        router.add("/health/ready", (Route.Get) request -> readiness.respond(gateway));
         router.add("/api/info", (Route.Get) request -> Response.json(200, info()));
         Response lists = Response.json(200, lists());
         router.add("/api/scenes", (Route.Get) request -> lists);
@@ -75,7 +75,7 @@ final class Console {
     private ObjectNode info() {
         RerankConfig config = gateway.config();
         ObjectNode tree = Router.object();
-        tree.put("model", readiness.state().model());
+        tree.put("model", readiness.model(gateway));
         tree.put("instruction", config.prompt().instruction());
         tree.put("max_candidates", config.limits().maxCandidates());
         tree.put("max_pixels", config.limits().maxPixels());

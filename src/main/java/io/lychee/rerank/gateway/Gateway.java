@@ -3,6 +3,7 @@ package io.lychee.rerank.gateway;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.kafka.Answer;
 import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.CandidateListEncoder;
@@ -17,9 +18,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -39,7 +38,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Lists to the requests topic, and the wait for their answers or dead letters. One thread reads both topics; whatever
  * answers no request of this gateway is passed over by its key, undecoded. Safe for any thread; bounded by the places
- * that {@link #enter} hands out.
+ * that {@link Admission} hands out.
  */
 public final class Gateway implements AutoCloseable {
 
@@ -52,7 +51,9 @@ public final class Gateway implements AutoCloseable {
 
     private final RerankConfig config;
     private final Set<String> answerTopics;
-    private final Semaphore places;
+    private final Admission admission;
+    private final BodyReader bodies;
+    private final Heartbeat heartbeat;
     private final KafkaProducer<byte[], byte[]> producer;
     private final Map<String, CompletableFuture<Reply>> waiting = new ConcurrentHashMap<>();
     private final String prefix = "gw-" + UUID.randomUUID().toString().substring(0, 8) + "-";
@@ -64,26 +65,14 @@ public final class Gateway implements AutoCloseable {
 
     private volatile boolean connected = true;
 
-    /** The right to one request, from its first byte to its answer. Closing twice does nothing. */
-    final class Place implements AutoCloseable {
-        private final AtomicBoolean left = new AtomicBoolean();
-
-        private Place() {}
-
-        @Override
-        public void close() {
-            if (left.compareAndSet(false, true)) {
-                places.release();
-            }
-        }
-    }
-
     /** @throws io.lychee.rerank.config.ConfigException when no broker answers, or it lacks one of the topics */
     public Gateway(RerankConfig config) {
         RerankConfig.Kafka kafka = config.kafka();
         this.config = config;
         this.answerTopics = Set.of(kafka.resultsTopic(), kafka.deadLettersTopic());
-        this.places = new Semaphore(config.gateway().maxRequests());
+        this.admission = new Admission(config.gateway());
+        this.bodies = new BodyReader(config.gateway().maxBodyTokens());
+        this.heartbeat = new Heartbeat(config.gateway().heartbeatInterval());
         new BrokerCheck(kafka, PATIENCE)
                 .check(Set.of(kafka.requestsTopic(), kafka.resultsTopic(), kafka.deadLettersTopic()))
                 .forEach(LOG::warn);
@@ -98,14 +87,16 @@ public final class Gateway implements AutoCloseable {
         return config;
     }
 
-    /** Null when all places are taken. */
-    @Nullable
-    Place enter() {
-        return places.tryAcquire() ? new Place() : null;
+    Admission admission() {
+        return admission;
     }
 
-    int freePlaces() {
-        return places.availablePermits();
+    BodyReader bodies() {
+        return bodies;
+    }
+
+    Heartbeat heartbeat() {
+        return heartbeat;
     }
 
     /** False while the broker doesn't answer. */
@@ -146,9 +137,8 @@ public final class Gateway implements AutoCloseable {
         CompletableFuture<Reply> reply = new CompletableFuture<>();
         waiting.put(id, reply);
         var unused = reply.whenComplete((answer, error) -> waiting.remove(id));
-        var record = new ProducerRecord<>(config.kafka().requestsTopic(), id.getBytes(StandardCharsets.UTF_8), value);
         try {
-            var unusedSend = producer.send(record, (metadata, e) -> {
+            var unusedSend = producer.send(record(list, value), (metadata, e) -> {
                 if (e != null) {
                     reply.completeExceptionally(notSent(e));
                 }
@@ -175,13 +165,17 @@ public final class Gateway implements AutoCloseable {
     private void read() {
         while (!closed) {
             try {
+                beat();
                 for (ConsumerRecord<byte[], byte[]> record : reader.poll()) {
                     deliver(record);
+                    if (record.topic().equals(config.kafka().resultsTopic())) {
+                        heartbeat.answered(); // who is ready has a name by then
+                    }
                 }
             } catch (WakeupException e) {
                 // close() was called
-            } catch (RuntimeException e) {
-                // a mistake of ours must not leave every later request without its answer
+            } catch (RuntimeException | Error e) {
+                // neither a mistake of ours nor a full heap may leave every later request without its answer
                 LOG.warn("the answers can't be read; trying again: {}", e.toString());
                 connected = false;
                 // what is answered meanwhile may be missed
@@ -192,6 +186,23 @@ public final class Gateway implements AutoCloseable {
         reader.close();
     }
 
+    /** Sends the job an empty list where it is due; that it fails is told by the missing answer. */
+    private void beat() {
+        CandidateList list = heartbeat.due(this::nextId, listTimeoutMs());
+        if (list != null) {
+            try {
+                var unused = producer.send(record(list, CandidateListEncoder.encode(list, OutputFormat.AVRO)));
+            } catch (KafkaException e) {
+                LOG.debug("no heartbeat was sent", e);
+            }
+        }
+    }
+
+    private ProducerRecord<byte[], byte[]> record(CandidateList list, byte[] value) {
+        return new ProducerRecord<>(
+                config.kafka().requestsTopic(), list.requestId().getBytes(StandardCharsets.UTF_8), value);
+    }
+
     private void reopen() {
         reader.close();
         while (!closed) {
@@ -200,28 +211,36 @@ public final class Gateway implements AutoCloseable {
                 connected = true;
                 LOG.warn("the broker answers again");
                 return;
-            } catch (KafkaException e) {
+            } catch (RuntimeException | Error e) {
                 LockSupport.parkNanos(RETRY_NANOS);
             }
         }
     }
 
     private void deliver(ConsumerRecord<byte[], byte[]> record) {
-        CompletableFuture<Reply> reply =
-                record.key() == null ? null : waiting.get(new String(record.key(), StandardCharsets.UTF_8));
-        if (reply == null || record.value() == null) {
+        String id = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
+        boolean letter = record.topic().equals(config.kafka().deadLettersTopic());
+        CompletableFuture<Reply> reply = waiting.get(id);
+        boolean tells = !letter && (heartbeat.model() == null || CandidateList.isHeartbeat(id));
+        if (record.value() == null || (reply == null && !tells)) {
             return;
         }
+        // what one answer costs is its own request's loss
+        CompletableFuture<Reply> told = reply == null ? new CompletableFuture<>() : reply;
         try {
-            if (record.topic().equals(config.kafka().deadLettersTopic())) {
-                DeadLetter letter = DeadLetterDecoder.decode(record.value());
-                reply.completeExceptionally(new RefusedException(
-                        422, "the job refused the list, " + letter.reason() + ": " + letter.message()));
+            if (letter) {
+                DeadLetter dead = DeadLetterDecoder.decode(record.value());
+                told.completeExceptionally(new RefusedException(
+                        422, "the job refused the list, " + dead.reason() + ": " + dead.message()));
             } else {
-                reply.complete(new Reply(record.value(), AnswerDecoder.decode(record.value())));
+                Answer answer = AnswerDecoder.decode(record.value());
+                heartbeat.model(answer.list().model().name());
+                told.complete(new Reply(record.value(), answer));
             }
         } catch (UnreadableException e) {
-            reply.completeExceptionally(new RefusedException(502, "an answer that can't be read: " + e.getMessage()));
+            told.completeExceptionally(new RefusedException(502, "an answer that can't be read: " + e.getMessage()));
+        } catch (RuntimeException | Error e) {
+            told.completeExceptionally(e);
         }
     }
 
@@ -239,7 +258,7 @@ public final class Gateway implements AutoCloseable {
         return brokerGone(e);
     }
 
-    private RefusedException brokerGone(@Nullable Exception e) {
+    private RefusedException brokerGone(@Nullable Throwable e) {
         boolean reached = e instanceof ApiException && !(e instanceof RetriableException);
         return new RefusedException(
                 503,

@@ -23,16 +23,18 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The HTTP server: API, console, health. Owns its threads and connections, not the gateway. */
 public final class GatewayServer implements AutoCloseable {
 
+    private static final Logger LOG = LoggerFactory.getLogger(GatewayServer.class);
     private static final int IO_THREADS = 2;
     private static final int WORKERS = 4;
     private static final int TRIED_PORTS = 20;
@@ -44,6 +46,7 @@ public final class GatewayServer implements AutoCloseable {
 
     private final Gateway gateway;
     private final Router router;
+    private final HostCheck hosts;
     private final Live live;
     private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS, work -> {
         Thread thread = new Thread(work, "gateway-worker");
@@ -71,7 +74,15 @@ public final class GatewayServer implements AutoCloseable {
         } catch (UnknownHostException e) {
             throw new ConfigException("no host \"" + address.host() + "\" (--host)", e);
         }
-        this.router = new Router(readiness, host.isLoopbackAddress());
+        this.router = new Router(readiness);
+        this.hosts =
+                new HostCheck(address.host(), host, gateway.config().gateway().allowedHosts());
+        if (!host.isLoopbackAddress()) {
+            LOG.warn(
+                    "--host is {}: whoever reaches this machine may use the gateway, which has no authentication of its"
+                            + " own",
+                    address.host());
+        }
         new Console(gateway, readiness, scenes).addTo(router);
         router.add("/v2/rerank", new Route.Post(new Apis.Cohere(), this::answer));
         router.add("/v1/rerank", new Route.Post(new Apis.Jina(), this::answer));
@@ -97,12 +108,12 @@ public final class GatewayServer implements AutoCloseable {
      * One small list, whether ready or not, by the way that clients' lists take; done once it is answered or refused.
      */
     public CompletableFuture<?> rehearse() {
-        return answer(new Apis.Jina(), new Request("/v1/rerank", REHEARSAL, null))
+        return answer(new Apis.Jina(), new Request("/v1/rerank", REHEARSAL, null, null))
                 .handle((response, error) -> error == null ? response.serverTiming(0) : "");
     }
 
-    Set<String> paths() {
-        return router.paths();
+    Router router() {
+        return router;
     }
 
     @Override
@@ -124,6 +135,10 @@ public final class GatewayServer implements AutoCloseable {
     }
 
     private CompletableFuture<Response> answer(Api api, Request request) {
+        int tokens = gateway.bodies().count(request.body());
+        if (request.place() != null) {
+            request.place().reserve((long) tokens * Admission.TOKEN_BYTES);
+        }
         Api.Call call = api.read(request, gateway);
         CompletableFuture<Reply> reply = gateway.ask(call.list());
         CompletableFuture<Response> response = reply.thenApplyAsync(call.write(), workers);
@@ -153,7 +168,7 @@ public final class GatewayServer implements AutoCloseable {
                                         new WriteTimeoutHandler(
                                                 limits.readTimeout().toMillis(), TimeUnit.MILLISECONDS),
                                         new HttpServerCodec(MAX_LINE, MAX_HEAD, CHUNK),
-                                        new Connection(router, gateway, workers));
+                                        new Connection(router, hosts, gateway, workers));
                     }
                 });
         int tries = address.orNext() ? TRIED_PORTS : 1;

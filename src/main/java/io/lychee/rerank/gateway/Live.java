@@ -3,6 +3,7 @@ package io.lychee.rerank.gateway;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.CandidateList;
 import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -113,7 +114,7 @@ final class Live implements AutoCloseable {
                 }
             } catch (WakeupException e) {
                 // nobody listens any more
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.warn("the topics can't be read for the live page; trying again: {}", e.toString());
                 LockSupport.parkNanos(RETRY_NANOS);
             } finally {
@@ -136,7 +137,7 @@ final class Live implements AutoCloseable {
 
     private void pass(ConsumerRecord<byte[], byte[]> record) {
         byte[] value = record.value();
-        if (value == null) {
+        if (value == null || (record.key() != null && CandidateList.isHeartbeat(text(record.key())))) {
             return;
         }
         boolean backfill =
@@ -187,7 +188,11 @@ final class Live implements AutoCloseable {
         return record.key() == null || record.key().length == 0
                 ? tree.path("partition").asInt(record.partition()) + "@"
                         + tree.path("offset").asLong(record.offset())
-                : new String(record.key(), StandardCharsets.UTF_8);
+                : text(record.key());
+    }
+
+    private static String text(byte[] key) {
+        return new String(key, StandardCharsets.UTF_8);
     }
 
     private synchronized void keep(String id, byte @Nullable [] list, byte @Nullable [] answer) {

@@ -40,14 +40,23 @@ public final class Readiness {
         state = new State("ready", null, model);
     }
 
-    Response respond(boolean connected) {
+    /** Names the loaded network, or the one that the job's answers name; null before either is known. */
+    @Nullable
+    String model(Gateway gateway) {
+        String loaded = state.model();
+        return loaded == null ? gateway.heartbeat().model() : loaded;
+    }
+
+    Response respond(Gateway gateway) {
         State now = state;
-        boolean ready = now.ready() && connected;
+        String silence = gateway.heartbeat().silence();
+        boolean connected = gateway.connected();
+        boolean ready = now.ready() && connected && silence == null;
         ObjectNode tree = Router.object();
         tree.put("status", ready ? "ready" : "not ready");
-        tree.put("phase", now.ready() && !connected ? "broker unreachable" : now.phase());
-        tree.put("detail", now.detail());
-        tree.put("model", now.model());
+        tree.put("phase", ready || !now.ready() ? now.phase() : connected ? "no job answers" : "broker unreachable");
+        tree.put("detail", now.ready() && connected ? silence : now.detail());
+        tree.put("model", model(gateway));
         LongSupplier busy = busyMillis;
         tree.put("busy_ms", busy == null ? null : (Long) busy.getAsLong());
         return Response.json(ready ? 200 : 503, tree);

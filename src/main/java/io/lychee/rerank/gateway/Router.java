@@ -8,7 +8,6 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpUtil;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -26,16 +25,12 @@ final class Router {
             + " base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static final Pattern CLIENT_ID = Pattern.compile("[\\x21-\\x7E]{1,200}");
-    private static final Set<String> LOCAL_NAMES = Set.of("localhost", "127.0.0.1", "[::1]");
 
     private final Map<String, Route> routes = new ConcurrentHashMap<>();
     private final Readiness readiness;
-    private final boolean localOnly;
 
-    /** @param localOnly refuses requests that name another host, as a page of that name would that points here */
-    Router(Readiness readiness, boolean localOnly) {
+    Router(Readiness readiness) {
         this.readiness = readiness;
-        this.localOnly = localOnly;
     }
 
     /** @param path exact, or the beginning of others when it ends in a slash and is not the root */
@@ -47,14 +42,8 @@ final class Router {
         return Set.copyOf(routes.keySet());
     }
 
-    /** @throws RefusedException 404, 405, 421 */
+    /** @throws RefusedException 404, 405 */
     Route route(HttpRequest head) {
-        if (localOnly && !LOCAL_NAMES.contains(host(head))) {
-            throw new RefusedException(
-                    421,
-                    "the request is for host \"" + host(head)
-                            + "\"; this gateway answers as localhost only (start it with --host to be reached by others)");
-        }
         Route route = find(path(head.uri()));
         if (route == null) {
             throw new RefusedException(404, "no " + path(head.uri()) + " here; /openapi.json lists what is");
@@ -122,10 +111,5 @@ final class Router {
 
     static ObjectNode object() {
         return JsonNodeFactory.instance.objectNode();
-    }
-
-    private static String host(HttpRequest head) {
-        String host = Objects.requireNonNullElse(head.headers().get(HttpHeaderNames.HOST), "localhost");
-        return host.replaceFirst(":[0-9]*$", "").toLowerCase(Locale.ROOT);
     }
 }

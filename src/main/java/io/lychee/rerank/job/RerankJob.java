@@ -15,7 +15,10 @@ import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.operator.RerankFunction;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -120,7 +123,7 @@ public final class RerankJob {
         // a type that only Kryo can write would be found when the job is built, not after a failure
         flink.set(PipelineOptions.GENERIC_TYPES, false);
         if (config.metricsPort() > 0) {
-            reportMetrics(flink, config.metricsPort());
+            reportMetrics(flink, config);
         }
         flink.addAll(Configuration.fromMap(config.flink()));
         // an answer that is emitted is with the sink: the committed offsets rely on it
@@ -128,27 +131,43 @@ public final class RerankJob {
         return flink;
     }
 
-    private static void reportMetrics(Configuration flink, int port) {
+    private static void reportMetrics(Configuration flink, RerankConfig config) {
         flink.set(MetricOptions.REPORTERS_LIST, "prometheus");
         Configuration reporter = MetricOptions.forReporter(flink, "prometheus");
-        reporter.set(
-                MetricOptions.REPORTER_FACTORY_CLASS, "org.apache.flink.metrics.prometheus.PrometheusReporterFactory");
-        reporter.setString("port", Integer.toString(port));
+        reporter.set(MetricOptions.REPORTER_FACTORY_CLASS, EmbeddedPrometheus.Factory.class.getName());
+        reporter.setString(EmbeddedPrometheus.HOST, config.metricsHost());
+        reporter.setString(EmbeddedPrometheus.PORT, Integer.toString(config.metricsPort()));
         // ids that are new with each attempt; its number keeps the series apart
         reporter.set(MetricOptions.REPORTER_EXCLUDED_VARIABLES, "job_id;task_id;operator_id;task_attempt_id");
     }
 
-    /** Flink itself would go on without its metrics. */
+    /** Refuses an address in use at once, since Flink itself would go on without its metrics. */
     static void requireFreePort(RerankConfig config) {
         int port = config.metricsPort();
         if (port == 0) {
             return;
         }
-        try (ServerSocket socket = new ServerSocket(port)) {
-            LOG.info("metrics for Prometheus at port {}", socket.getLocalPort());
+        String host = config.metricsHost();
+        try (ServerSocket socket = new ServerSocket()) {
+            InetAddress address = InetAddress.getByName(host);
+            socket.bind(new InetSocketAddress(address, port));
+            LOG.info("metrics for Prometheus at {}:{}", host, port);
+            if (!address.isLoopbackAddress()) {
+                LOG.warn(
+                        "{} is {}: whoever reaches this machine reads the metrics",
+                        RerankOptions.METRICS_HOST.key(),
+                        host);
+            }
+        } catch (UnknownHostException e) {
+            throw new ConfigException(
+                    RerankOptions.METRICS_HOST.key() + " is " + host
+                            + ", which is no address of this machine (expected 127.0.0.1)",
+                    e);
         } catch (IOException e) {
             throw new ConfigException(
-                    RerankOptions.METRICS_PORT.key() + " is " + port + ", which can't be used: " + e.getMessage(), e);
+                    RerankOptions.METRICS_PORT.key() + " is " + port + ", which can't be used at "
+                            + RerankOptions.METRICS_HOST.key() + " " + host + ": " + e.getMessage(),
+                    e);
         }
     }
 

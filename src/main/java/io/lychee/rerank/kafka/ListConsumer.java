@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.CandidateList;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -66,7 +67,7 @@ public final class ListConsumer implements AutoCloseable {
     }
 
     /**
-     * Hands over one line a record until one of these comes first.
+     * Hands over one line a record, gateways' heartbeats left out, until one of these comes first.
      *
      * @param max records
      * @param idle time without a record; zero waits for ever
@@ -74,15 +75,15 @@ public final class ListConsumer implements AutoCloseable {
      */
     public long consume(long max, Duration idle, Consumer<String> lines) {
         long count = 0;
-        Duration waited = Duration.ZERO;
+        long handedAt = System.nanoTime();
         try {
-            while (count < max && (idle.isZero() || waited.compareTo(idle) < 0)) {
+            while (count < max && (idle.isZero() || System.nanoTime() - handedAt < idle.toNanos())) {
                 ConsumerRecords<byte[], byte[]> records = consumer.poll(POLL);
-                waited = records.isEmpty() ? waited.plus(POLL) : Duration.ZERO;
                 for (ConsumerRecord<byte[], byte[]> record : records) {
-                    if (count < max) {
+                    if (count < max && !isHeartbeat(record)) {
                         lines.accept(line(record));
                         count++;
+                        handedAt = System.nanoTime();
                     }
                 }
             }
@@ -100,6 +101,10 @@ public final class ListConsumer implements AutoCloseable {
     @Override
     public void close() {
         consumer.close(CloseOptions.timeout(PATIENCE));
+    }
+
+    private static boolean isHeartbeat(ConsumerRecord<byte[], byte[]> record) {
+        return record.key() != null && CandidateList.isHeartbeat(new String(record.key(), StandardCharsets.UTF_8));
     }
 
     private static String line(ConsumerRecord<byte[], byte[]> record) {

@@ -176,7 +176,9 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
                 // the supplier runs on the task thread: encoding and metrics need no lock
                 result.complete(() -> {
                     s.inFlight.remove(record, ordered);
-                    s.metrics.answered(reranked);
+                    if (!CandidateList.isHeartbeat(reranked.requestId())) {
+                        s.metrics.answered(reranked);
+                    }
                     return List.of(s.answers.encode(reranked, record));
                 });
             }

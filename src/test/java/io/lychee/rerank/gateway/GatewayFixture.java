@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.junit.jupiter.api.AfterAll;
@@ -60,6 +61,9 @@ abstract class GatewayFixture {
         server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         readiness.ready("checkpoint", () -> 1234);
         http = new Http(server.port());
+        while (http.get("/health/ready").status() != 200) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(50));
+        }
         openApi = OpenApi.read();
     }
 

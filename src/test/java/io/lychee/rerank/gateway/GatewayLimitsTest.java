@@ -57,7 +57,7 @@ class GatewayLimitsTest {
 
         assertThat(told.status()).isEqualTo(504);
         assertThat(told.json().get("message").asText()).contains("500 ms", "gateway.timeout", "job");
-        assertThat(gateway.freePlaces()).isEqualTo(2);
+        assertThat(gateway.admission().freePlaces()).isEqualTo(2);
     }
 
     @Test
@@ -80,6 +80,40 @@ class GatewayLimitsTest {
         awaitFreePlaces(1);
         second.close();
         awaitFreePlaces(2);
+    }
+
+    @Test
+    void largeBodiesLeaveHeapToSmallOnes() throws Exception {
+        start(Map.of("gateway.max-memory", "8 mb", "gateway.max-requests", "20", "gateway.timeout", "500 ms"));
+        String head = "POST /v1/rerank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+        String large = head + "Content-Length: " + (1 << 20) + "\r\n\r\n";
+        Socket first = Raw.open(server.port(), large);
+        awaitFreePlaces(19);
+        try (Socket second = Raw.open(server.port(), large)) {
+            assertThat(Raw.status(second))
+                    .as("of 7 MB that large ones may take, 4 are taken")
+                    .isEqualTo(429);
+        }
+        try (Socket never = Raw.open(server.port(), head + "Content-Length: " + (2 << 20) + "\r\n\r\n")) {
+            assertThat(Raw.status(never)).isEqualTo(413);
+        }
+        Http.Told chunked = Http.told(http.send(http.to("/v1/rerank")
+                        .header("Content-Type", "application/json")
+                        .POST(HttpRequest.BodyPublishers.ofByteArrays(List.of(new byte[1 << 20])))
+                        .build())
+                .join());
+        assertThat(chunked.status()).isEqualTo(429);
+        assertThat(chunked.header("Retry-After")).isEqualTo("1");
+        assertThat(chunked.body()).contains("gateway.max-memory");
+        assertThat(http.post("/v1/rerank", LIST).status())
+                .as("taken; nobody answers")
+                .isEqualTo(504);
+
+        first.close();
+        awaitFreePlaces(20);
+        while (gateway.admission().reservedBytes() != 0) {
+            LockSupport.parkNanos(1_000_000);
+        }
     }
 
     @Test
@@ -180,7 +214,7 @@ class GatewayLimitsTest {
         Map<String, String> all = new java.util.HashMap<>(settings);
         all.put("kafka.bootstrap-servers", broker.bootstrapServers());
         all.put("model.checkpoint", "none");
-        all.put("gateway.max-requests", "2");
+        all.putIfAbsent("gateway.max-requests", "2");
         return RerankConfig.of(all);
     }
 
@@ -193,7 +227,7 @@ class GatewayLimitsTest {
 
     /** The test's timeout ends a wait in vain. */
     private void awaitFreePlaces(int places) {
-        while (gateway.freePlaces() != places) {
+        while (gateway.admission().freePlaces() != places) {
             LockSupport.parkNanos(1_000_000);
         }
     }

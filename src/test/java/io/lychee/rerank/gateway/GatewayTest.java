@@ -41,7 +41,8 @@ class GatewayTest extends GatewayFixture {
                         IntStream.range(0, 200).mapToObj(i -> new byte[1 << 20]).iterator()))
                 .build();
         assertThat(http.send(endless).join().statusCode()).isEqualTo(413);
-        assertThat(gateway.freePlaces()).isEqualTo(gateway.config().gateway().maxRequests());
+        assertThat(gateway.admission().freePlaces())
+                .isEqualTo(gateway.config().gateway().maxRequests());
     }
 
     @Test
@@ -68,7 +69,7 @@ class GatewayTest extends GatewayFixture {
                 .method("OPTIONS", HttpRequest.BodyPublishers.noBody())
                 .build();
         HttpResponse<String> answer = http.send(crossSite).join();
-        assertThat(answer.statusCode()).isEqualTo(405);
+        assertThat(answer.statusCode()).isEqualTo(403);
         assertThat(answer.headers().map()).doesNotContainKey("access-control-allow-origin");
     }
 
@@ -121,7 +122,7 @@ class GatewayTest extends GatewayFixture {
 
     @Test
     void everyPathIsDescribedAndNothingElse() {
-        Set<String> served = new HashSet<>(server.paths());
+        Set<String> served = new HashSet<>(server.router().paths());
         served.removeIf(path -> path.matches("/([a-z]+\\.(js|css|html))?|/openapi.json"));
         served.remove("/api/live/");
         served.add("/api/live/{request_id}");
@@ -158,7 +159,8 @@ class GatewayTest extends GatewayFixture {
             }));
         }
         clients.forEach(CompletableFuture::join);
-        assertThat(gateway.freePlaces()).isEqualTo(gateway.config().gateway().maxRequests());
+        assertThat(gateway.admission().freePlaces())
+                .isEqualTo(gateway.config().gateway().maxRequests());
     }
 
     @Test

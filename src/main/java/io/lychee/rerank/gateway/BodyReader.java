@@ -1,0 +1,99 @@
+package io.lychee.rerank.gateway;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.util.Set;
+
+/** Parses request bodies, bounded in depth and tokens; fields that no API knows are skipped. Safe for any thread. */
+final class BodyReader {
+
+    private static final int MAX_DEPTH = 32;
+
+    /** All else that clients send has no effect. */
+    private static final Set<String> FIELDS =
+            Set.of("query", "documents", "instruction", "top_n", "request_id", "return_documents");
+
+    private static final JsonFactory TOKENS = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(MAX_DEPTH)
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .build())
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .build();
+
+    private static final JsonMapper TREES = JsonMapper.builder(new JsonFactoryBuilder(TOKENS)
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .build())
+            .build();
+
+    private final int maxTokens;
+
+    BodyReader(int maxTokens) {
+        this.maxTokens = maxTokens;
+    }
+
+    /**
+     * Counts the tokens of a body before anything is built of them.
+     *
+     * @throws RefusedException 400 when it is not one JSON value, too deep, or of too many tokens
+     */
+    int count(byte[] body) {
+        int tokens = 0;
+        boolean ended = false;
+        try (JsonParser in = TOKENS.createParser(body)) {
+            while (in.nextToken() != null) {
+                if (ended) {
+                    throw RefusedException.badRequest("the body is not JSON: more behind its end, at byte "
+                            + in.currentTokenLocation().getByteOffset());
+                }
+                if (++tokens > maxTokens) {
+                    throw RefusedException.badRequest("the body has more than " + maxTokens
+                            + " JSON tokens; no more are taken (gateway.max-body-tokens)");
+                }
+                ended = in.getParsingContext().inRoot();
+            }
+            return tokens;
+        } catch (IOException e) {
+            throw notJson(e);
+        }
+    }
+
+    /** @throws RefusedException 400 when the body is no object, or a field occurs twice */
+    Body read(byte[] body) {
+        try (JsonParser in = TREES.createParser(body)) {
+            JsonToken first = in.nextToken();
+            if (first != JsonToken.START_OBJECT) {
+                throw Body.wrong("the body", "an object", TREES.readTree(body));
+            }
+            ObjectNode tree = Router.object();
+            for (String name = in.nextFieldName(); name != null; name = in.nextFieldName()) {
+                in.nextToken();
+                if (FIELDS.contains(name)) {
+                    tree.set(name, TREES.readTree(in));
+                } else {
+                    in.skipChildren();
+                }
+            }
+            return new Body(tree);
+        } catch (IOException e) {
+            throw notJson(e);
+        }
+    }
+
+    private static RefusedException notJson(IOException e) {
+        if (e instanceof JsonProcessingException broken) {
+            long at = broken.getLocation() == null ? 0 : broken.getLocation().getByteOffset();
+            return RefusedException.badRequest(
+                    "the body is not JSON, at byte " + at + ": " + broken.getOriginalMessage());
+        }
+        return RefusedException.badRequest("the body is not JSON: " + e.getMessage());
+    }
+}
