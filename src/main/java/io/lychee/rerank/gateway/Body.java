@@ -7,10 +7,14 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.TextNode;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.domain.Unicode;
+import io.lychee.rerank.domain.Urls;
 import io.lychee.rerank.kafka.DataUri;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -32,7 +36,19 @@ record Body(JsonNode tree) {
                     .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                     .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .nodeFactory(new WellFormed())
             .build();
+
+    /** Makes every string of a body valid Unicode, as records of topics are. */
+    private static final class WellFormed extends JsonNodeFactory {
+
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public TextNode textNode(String text) {
+            return super.textNode(Unicode.wellFormed(text));
+        }
+    }
 
     static Body parse(byte[] bytes) {
         JsonNode tree;
@@ -122,7 +138,7 @@ record Body(JsonNode tree) {
     private static Content content(JsonNode node, String path, boolean textOnly) {
         if (node.isTextual()) {
             String text = node.asText();
-            return !textOnly && text.regionMatches(true, 0, "data:image/", 0, 11)
+            return !textOnly && DataUri.isPicture(text)
                     ? new Content(null, List.of(image(node, path)))
                     : new Content(text, List.of());
         }
@@ -173,9 +189,9 @@ record Body(JsonNode tree) {
     }
 
     private static Image image(JsonNode node, String path) {
-        String text = text(node, path);
-        String start = text.substring(0, Math.min(8, text.length())).toLowerCase(Locale.ROOT);
-        if (start.startsWith("https://") || start.startsWith("http://")) {
+        String text = Urls.clean(text(node, path));
+        String start = text.substring(0, Math.min(6, text.length())).toLowerCase(Locale.ROOT);
+        if (start.startsWith("https:") || start.startsWith("http:")) {
             return new Image.Reference(text);
         }
         byte[] data = DataUri.parse(start.startsWith("data:") ? text : "data:;base64," + text);
