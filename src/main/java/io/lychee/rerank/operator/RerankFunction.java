@@ -15,6 +15,7 @@ import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.Rules;
 import java.time.Clock;
 import java.util.List;
 import java.util.Objects;
@@ -64,7 +65,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             AnswerEncoder answers,
             DeadLetterEncoder deadLetters,
             Engines.Lease lease,
-            RerankMetrics metrics) {}
+            RerankMetrics metrics,
+            RuleAttributes attributes) {}
 
     @Override
     public void open(OpenContext context) {
@@ -75,7 +77,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
                 new AnswerEncoder(config.kafka()),
                 new DeadLetterEncoder(config.kafka()),
                 lease,
-                new RerankMetrics(getRuntimeContext().getMetricGroup(), lane, lease.engines(), decoder::unknownFields));
+                new RerankMetrics(getRuntimeContext().getMetricGroup(), lane, lease.engines(), decoder::unknownFields),
+                new RuleAttributes(Rules.parse(config.rules()).attributes()));
     }
 
     /** What can't start is refused at once, unless lists would wait for it: then it is tried again. */
@@ -139,8 +142,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             return;
         }
         CandidateList list = ((Decoded.Taken) decoded).list();
-        CompletableFuture<RerankedList> answer =
-                s.lease.engine().submit(list, new Arrival(record.lane, record.timestamp, record.readAt));
+        s.attributes.see(list);
+        CompletableFuture<RerankedList> answer = s.lease.engine().submit(list, arrival(s, record));
         var unused = answer.whenComplete((reranked, error) -> {
             if (error != null) {
                 // closing the last lease ends the engine; what was in flight then lies in the checkpoint
@@ -157,6 +160,14 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         });
     }
 
+    private static Arrival arrival(Stage s, SourceRecord record) {
+        boolean plausible = record.hasPlausibleTimestamp();
+        if (!plausible) {
+            s.metrics.implausibleTimestamp(record);
+        }
+        return new Arrival(record.lane, plausible ? record.timestamp : -1, record.readAt);
+    }
+
     private Stage open() {
         Stage s = stage;
         if (s == null) {
@@ -170,6 +181,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         Stage closing = stage;
         stage = null;
         if (closing != null) {
+            closing.attributes.close();
             closing.lease.close();
         }
     }

@@ -58,6 +58,12 @@ enum RerankMetric {
             "deadLetters", Kind.COUNTER, "records", "Records that could not be read, by reason.", "lane", "reason"),
     UNKNOWN_FIELDS(
             "unknownFields", Kind.COUNTER, "fields", "Fields of JSON records that no schema has; ignored.", "lane"),
+    IMPLAUSIBLE_TIMESTAMPS(
+            "implausibleTimestamps",
+            Kind.COUNTER,
+            "records",
+            "Records with a timestamp before 2000 or over an hour ahead, answered as if they had none.",
+            "lane"),
 
     QUEUED_LISTS(
             "queuedLists",
