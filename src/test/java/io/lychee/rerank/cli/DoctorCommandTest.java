@@ -42,6 +42,7 @@ class DoctorCommandTest {
                 .containsExactly(
                         "Java",
                         "Flink",
+                        "machine",
                         "DJL",
                         "PyTorch",
                         "CUDA",
