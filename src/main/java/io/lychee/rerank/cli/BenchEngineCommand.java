@@ -110,7 +110,7 @@ final class BenchEngineCommand implements Callable<Integer> {
             }
             return 0;
         }
-        Path checkpoint = Files.createTempDirectory("lychee-bench");
+        Path checkpoint = Files.createTempDirectory(Path.of(System.getProperty("java.io.tmpdir")), "lychee-bench");
         try {
             return runMadeUp(
                     options.load(

@@ -86,7 +86,7 @@ final class BenchPreprocessCommand implements Callable<Integer> {
             throw new ConfigException("--seconds is " + seconds + "; expected more than 0");
         }
         DemoShop shop = DemoShop.load();
-        Path folder = Files.createTempDirectory("lychee-bench-");
+        Path folder = Files.createTempDirectory(Path.of(System.getProperty("java.io.tmpdir")), "lychee-bench-");
         try {
             Files.copy(shop.folder().resolve("checkpoint/tokenizer.json"), folder.resolve("tokenizer.json"));
             Files.writeString(folder.resolve("preprocessor_config.json"), "{}"); // the published sizes

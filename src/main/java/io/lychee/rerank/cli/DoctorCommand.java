@@ -7,6 +7,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.encoding.JpegProbe;
+import io.lychee.rerank.engine.MachineCheck;
 import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngines;
 import io.lychee.rerank.job.RerankJob;
@@ -59,7 +60,7 @@ final class DoctorCommand implements Callable<Integer> {
                         + System.getProperty("java.home"));
         look("JPEG decoder", JpegProbe::describe);
         look("Flink", EnvironmentInformation::getVersion);
-        boolean torch = true;
+        boolean torch = look("machine", MachineCheck::require);
         for (Map.Entry<String, Callable<String>> fact : QwenScorer.libraries().entrySet()) {
             torch = torch && look(fact.getKey(), fact.getValue()::call);
         }

@@ -61,10 +61,11 @@ public final class EmbeddedBroker implements AutoCloseable {
      * @param port 0 takes a free one
      */
     public static EmbeddedBroker start(int port) {
+        Path temporary = Path.of(System.getProperty("java.io.tmpdir"));
         try {
-            return start(Files.createTempDirectory("lychee-broker-"), port, true, Map.of());
+            return start(Files.createTempDirectory(temporary, "lychee-broker-"), port, true, Map.of());
         } catch (IOException e) {
-            throw new UncheckedIOException("no temporary folder for the broker", e);
+            throw new ConfigException("no folder for the broker in " + temporary + " (java.io.tmpdir): " + e, e);
         }
     }
 

@@ -1,6 +1,13 @@
 package io.lychee.rerank.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.engine.MachineCheck;
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -56,7 +63,27 @@ public final class Main implements Runnable {
     }
 
     public static void main(String[] args) {
+        speakUtf8();
+        TempFolder.own();
         System.exit(run(args));
+    }
+
+    /** Prints UTF-8 whatever the locale, and says what only the locale can change. */
+    private static void speakUtf8() {
+        for (String key : new String[] {"stdout", "stderr", "sun.stdout", "sun.stderr"}) {
+            System.setProperty(key + ".encoding", "UTF-8"); // for picocli
+        }
+        System.setOut(utf8(FileDescriptor.out));
+        System.setErr(utf8(FileDescriptor.err));
+        String names = System.getProperty("sun.jnu.encoding", "UTF-8");
+        if (!names.equalsIgnoreCase("UTF-8")) {
+            System.err.println("lychee: arguments and file names are read as " + names
+                    + ", so that only ASCII ones are what they were; expected a UTF-8 locale, such as LC_ALL=C.UTF-8");
+        }
+    }
+
+    private static PrintStream utf8(FileDescriptor descriptor) {
+        return new PrintStream(new BufferedOutputStream(new FileOutputStream(descriptor)), true, UTF_8);
     }
 
     /** @return the exit code */
@@ -69,6 +96,11 @@ public final class Main implements Runnable {
             System.setProperty("ai.djl.offline", "true");
         }
         Main main = new Main();
+        try {
+            MachineCheck.requireOpenFiles();
+        } catch (ConfigException e) {
+            return main.report(e);
+        }
         return new CommandLine(main)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler((error, commandLine, parsed) -> main.report(error))

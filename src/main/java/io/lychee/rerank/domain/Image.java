@@ -5,8 +5,16 @@ import java.util.Arrays;
 /** One picture of a query or a candidate: where it lies, or its encoded bytes. */
 public sealed interface Image {
 
-    /** {@code https://…}, {@code http://…} or {@code file:PATH}; what comes after {@code file:} is a plain path. */
-    record Reference(String uri) implements Image {}
+    /**
+     * {@code https://…}, {@code http://…} or {@code file:PATH}; what comes after {@code file:} is a plain path. White
+     * space around it is dropped.
+     */
+    record Reference(String uri) implements Image {
+
+        public Reference {
+            uri = Urls.strip(uri);
+        }
+    }
 
     /** An encoded picture (JPEG, PNG, WebP, GIF); its magic bytes decide the format. */
     @SuppressWarnings("ArrayRecordComponent") // equality is defined below

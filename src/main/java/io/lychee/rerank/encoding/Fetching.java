@@ -5,6 +5,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
+import io.lychee.rerank.domain.Urls;
 import io.lychee.rerank.scoring.EngineStats;
 import java.time.Duration;
 import java.util.List;
@@ -110,10 +111,11 @@ final class Fetching implements AutoCloseable {
             });
         }
         String uri = ((Image.Reference) image).uri();
-        String scheme = uri.substring(0, Math.max(0, uri.indexOf(':'))).toLowerCase(Locale.ROOT);
+        String scheme =
+                Urls.clean(uri.substring(0, Math.max(0, uri.indexOf(':')))).toLowerCase(Locale.ROOT);
         return switch (scheme) {
             case "http", "https" -> counted(http.fetch(uri));
-            case "file" -> counted(readFile(uri.substring("file:".length())));
+            case "file" -> counted(readFile(uri.substring(uri.indexOf(':') + 1)));
             case "data" ->
                 // well-formed ones have become bytes when the record was decoded
                 complete(() -> {

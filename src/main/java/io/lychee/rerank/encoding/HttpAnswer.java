@@ -49,13 +49,20 @@ record HttpAnswer(int status, @Nullable String location, byte[] body) {
                 throws IOException {
             status = response.getCode();
             Header header = response.getFirstHeader("Location");
-            location = header == null ? null : header.getValue();
+            location = header == null || header.getValue() == null ? null : ascii(header.getValue());
             callback = resultCallback;
             if (entity == null) {
                 resultCallback.completed(answer());
             } else if (status == 200 && entity.getContentLength() > maxBytes) {
                 throw new TooLargeException(String.valueOf(entity.getContentLength()), maxBytes);
             }
+        }
+
+        /** Percent-encodes the bytes that the client has read as Latin-1, so that UTF-8 stays what it is. */
+        private static String ascii(String latin) {
+            StringBuilder out = new StringBuilder(latin.length());
+            latin.chars().forEach(c -> out.append(c < 0x80 ? String.valueOf((char) c) : String.format("%%%02X", c)));
+            return out.toString();
         }
 
         @Override

@@ -4,9 +4,6 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
-import java.net.URI;
-import java.net.URISyntaxException;
-import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
@@ -21,8 +18,11 @@ import org.apache.hc.client5.http.impl.async.CloseableHttpAsyncClient;
 import org.apache.hc.client5.http.impl.async.HttpAsyncClients;
 import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder;
 import org.apache.hc.core5.concurrent.FutureCallback;
+import org.apache.hc.core5.http.HttpHost;
+import org.apache.hc.core5.http.Method;
 import org.apache.hc.core5.http.config.Http1Config;
-import org.apache.hc.core5.http.nio.support.AsyncRequestBuilder;
+import org.apache.hc.core5.http.message.BasicHttpRequest;
+import org.apache.hc.core5.http.nio.support.BasicRequestProducer;
 import org.apache.hc.core5.http2.HttpVersionPolicy;
 import org.apache.hc.core5.io.CloseMode;
 import org.apache.hc.core5.reactor.IOReactorConfig;
@@ -119,7 +119,7 @@ final class HttpImages implements AutoCloseable {
 
         private final CompletableFuture<byte[]> result = new CompletableFuture<>();
         private final String address;
-        private @Nullable URI target;
+        private @Nullable WebAddress target;
         private int tries;
         private int redirects;
 
@@ -133,33 +133,27 @@ final class HttpImages implements AutoCloseable {
                     config.timeout().toMillis(),
                     TimeUnit.MILLISECONDS);
             var unused = result.whenComplete((bytes, failure) -> limit.cancel(false));
-            try {
-                go(new URI(address));
-            } catch (URISyntaxException e) {
-                reject(Reason.IMAGE_NOT_FOUND, "is no valid address: " + e.getReason());
-            }
+            go(address, null);
         }
 
-        private void go(URI uri) {
-            String scheme = String.valueOf(uri.getScheme()).toLowerCase(Locale.ROOT);
-            if (!scheme.equals("http") && !scheme.equals("https")) {
-                reject(Reason.IMAGE_FORBIDDEN, "leads to the scheme " + scheme + "; expected http or https");
-            } else if (uri.getHost() == null) {
-                reject(Reason.IMAGE_NOT_FOUND, "names no host");
-            } else if (uri.getRawUserInfo() != null) {
-                reject(Reason.IMAGE_FORBIDDEN, "carries a user name; expected none");
-            } else {
-                target = uri;
+        private void go(String to, @Nullable WebAddress from) {
+            try {
+                target = WebAddress.parse(to, from);
                 attempt();
+            } catch (RejectedException e) {
+                reject(e.reason(), (from == null ? "" : "redirects to what ") + e.getMessage());
             }
         }
 
         private void attempt() {
-            URI uri = target;
-            if (uri == null) {
+            WebAddress to = target;
+            if (to == null) {
                 return;
             }
             tries++;
+            HttpHost host = new HttpHost(to.scheme(), to.host(), to.port());
+            BasicHttpRequest request = new BasicHttpRequest(Method.GET, host, to.target());
+            request.addHeader("Accept", "image/*");
             try {
                 starters.execute(() -> {
                     if (result.isDone()) {
@@ -167,11 +161,7 @@ final class HttpImages implements AutoCloseable {
                     }
                     try {
                         Future<HttpAnswer> exchange = client.execute(
-                                AsyncRequestBuilder.get(uri)
-                                        .addHeader("Accept", "image/*")
-                                        .build(),
-                                new HttpAnswer.Consumer(maxBytes),
-                                this);
+                                new BasicRequestProducer(request, null), new HttpAnswer.Consumer(maxBytes), this);
                         var unused = result.whenComplete((bytes, failure) -> exchange.cancel(true));
                     } catch (RuntimeException e) {
                         failed(e);
@@ -196,19 +186,15 @@ final class HttpImages implements AutoCloseable {
             }
         }
 
-        private void redirect(URI from, String location) {
+        private void redirect(WebAddress from, String location) {
             if (++redirects > config.maxRedirects()) {
                 reject(
                         Reason.IMAGE_NOT_FOUND,
                         "redirects more than " + config.maxRedirects() + " times (fetch.max-redirects)");
                 return;
             }
-            try {
-                tries = 0;
-                go(from.resolve(new URI(location)));
-            } catch (URISyntaxException e) {
-                reject(Reason.IMAGE_NOT_FOUND, "redirects to no valid address: " + e.getReason());
-            }
+            tries = 0;
+            go(location, from);
         }
 
         @Override

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.domain.Unicode;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -111,7 +112,7 @@ final class Tokenizer implements AutoCloseable {
         if (text.isEmpty()) {
             return new int[0];
         }
-        long[] ids = tokenizer.encode(wellFormed(text)).getIds();
+        long[] ids = tokenizer.encode(Unicode.wellFormed(text)).getIds();
         int[] result = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             result[i] = (int) ids[i];
@@ -130,7 +131,7 @@ final class Tokenizer implements AutoCloseable {
         // a chunk's last tokens may differ from the whole text's: take them only where they don't decide
         for (long chars = (long) FIRST_CHARS_PER_TOKEN * limit + 256; ; chars *= 4) {
             boolean whole = chars >= text.length();
-            String chunk = wellFormed(whole ? text : text.substring(0, boundary(text, (int) chars)));
+            String chunk = Unicode.wellFormed(whole ? text : text.substring(0, boundary(text, (int) chars)));
             Encoding encoding = tokenizer.encode(chunk);
             int tokens = encoding.getIds().length;
             if (whole && tokens <= limit) {
@@ -165,32 +166,6 @@ final class Tokenizer implements AutoCloseable {
     /** The largest index up to {@code index} that splits no surrogate pair. */
     private static int boundary(String text, int index) {
         return Character.isHighSurrogate(text.charAt(index - 1)) ? index - 1 : index;
-    }
-
-    /** The native library takes Unicode only: halves of surrogate pairs become U+FFFD. */
-    static String wellFormed(String text) {
-        int length = text.length();
-        for (int i = 0; i < length; i++) {
-            if (!Character.isSurrogate(text.charAt(i))) {
-                continue;
-            }
-            if (Character.isHighSurrogate(text.charAt(i))
-                    && i + 1 < length
-                    && Character.isLowSurrogate(text.charAt(i + 1))) {
-                i++;
-            } else {
-                return replaceHalves(text);
-            }
-        }
-        return text;
-    }
-
-    private static String replaceHalves(String text) {
-        StringBuilder result = new StringBuilder(text.length());
-        text.codePoints()
-                .map(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE ? 0xFFFD : c)
-                .forEach(result::appendCodePoint);
-        return result.toString();
     }
 
     @Override

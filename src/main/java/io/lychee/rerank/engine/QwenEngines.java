@@ -112,6 +112,7 @@ public record QwenEngines(RerankConfig config) implements EngineFactory {
     }
 
     private Engine open(String device, Consumer<LoadProgress> progress) {
+        MachineCheck.require();
         MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
         return open(encoder ->
                 QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId(), progress));

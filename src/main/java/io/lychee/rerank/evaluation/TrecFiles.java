@@ -110,7 +110,7 @@ public final class TrecFiles {
 
     private static Map<String, Map<String, Integer>> qrels(Path file) throws IOException {
         Map<String, Map<String, Integer>> qrels = new TreeMap<>();
-        eachLine(file, QRELS_LINE, 4, (line, fields) -> {
+        eachLine(file, QRELS_LINE, 4, false, (line, fields) -> {
             if (!GRADE.matcher(fields[3]).matches()) {
                 throw wrong(file, line, "the relevance is \"%s\"; expected a whole number", fields[3]);
             }
@@ -125,7 +125,7 @@ public final class TrecFiles {
     private static Map<String, List<Retrieved>> run(Path file) throws IOException {
         Map<String, List<Retrieved>> run = new HashMap<>();
         Map<String, Set<String>> seen = new HashMap<>();
-        eachLine(file, RUN_LINE, 6, (line, fields) -> {
+        eachLine(file, RUN_LINE, 6, true, (line, fields) -> {
             double sim = NUMBER.matcher(fields[4]).matches() ? Double.parseDouble(fields[4]) : Double.NaN;
             if (!Double.isFinite(sim)) {
                 throw wrong(file, line, "the sim is \"%s\"; expected a finite number", fields[4]);
@@ -144,21 +144,25 @@ public final class TrecFiles {
         void take(int number, String[] fields);
     }
 
-    private static void eachLine(Path file, String expected, int count, Line line) throws IOException {
+    /** @param comments passes over lines that begin with #, as trec_eval does in runs; a query of qrels may */
+    private static void eachLine(Path file, String expected, int count, boolean comments, Line line)
+            throws IOException {
         int number = 0;
         boolean any = false;
         try (BufferedReader reader = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
             for (String text = reader.readLine(); text != null; text = reader.readLine()) {
                 number++;
                 StringTokenizer tokens = new StringTokenizer(text, SPACE);
-                if (text.startsWith("#") || !tokens.hasMoreTokens()) {
+                int found = tokens.countTokens();
+                String[] fields = new String[count];
+                fields[0] = found == 0 ? "" : tokens.nextToken();
+                if (found == 0 || (comments && fields[0].startsWith("#"))) {
                     continue;
                 }
-                if (tokens.countTokens() != count) {
-                    throw wrong(file, number, "%d fields; expected %d: %s", tokens.countTokens(), count, expected);
+                if (found != count) {
+                    throw wrong(file, number, "%d fields; expected %d: %s", found, count, expected);
                 }
-                String[] fields = new String[count];
-                for (int i = 0; i < count; i++) {
+                for (int i = 1; i < count; i++) {
                     fields[i] = tokens.nextToken();
                 }
                 any = true;

@@ -5,6 +5,7 @@ import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.domain.Urls;
 import io.lychee.rerank.kafka.DataUri;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,7 +88,7 @@ record Body(JsonNode tree) {
     private static Content content(JsonNode node, String path, boolean textOnly) {
         if (node.isTextual()) {
             String text = node.asText();
-            return !textOnly && text.regionMatches(true, 0, "data:image/", 0, 11)
+            return !textOnly && DataUri.isPicture(text)
                     ? new Content(null, List.of(image(node, path)))
                     : new Content(text, List.of());
         }
@@ -138,9 +139,9 @@ record Body(JsonNode tree) {
     }
 
     private static Image image(JsonNode node, String path) {
-        String text = text(node, path);
-        String start = text.substring(0, Math.min(8, text.length())).toLowerCase(Locale.ROOT);
-        if (start.startsWith("https://") || start.startsWith("http://")) {
+        String text = Urls.clean(text(node, path));
+        String start = text.substring(0, Math.min(6, text.length())).toLowerCase(Locale.ROOT);
+        if (start.startsWith("https:") || start.startsWith("http:")) {
             return new Image.Reference(text);
         }
         byte[] data = DataUri.parse(start.startsWith("data:") ? text : "data:;base64," + text);

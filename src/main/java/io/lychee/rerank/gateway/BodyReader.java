@@ -8,7 +8,10 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import io.lychee.rerank.domain.Unicode;
 import java.io.IOException;
 import java.util.Set;
 
@@ -32,7 +35,19 @@ final class BodyReader {
     private static final JsonMapper TREES = JsonMapper.builder(new JsonFactoryBuilder(TOKENS)
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
+            .nodeFactory(new WellFormed())
             .build();
+
+    /** Makes every string of a body valid Unicode, as records of topics are. */
+    private static final class WellFormed extends JsonNodeFactory {
+
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public TextNode textNode(String text) {
+            return super.textNode(Unicode.wellFormed(text));
+        }
+    }
 
     private final int maxTokens;
 

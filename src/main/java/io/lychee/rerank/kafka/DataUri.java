@@ -1,78 +1,73 @@
 package io.lychee.rerank.kafka;
 
-import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
+import io.lychee.rerank.domain.Urls;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Pictures in JSON: {@code data:image/png;base64,…}, or percent-encoded without {@code ;base64}. */
+/** Reads pictures in text, {@code data:image/png;base64,…}, by the rules of WHATWG's Fetch standard. */
 public final class DataUri {
 
     private static final String SCHEME = "data:";
-    private static final String BASE64 = ";base64";
+    private static final String UNKNOWN = "application/octet-stream";
+    private static final Pattern BASE64 = Pattern.compile("; *base64$", Pattern.CASE_INSENSITIVE);
 
     private DataUri() {}
 
-    /** Its bytes; null when {@code text} is no data URI, or a malformed one. */
+    /** Decodes a {@code data:} URI; null when {@code text} is none, or its base64 is malformed. */
     public static byte @Nullable [] parse(String text) {
-        if (!text.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
+        String type = mediaType(text);
+        if (type == null) {
             return null;
         }
+        String uri = Urls.clean(text);
+        int fragment = uri.indexOf('#');
+        byte[] data = Urls.percentDecoded(uri.substring(uri.indexOf(',') + 1, fragment < 0 ? uri.length() : fragment));
+        return BASE64.matcher(type).find() ? base64(data) : data;
+    }
+
+    /** Tells a picture, by its media type or its first bytes, from text that begins with {@code data:} too. */
+    public static boolean isPicture(String text) {
+        String type = mediaType(text);
+        if (type == null) {
+            return false;
+        }
+        byte[] data = type.regionMatches(true, 0, "image/", 0, 6) ? null : parse(text);
+        return data == null
+                ? type.regionMatches(true, 0, "image/", 0, 6)
+                : !type(data).equals(UNKNOWN);
+    }
+
+    /** Reads what stands between the scheme and the first comma; null where either is missing. */
+    private static @Nullable String mediaType(String text) {
         int comma = text.indexOf(',');
-        if (comma < 0) {
-            return null;
-        }
-        boolean base64 = comma >= BASE64.length()
-                && text.regionMatches(true, comma - BASE64.length(), BASE64, 0, BASE64.length());
-        byte[] data = percentDecoded(text, comma + 1);
-        return data == null || !base64 ? data : base64(data);
+        String start = comma < 0 ? "" : Urls.clean(text.substring(0, comma));
+        boolean data = start.regionMatches(true, 0, SCHEME, 0, SCHEME.length()) && start.indexOf('#') < 0;
+        return data ? start.substring(SCHEME.length()).strip() : null;
     }
 
     /** With the type that the magic bytes say. */
     static String of(byte[] data) {
-        return SCHEME + type(data) + BASE64 + "," + Base64.getEncoder().encodeToString(data);
+        return SCHEME + type(data) + ";base64," + Base64.getEncoder().encodeToString(data);
     }
 
+    /** Decodes forgivingly: white space, missing padding and the URL-safe alphabet are taken. */
     private static byte @Nullable [] base64(byte[] text) {
         int length = 0;
-        boolean urlSafe = false;
         for (byte b : text) {
-            // line breaks, as mail programs and `base64` put them in
-            if (b == '\n' || b == '\r' || b == ' ' || b == '\t') {
-                continue;
+            if (b != '\n' && b != '\r' && b != ' ' && b != '\t' && b != '\f') {
+                text[length++] = (byte) (b == '-' ? '+' : b == '_' ? '/' : b);
             }
-            urlSafe |= b == '-' || b == '_';
-            text[length++] = b;
         }
-        byte[] packed = Arrays.copyOf(text, length);
+        for (int padding = 0; padding < 2 && length > 0 && text[length - 1] == '='; padding++) {
+            length--;
+        }
         try {
-            return (urlSafe ? Base64.getUrlDecoder() : Base64.getDecoder()).decode(packed);
+            return Base64.getDecoder().decode(Arrays.copyOf(text, length));
         } catch (IllegalArgumentException e) {
             return null;
         }
-    }
-
-    private static byte @Nullable [] percentDecoded(String text, int from) {
-        if (text.indexOf('%', from) < 0) {
-            return text.substring(from).getBytes(StandardCharsets.UTF_8);
-        }
-        byte[] in = text.substring(from).getBytes(StandardCharsets.UTF_8);
-        ByteArrayOutputStream out = new ByteArrayOutputStream(in.length);
-        for (int i = 0; i < in.length; i++) {
-            if (in[i] != '%') {
-                out.write(in[i]);
-                continue;
-            }
-            int high = i + 2 < in.length ? Character.digit(in[i + 1], 16) : -1;
-            int low = high >= 0 ? Character.digit(in[i + 2], 16) : -1;
-            if (low < 0) {
-                return null;
-            }
-            out.write(high << 4 | low);
-            i += 2;
-        }
-        return out.toByteArray();
     }
 
     private static String type(byte[] data) {
@@ -88,7 +83,7 @@ public final class DataUri {
         if (startsWith(data, 0, "RIFF") && startsWith(data, 8, "WEBP")) {
             return "image/webp";
         }
-        return "application/octet-stream";
+        return UNKNOWN;
     }
 
     private static boolean startsWith(byte[] data, int from, String magic) {

@@ -6,7 +6,7 @@ import java.io.InputStream;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Lines of a JSON-lines file as records; blank lines are passed over, but counted. For one thread. */
+/** Reads the lines of a JSON-lines file; blank ones, also behind a byte-order mark, only count. For one thread. */
 public final class LineReader implements RecordReader {
 
     private final String name;
@@ -43,9 +43,9 @@ public final class LineReader implements RecordReader {
                     buffer[kept++] = (byte) b;
                 }
             }
-            if (!blank) {
-                SourceRecord line =
-                        SourceRecord.line(name, number, Arrays.copyOf(buffer, kept), System.currentTimeMillis());
+            byte[] text = Arrays.copyOf(buffer, blank ? 0 : kept);
+            if (length > maxBytes ? !blank : !RecordType.isBlank(text)) {
+                SourceRecord line = SourceRecord.line(name, number, text, System.currentTimeMillis());
                 line.size = length;
                 line.valueSize = length;
                 return line;

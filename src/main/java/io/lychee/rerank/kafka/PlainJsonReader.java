@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonStreamContext;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import io.lychee.rerank.domain.Unicode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -150,7 +151,7 @@ final class PlainJsonReader {
         Map<String, Object> map = new HashMap<>();
         for (String name = in.nextFieldName(); name != null; name = in.nextFieldName()) {
             in.nextToken();
-            if (map.put(Text.wellFormed(name), value(schema.getValueType())) != null) {
+            if (map.put(Unicode.wellFormed(name), value(schema.getValueType())) != null) {
                 throw UnreadableException.undecodable(path(in.getParsingContext()) + " occurs twice");
             }
         }
@@ -183,7 +184,7 @@ final class PlainJsonReader {
 
     private String string(String what) throws IOException, UnreadableException {
         require(JsonToken.VALUE_STRING, what);
-        return Text.wellFormed(in.getText());
+        return Unicode.wellFormed(in.getText());
     }
 
     private ByteBuffer bytes() throws IOException, UnreadableException {

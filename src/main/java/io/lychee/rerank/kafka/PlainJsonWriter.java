@@ -2,6 +2,7 @@ package io.lychee.rerank.kafka;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.lychee.rerank.domain.Unicode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -50,7 +51,7 @@ final class PlainJsonWriter {
             }
             case MAP -> map(schema.getValueType(), (Map<?, ?>) value, out);
             case UNION -> union(schema, value, out);
-            case STRING -> out.writeString(Text.wellFormed(value.toString()));
+            case STRING -> out.writeString(Unicode.wellFormed(value.toString()));
             case ENUM -> out.writeString(value.toString());
             case BYTES -> out.writeString(Base64.getEncoder().encodeToString(bytes(value)));
             case INT -> out.writeNumber((int) value);
@@ -72,7 +73,7 @@ final class PlainJsonWriter {
 
     private static void map(Schema schema, Map<?, ?> map, JsonGenerator out) throws IOException {
         Map<String, Object> sorted = new TreeMap<>();
-        map.forEach((key, item) -> sorted.put(Text.wellFormed(key.toString()), item));
+        map.forEach((key, item) -> sorted.put(Unicode.wellFormed(key.toString()), item));
         out.writeStartObject();
         for (Map.Entry<String, Object> entry : sorted.entrySet()) {
             out.writeFieldName(entry.getKey());

@@ -1,6 +1,8 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.domain.Lane;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +15,12 @@ public final class SourceRecord {
 
     /** How much of a value that is too large is kept, for its dead letter. */
     static final int KEPT_BYTES = 256 * 1024;
+
+    /** The year 2000; milliseconds never lie before it, seconds do until 31,700. */
+    static final long EARLIEST_MS = Instant.parse("2000-01-01T00:00:00Z").toEpochMilli();
+
+    /** Clocks of producers differ by less. */
+    static final long MAX_AHEAD_MS = Duration.ofHours(1).toMillis();
 
     public static final TypeInformation<SourceRecord> TYPE = TypeInformation.of(SourceRecord.class);
 
@@ -91,6 +99,11 @@ public final class SourceRecord {
         return (key == null ? 0 : key.length)
                 + (value == null ? 0 : value.length)
                 + headers().size();
+    }
+
+    /** Tells milliseconds since the epoch from seconds, microseconds and the like; none at all is plausible. */
+    public boolean hasPlausibleTimestamp() {
+        return timestamp == -1 || (timestamp >= EARLIEST_MS && timestamp - MAX_AHEAD_MS <= readAt);
     }
 
     Headers headers() {

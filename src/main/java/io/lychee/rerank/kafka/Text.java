@@ -1,12 +1,13 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.domain.Unicode;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
-/** Text at the border: what comes in and goes out is valid Unicode. */
+/** Checks and shortens text at the border. */
 final class Text {
 
     private Text() {}
@@ -26,31 +27,8 @@ final class Text {
         return !result.isError();
     }
 
-    /** Half a surrogate pair, as cutting between the halves of an emoji leaves it, becomes U+FFFD. */
-    static String wellFormed(String text) {
-        for (int i = 0; i < text.length(); i++) {
-            if (Character.isSurrogate(text.charAt(i))) {
-                return replaceHalves(text);
-            }
-        }
-        return text;
-    }
-
-    private static String replaceHalves(String text) {
-        StringBuilder out = new StringBuilder(text.length());
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
-                out.append(c).append(text.charAt(++i));
-            } else {
-                out.append(Character.isSurrogate(c) ? '\uFFFD' : c);
-            }
-        }
-        return out.toString();
-    }
-
     /** The beginning of {@code text}, at most {@code length} characters. */
     static String cut(String text, int length) {
-        return text.length() <= length ? text : wellFormed(text.substring(0, length - 1)) + "…";
+        return text.length() <= length ? text : Unicode.wellFormed(text.substring(0, length - 1)) + "…";
     }
 }

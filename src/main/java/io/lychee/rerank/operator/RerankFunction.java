@@ -16,6 +16,7 @@ import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.Rules;
 import java.time.Clock;
 import java.util.List;
 import java.util.Objects;
@@ -74,7 +75,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             DeadLetterEncoder deadLetters,
             Engines.Lease lease,
             InFlight inFlight,
-            RerankMetrics metrics) {}
+            RerankMetrics metrics,
+            RuleAttributes attributes) {}
 
     @Override
     public void open(OpenContext context) {
@@ -96,7 +98,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
                         lane,
                         lease.engines(),
                         decoder::unknownFields,
-                        inFlight::bytes));
+                        inFlight::bytes),
+                new RuleAttributes(Rules.parse(config.rules()).attributes()));
     }
 
     /** What can't start is refused at once, unless lists would wait for it: then it is tried again. */
@@ -164,8 +167,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             return;
         }
         CandidateList list = ((Decoded.Taken) decoded).list();
-        CompletableFuture<RerankedList> answer =
-                s.lease.submit(list, new Arrival(record.lane, record.timestamp, record.readAt));
+        s.attributes.see(list);
+        CompletableFuture<RerankedList> answer = s.lease.submit(list, arrival(s, record));
         var unused = answer.whenComplete((reranked, error) -> {
             if (error != null) {
                 // closing the last lease ends the engine; what was in flight then lies in the checkpoint
@@ -185,6 +188,14 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         });
     }
 
+    private static Arrival arrival(Stage s, SourceRecord record) {
+        boolean plausible = record.hasPlausibleTimestamp();
+        if (!plausible) {
+            s.metrics.implausibleTimestamp(record);
+        }
+        return new Arrival(record.lane, plausible ? record.timestamp : -1, record.readAt);
+    }
+
     private Stage open() {
         Stage s = stage;
         if (s == null) {
@@ -199,6 +210,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         stage = null;
         if (closing != null) {
             closing.inFlight.close();
+            closing.attributes.close();
             closing.lease.close();
         }
     }

@@ -64,6 +64,12 @@ enum RerankMetric {
             "bytes",
             "Bytes of records taken and not answered yet; the source pauses above job.max-in-flight-bytes.",
             "lane"),
+    IMPLAUSIBLE_TIMESTAMPS(
+            "implausibleTimestamps",
+            Kind.COUNTER,
+            "records",
+            "Records with a timestamp before 2000 or over an hour ahead, answered as if they had none.",
+            "lane"),
 
     QUEUED_LISTS(
             "queuedLists",

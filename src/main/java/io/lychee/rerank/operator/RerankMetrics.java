@@ -5,6 +5,7 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.DeadLetterReason;
+import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
@@ -18,9 +19,13 @@ import java.util.stream.Stream;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The metrics of one rerank subtask; {@link RerankMetric} says what they are. Task thread only. */
 final class RerankMetrics {
+
+    private static final Logger LOG = LoggerFactory.getLogger(RerankMetrics.class);
 
     private final MetricGroup root;
 
@@ -29,6 +34,7 @@ final class RerankMetrics {
     private final Map<Reason, Counter> unscored = new EnumMap<>(Reason.class);
     private final Counter deadlineMisses;
     private final Map<DeadLetterReason, Counter> deadLetters = new EnumMap<>(DeadLetterReason.class);
+    private final Counter implausibleTimestamps;
     private final LatencyBuckets totalLatency;
     private final LatencyBuckets scoreLatency;
     private final Counter source;
@@ -59,6 +65,7 @@ final class RerankMetrics {
         for (DeadLetterReason reason : DeadLetterReason.values()) {
             deadLetters.put(reason, counter(RerankMetric.DEAD_LETTERS, lane, reason.name()));
         }
+        implausibleTimestamps = counter(RerankMetric.IMPLAUSIBLE_TIMESTAMPS, lane);
         totalLatency = new LatencyBuckets(le -> counter(RerankMetric.LATENCY_TOTAL, lane, le));
         scoreLatency = new LatencyBuckets(le -> counter(RerankMetric.LATENCY_SCORE, lane, le));
         source = counter(RerankMetric.LATENCY_STAGE, lane, "source");
@@ -141,6 +148,19 @@ final class RerankMetrics {
         encode.inc(answer.latency().encode());
         queue.inc(answer.latency().queue());
         score.inc(answer.latency().score());
+    }
+
+    /** Counts, and warns the first time. */
+    void implausibleTimestamp(SourceRecord record) {
+        if (implausibleTimestamps.getCount() == 0) {
+            LOG.warn(
+                    "{} has the timestamp {}; expected milliseconds since 1970. It is answered as if it had none, and so"
+                            + " are later ones, which {} counts",
+                    record,
+                    record.timestamp,
+                    RerankMetric.IMPLAUSIBLE_TIMESTAMPS.metric());
+        }
+        implausibleTimestamps.inc();
     }
 
     @SuppressWarnings("NullAway") // the map holds every reason

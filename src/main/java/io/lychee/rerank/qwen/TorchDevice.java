@@ -2,13 +2,17 @@ package io.lychee.rerank.qwen;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.pytorch.jni.LibUtils;
 import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.config.ConfigException;
 import java.lang.management.MemoryUsage;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,7 +39,7 @@ record TorchDevice(String name, String dtype) {
 
     /**
      * @param setting cpu, cuda, cuda:N, or auto: the first GPU where the engine sees one
-     * @throws ConfigException when it is none of these
+     * @throws ConfigException when it is none of these, or a GPU that there is not
      */
     static TorchDevice of(String setting, Engine engine) {
         if (setting.equals("cpu")) {
@@ -52,7 +56,32 @@ record TorchDevice(String name, String dtype) {
         if (!cuda.matches()) {
             throw new ConfigException("model.device is %s; expected cpu, cuda, cuda:N or auto".formatted(setting));
         }
-        return cuda(cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1)));
+        int index = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
+        requireCuda(setting, index, engine.getGpuCount());
+        return cuda(index);
+    }
+
+    /** Lets pass what DJL can't count for want of libcudart, which PyTorch may well do without. */
+    private static void requireCuda(String setting, int index, int gpus) {
+        Path libtorch = Path.of(LibUtils.getLibtorchPath());
+        String visible = System.getenv("CUDA_VISIBLE_DEVICES");
+        String found = null;
+        if (gpus > 0) {
+            found = index < gpus ? null : "PyTorch sees %d GPUs; expected cuda:0 to cuda:%d".formatted(gpus, gpus - 1);
+        } else if (!Files.exists(libtorch.resolve(System.mapLibraryName("torch_cuda")))) {
+            found =
+                    "PyTorch in %s is built for the CPU only; expected one with CUDA, which PYTORCH_LIBRARY_PATH, PYTORCH_VERSION and PYTORCH_FLAVOR name"
+                            .formatted(libtorch);
+        } else if (Stream.of("/dev/nvidiactl", "/dev/dxg").map(Path::of).noneMatch(Files::exists)) {
+            found = "this machine has no NVIDIA driver (/dev/nvidiactl)";
+        } else if (visible != null && (visible.isBlank() || visible.startsWith("-"))) {
+            found = "CUDA_VISIBLE_DEVICES is \"%s\", which hides every GPU".formatted(visible);
+        }
+        if (found != null) {
+            throw new ConfigException(
+                    "model.device is %s and there is no such CUDA device: %s. model.device=cpu (--device cpu) does without"
+                            .formatted(setting, found));
+        }
     }
 
     /** Names of what {@code setting} stands for: every GPU for cuda and auto, where the engine sees any. */

@@ -3,8 +3,11 @@ package io.lychee.rerank.scoring;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -106,6 +109,15 @@ public record Rules(List<Rule> rules) {
             rules.add(new Rule(rule.group(1), conditions, boost));
         }
         return new Rules(rules);
+    }
+
+    /** Names the attributes that conditions look at. */
+    public Set<String> attributes() {
+        return rules.stream()
+                .flatMap(rule -> rule.conditions().stream())
+                .map(Condition::subject)
+                .filter(subject -> !subject.equals("score"))
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     private static Condition condition(String rule, String text) {

@@ -43,6 +43,7 @@ class DoctorCommandTest {
                         "Java",
                         "JPEG decoder",
                         "Flink",
+                        "machine",
                         "DJL",
                         "PyTorch",
                         "CUDA",

@@ -80,6 +80,32 @@ class StartupErrorsTest {
     }
 
     @Test
+    void aGpuWithoutCuda() throws Exception {
+        Path input = Files.writeString(
+                folder.resolve("in.jsonl"), "{\"request_id\":\"a\",\"query\":{\"text\":\"a\"},\"candidates\":[]}\n");
+        for (String device : new String[] {"cuda", "cuda:1"}) {
+            String out = folder.resolve("out-" + device).toString();
+            assertFails(
+                    Cli.run(
+                            "rerank",
+                            "--checkpoint",
+                            CHECKPOINT,
+                            "--input",
+                            input.toString(),
+                            "--output",
+                            out,
+                            "--device",
+                            device),
+                    1,
+                    "model.device is " + device,
+                    "PyTorch in ",
+                    "is built for the CPU only",
+                    "PYTORCH_LIBRARY_PATH",
+                    "--device cpu");
+        }
+    }
+
+    @Test
     void noBroker() {
         // nothing listens on the discard port of this machine
         assertFails(

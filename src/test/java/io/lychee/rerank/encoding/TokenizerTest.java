@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.domain.Unicode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,7 +75,7 @@ final class TokenizerTest {
                     .as("seed %d, round %d: %s", seed, round, text)
                     .isLessThanOrEqualTo(limit);
             assertThat(cut.truncated()).isEqualTo(TOKENIZER.encode(text).length > limit);
-            assertThat(Tokenizer.wellFormed(text)).startsWith(Tokenizer.wellFormed(cut.text()));
+            assertThat(Unicode.wellFormed(text)).startsWith(Unicode.wellFormed(cut.text()));
         }
     }
 

@@ -27,10 +27,19 @@ class TrecFilesTest {
     }
 
     @Test
-    void skipsCommentsAndBlankLines() throws IOException {
-        Files.writeString(qrels, "# judged by hand\n\nq1\t0  a 1\r\n");
-        Files.writeString(run, "\n#x\nq1 Q0 b 1 7 me\n q1 Q0 a 1 +.7e1 me");
+    void skipsBlankLinesAndTheCommentsOfRuns() throws IOException {
+        Files.writeString(qrels, "\n \nq1\t0  a 1\r\n");
+        Files.writeString(run, "\n#x\n \t# made by me\nq1 Q0 b 1 7 me\n q1 Q0 a 1 +.7e1 me");
         assertThat(ids()).containsExactly("b", "a");
+    }
+
+    @Test
+    void aQueryOfQrelsMayBeginLikeAComment() throws IOException {
+        Files.writeString(qrels, "#1 0 d1 1\n#1 0 d2 0\n#1 0 d3 2\nq2 0 d1 1\nq2 0 d4 0\n");
+        Files.writeString(run, "#q1 Q0 d2 1 3.0 x\nq2 Q0 d4 1 2.0 x\nq2 Q0 d1 2 1.0 x\n");
+        List<JudgedQuery> queries = TrecFiles.read(qrels, List.of(run), true).queries();
+        assertThat(queries).extracting(JudgedQuery::id).containsExactly("#1", "q2");
+        assertThat(queries.get(0).after()).isEmpty();
     }
 
     @Test
@@ -73,7 +82,7 @@ class TrecFilesTest {
         refuses(qrels, "q1 0 a 1\n\nq1 b 0\n", "qrels:3: 3 fields; expected 4");
         refuses(qrels, "q1 0 a 1\nq1 0 裙 1.5\n", "qrels:2: the relevance is \"1.5\"");
         refuses(qrels, "q1 0 a 1\nq1 0 裙 1\nq1 9 裙 1", "qrels:3: document \"裙\" of query \"q1\" is judged twice");
-        refuses(qrels, "\n# nothing\n", "qrels:1: the file is empty");
+        refuses(qrels, "\n \n", "qrels:1: the file is empty");
         refuses(run, "q1 Q0 a 1 2\n", "run:1: 5 fields; expected 6");
         refuses(run, "q1 Q0 red mug 1 2 me\n", "run:1: 7 fields; expected 6");
         for (String sim : List.of("x", "NaN", "1e999", "1f", "0x1p3", "--1", "1,5")) {

@@ -1,6 +1,7 @@
 package io.lychee.rerank.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Base64;
@@ -68,6 +69,69 @@ class ApisTest extends GatewayFixture {
             assertThat(told.json().at("/results/0").has("document")).isFalse();
             assertThat(told.json().get("id").asText()).isEqualTo("mine-7");
         }
+    }
+
+    @Test
+    void aPictureIsOneInEveryFieldAndSpelling() {
+        String bytes = "data:application/octet-stream;base64," + PICTURE;
+        String spaced = " DATA: image/png ; base64, " + PICTURE.replaceFirst("=+$", "") + " ";
+        String bare = "\\n" + PICTURE.substring(0, 40) + "\\n" + PICTURE.substring(40);
+        for (String path : List.of("/v1/rerank", "/v2/rerank", "/rerank_batch")) {
+            Http.Told told = http.post(path, """
+                    {"model":"m","query":"red","documents":["%1$s","data:;base64,%2$s","%3$s",{"image":"%3$s"},{"image":"%4$s"},
+                     {"content":[{"type":"image_url","image_url":{"url":"%3$s"}}]},{"image":"%1$s"}]}""".formatted(bytes, PICTURE, spaced, bare));
+
+            assertThat(told.status()).as(told.body()).isEqualTo(200);
+            if (path.equals("/rerank_batch")) {
+                assertThat(told.body().lines().skip(2).map(line -> line.split("\\|", -1)[3]))
+                        .hasSize(7)
+                        .allMatch(score -> score.strip().matches("[\\d.]+"));
+                assertThat(told.body()
+                                .lines()
+                                .skip(2)
+                                .map(line -> line.split("\\|", -1)[3])
+                                .distinct())
+                        .hasSize(1);
+            } else {
+                assertThat(told.json().findValuesAsText("relevance_score")).hasSize(7);
+                assertThat(told.json().findValues("relevance_score"))
+                        .allSatisfy(score -> assertThat(score.asDouble())
+                                .isCloseTo(
+                                        told.json()
+                                                .at("/results/0/relevance_score")
+                                                .asDouble(),
+                                        within(1e-4)));
+            }
+        }
+        Http.Told text = http.post("/v1/rerank", "{\"query\":\"red\",\"documents\":[\"data: the new oil, they say\"]}");
+        assertThat(text.json().at("/results/0/document/text").asText()).isEqualTo("data: the new oil, they say");
+        assertThat(text.json().get("results")).hasSize(1);
+    }
+
+    @Test
+    void halvesOfPairsAreTheSameOnEveryRoute() {
+        double expected = scores(post("/api/lists", """
+                {"request_id":"x","query":{"text":"red \\ud83d"},"candidates":[{"id":"a","text":"red \\udc5f"}]}"""), "score").get(0);
+        for (String path : List.of("/v1/rerank", "/v2/rerank", "/api/rerank")) {
+            Http.Told told = http.post(path, """
+                    {"model":"m","query":"red \\ud83d","documents":["red \\udc5f"]}""");
+            assertThat(scores(told, path.startsWith("/api") ? "score" : "relevance_score"))
+                    .allSatisfy(score -> assertThat(score).isCloseTo(expected, within(1e-4)))
+                    .hasSize(1);
+            assertThat(told.body()).doesNotContain("?");
+        }
+        Http.Told parts = http.post("/v1/rerank", """
+                {"query":{"text":"red \\ud83d"},"documents":[{"content":[{"type":"text","text":"red \\udc5f"}]},{"text":"red \uFFFD"}]}""");
+        assertThat(scores(parts, "relevance_score"))
+                .allSatisfy(score -> assertThat(score).isCloseTo(expected, within(1e-4)))
+                .hasSize(2);
+        Http.Told table = http.post("/rerank_batch", "{\"query\":\"red\",\"documents\":[\"red \\ud83d\"]}");
+        assertThat(table.body()).contains("red \uFFFD");
+    }
+
+    private static List<Double> scores(Http.Told told, String field) {
+        assertThat(told.status()).as(told.body()).isEqualTo(200);
+        return told.json().findValues(field).stream().map(JsonNode::asDouble).toList();
     }
 
     @Test

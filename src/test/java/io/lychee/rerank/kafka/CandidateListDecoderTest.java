@@ -18,6 +18,7 @@ import org.apache.avro.generic.GenericRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CandidateListDecoderTest {
 
@@ -148,13 +149,70 @@ class CandidateListDecoderTest {
     }
 
     @Test
+    void halvesOfPairsBecomeReplacementCharactersInEveryString() {
+        CandidateList list = taken("""
+                {"request_id":"q","instruction":"\\ud83d","attributes":{"\\ud83d":"\\udc5f"},"query":{"text":"\\udc5f\\ud83d"},
+                 "candidates":[{"id":"\\ud83d","text":"\\ud83d\\udc5f\\udc5f","images":["file:\\ud83d"],"attributes":{"a":"\\ud83d"}}]}""");
+        assertThat(list.instruction()).isEqualTo("\uFFFD");
+        assertThat(list.attributes()).containsExactly(Map.entry("\uFFFD", "\uFFFD"));
+        assertThat(list.query().text()).isEqualTo("\uFFFD\uFFFD");
+        Candidate candidate = list.candidates().get(0);
+        assertThat(candidate.id()).isEqualTo("\uFFFD");
+        assertThat(candidate.content()).isEqualTo(new Content("👟\uFFFD", List.of(new Image.Reference("file:\uFFFD"))));
+        assertThat(candidate.attributes()).containsValue("\uFFFD");
+    }
+
+    /** By the rules of WHATWG's Fetch standard. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "data:image/png;base64,AAEC",
+                "DATA:;BASE64,AAE%43\\n",
+                " data: image/png ; base64,AAEC ",
+                "data:image/png;   base64,AA EC",
+                "data:image/png;charset=x;base64,AA%20E%0AC",
+                "da\\nta:image/png;ba\\tse64,A\\r\\nAEC\\n",
+                "data:base64;base64,AAEC#frag,ment",
+                "data:,%00%01%02",
+                "data:image/png,%00%01%02#x"
+            })
+    void everyDataUriIsItsBytes(String uri) {
+        assertThat(image(uri)).isEqualTo(new Image.Bytes(new byte[] {0, 1, 2}));
+    }
+
+    @Test
+    void base64IsReadForgivingly() {
+        for (String uri :
+                List.of("data:;base64,AAE=", "data:;base64,AAE", "data:;base64,A%41E%3D", "data:;base64, AAF=")) {
+            assertThat(image(uri)).as(uri).isEqualTo(new Image.Bytes(new byte[] {0, 1}));
+        }
+        for (String uri : List.of("data:;base64,A", "data:;base64,AAA==A", "data:;base64,A*AA", "data;base64,AAEC")) {
+            assertThat(image(uri)).as(uri).isInstanceOf(Image.Reference.class);
+        }
+    }
+
+    @Test
+    void whiteSpaceAroundAReferenceIsDropped() {
+        assertThat(image(" https://a/b \\n")).isEqualTo(new Image.Reference("https://a/b"));
+        assertThat(image("\\tfile:a b.jpg\\r\\n")).isEqualTo(new Image.Reference("file:a b.jpg"));
+        GenericRecord record = CandidateLists.toRecord(list(1));
+        Fields.records(record, "candidates").get(0).put("images", List.of(" file:a%20b ", " data:,x"));
+        Decoded decoded = decoder.decode(TestingRecords.source(RecordType.CANDIDATE_LIST.toAvro(record)));
+        assertThat(((Decoded.Taken) decoded)
+                        .list()
+                        .candidates()
+                        .get(0)
+                        .content()
+                        .images())
+                .containsExactly(new Image.Reference("file:a%20b"), new Image.Bytes(new byte[] {'x'}));
+    }
+
+    @Test
     void dataUrisAreBytesWhereverTheyCanBeRead() {
-        assertThat(image("data:image/png;base64,AAEC")).isEqualTo(new Image.Bytes(new byte[] {0, 1, 2}));
-        assertThat(image("DATA:;BASE64,AAE%43\\n")).isEqualTo(new Image.Bytes(new byte[] {0, 1, 2}));
         assertThat(image("data:;base64,-_8")).isEqualTo(new Image.Bytes(new byte[] {(byte) 0xFB, (byte) 0xFF}));
         assertThat(image("data:,a%20b")).isEqualTo(new Image.Bytes(new byte[] {'a', ' ', 'b'}));
         assertThat(image("data:image/png;base64,!")).isEqualTo(new Image.Reference("data:image/png;base64,!"));
-        assertThat(image("data:,%4")).isEqualTo(new Image.Reference("data:,%4"));
+        assertThat(image("data:,%4")).isEqualTo(new Image.Bytes(new byte[] {'%', '4'}));
         assertThat(image("data:")).isEqualTo(new Image.Reference("data:"));
         assertThat(image("https://example.com/,")).isEqualTo(new Image.Reference("https://example.com/,"));
     }

@@ -71,6 +71,26 @@ class RecordReaderTest {
                 .isEqualTo(expectedIds(100));
     }
 
+    /** As Windows, spreadsheets and {@code cat} put them together. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"\uFEFF\n%s\n", "\uFEFF%s\n", "\uFEFF \t\r\n\n%s", "%1$s\n\uFEFF\n\uFEFF%1$s\r\n\uFEFF\r\n"})
+    void aByteOrderMarkIsNoRecord(String lines) throws IOException {
+        String json = new String(CandidateListEncoder.encode(list(0), OutputFormat.JSON), StandardCharsets.UTF_8);
+        Path file = Files.writeString(folder.resolve("bom.jsonl"), lines.formatted(json));
+
+        assertThat(decode(read(file)))
+                .hasSize(lines.contains("%1") ? 2 : 1)
+                .allSatisfy(decoded -> assertThat(decoded).isInstanceOf(Decoded.Taken.class));
+    }
+
+    @Test
+    void aLongLineThatBeginsBlankIsNotPassedOver() throws IOException {
+        Path file = Files.writeString(folder.resolve("blank.jsonl"), "\uFEFF" + " ".repeat(5000) + "{}\n");
+
+        assertThat(decode(read(file))).singleElement().isInstanceOf(Decoded.Refused.class);
+    }
+
     @Test
     void aBrokenListTakesTheRestOfItsBlockAlong() throws IOException {
         List<byte[]> datums = datums(30);

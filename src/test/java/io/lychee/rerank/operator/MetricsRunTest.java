@@ -57,6 +57,9 @@ class MetricsRunTest {
             "realtime.timeout", "5 min",
             "metrics.port", Integer.toString(freePort()),
             "flink.restart-strategy.type", "none"));
+    /** 0, and the seconds since 1970. */
+    private static final int WRONG_TIMESTAMPS = 2;
+
     private JobClient job;
 
     @AfterEach
@@ -89,6 +92,8 @@ class MetricsRunTest {
                 answers.stream().mapToLong(a -> a.results().size()).sum());
         assertThat(sum(metrics, RerankMetric.DEAD_LETTERS, "reason=\"UNDECODABLE\""))
                 .isEqualTo(DEAD_LETTERS);
+        assertThat(sum(metrics, RerankMetric.IMPLAUSIBLE_TIMESTAMPS, "lane=\"realtime\""))
+                .isEqualTo(WRONG_TIMESTAMPS);
         assertThat(sum(metrics, RerankMetric.LATENCY_STAGE)).isEqualTo((double)
                 answers.stream().mapToLong(a -> a.latency().total()).sum());
         assertPercentiles(
@@ -162,7 +167,9 @@ class MetricsRunTest {
                 new ByteArraySerializer())) {
             for (int i = 0; i < LISTS; i++) {
                 byte[] list = CandidateListEncoder.encode(Lists.of("q" + i, 1 + i % 3), OutputFormat.AVRO);
-                var unused = producer.send(new ProducerRecord<>(config.kafka().requestsTopic(), list));
+                Long timestamp = i < WRONG_TIMESTAMPS ? Long.valueOf(i * System.currentTimeMillis() / 1000) : null;
+                var unused = producer.send(
+                        new ProducerRecord<>(config.kafka().requestsTopic(), null, timestamp, null, list));
             }
             for (int i = 0; i < DEAD_LETTERS; i++) {
                 byte[] broken = "no list".getBytes(StandardCharsets.UTF_8);

@@ -78,4 +78,12 @@ class RulesTest {
     private static Outcome scored(float score) {
         return new Outcome.Scored(score, false, null);
     }
+
+    @Test
+    void namesTheAttributesOfItsConditions() {
+        assertThat(Rules.parse(List.of(
+                                "a: score < 0.4 -> drop", "b: score > 0.7 and sales > 10 and brand = x -> boost 1"))
+                        .attributes())
+                .containsExactly("brand", "sales");
+    }
 }

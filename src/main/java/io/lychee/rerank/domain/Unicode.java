@@ -1,0 +1,27 @@
+package io.lychee.rerank.domain;
+
+/** Keeps text valid Unicode, so that every encoder and tokenizer reads it alike. */
+public final class Unicode {
+
+    private Unicode() {}
+
+    /** Replaces each half of a surrogate pair, as cutting through an emoji leaves it, with U+FFFD. */
+    public static String wellFormed(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSupplementaryCodePoint(text.codePointAt(i))) {
+                i++;
+            } else if (Character.isSurrogate(text.charAt(i))) {
+                return replaceHalves(text);
+            }
+        }
+        return text;
+    }
+
+    private static String replaceHalves(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        text.codePoints()
+                .map(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE ? 0xFFFD : c)
+                .forEach(out::appendCodePoint);
+        return out.toString();
+    }
+}
