@@ -86,6 +86,7 @@ final class Started implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        TempFolder.delete();
         // the signal's own exit code would say that the end was not clean
         Runtime.getRuntime().halt(exitCode);
     }

@@ -34,6 +34,8 @@ final class TempFolder {
     /** Younger folders without a lock may be about to get one. */
     private static final long LOCKED_WITHIN_MS = 60_000;
 
+    private static volatile @Nullable Path owned;
+
     private TempFolder() {}
 
     /** Does nothing where the folder can't be written: commands that need it say so. */
@@ -54,6 +56,7 @@ final class TempFolder {
                 System.setProperty("DJL_CACHE_DIR", parent.resolve(".djl.ai").toString());
             }
             System.setProperty(KEY, own.toString());
+            owned = own;
         } catch (IOException e) {
             // stays with the parent
         }
@@ -63,6 +66,16 @@ final class TempFolder {
     private static void deleteAtExit(Path folder, FileLock held) {
         if (held.isValid()) {
             tree(folder).forEach(path -> path.toFile().deleteOnExit());
+        }
+    }
+
+    /** Deletes what is there, for a process that halts and so runs no more of its hooks. */
+    static void delete() {
+        Path folder = owned;
+        if (folder != null) {
+            tree(folder)
+                    .sorted(Comparator.reverseOrder())
+                    .forEach(path -> path.toFile().delete());
         }
     }
 
