@@ -1,6 +1,11 @@
 #!/bin/sh
-# What `mvn -Pfull` needs beside Java and Maven. One line a tool: its name and the Debian package that has it.
+# What `mvn -Pfull` and `mvn -Psoak` need beside Java and Maven. One line a tool: its name and its Debian package.
 # Says what it found; fails when one is missing, so that no test is left out unseen.
+if [ "$1" = soak ]; then
+  echo 'mvn -Psoak needs no tool beside Java and Maven, but Linux: it reads memory from /proc'
+  [ -r /proc/self/status ] || { echo '/proc/self/status is MISSING' >&2; exit 1; }
+  exit 0
+fi
 tools='
 chromium   chromium
 git        git

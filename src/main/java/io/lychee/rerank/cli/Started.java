@@ -50,13 +50,13 @@ final class Started implements AutoCloseable {
     }
 
     private void drain(EmbeddedFlink job, Duration timeout) throws Exception {
-        System.err.println("lychee: stopping, when the lists in flight are answered");
+        System.err.println("stopping, when the lists in flight are answered");
         exitCode = 1;
         long open = job.drain(timeout);
         exitCode = open == 0 ? 0 : 1;
         System.err.println(
                 open == 0
-                        ? "lychee: every list that was taken is answered"
+                        ? "every list that was taken is answered"
                         : "lychee: " + open + " lists are not answered after " + timeout.toSeconds() + " s ("
                                 + RerankOptions.DRAIN_TIMEOUT.key() + "); nothing more is committed");
     }

@@ -68,9 +68,22 @@ public final class RerankJob {
         RerankConfig config = read(args);
         checkBroker(config, BROKER).forEach(LOG::warn);
         StreamExecutionEnvironment env = environment(config);
+        requireCheckpointFiles(env);
         build(env, config, new QwenEngines(config));
         // nothing may be asked of the result: in application mode there is none
         var unused = env.execute("lychee-rerank");
+    }
+
+    /** Flink would keep checkpoints in the JobManager's heap, where one above 5 MiB fails. */
+    private static void requireCheckpointFiles(StreamExecutionEnvironment env) {
+        if (!(env instanceof LocalStreamEnvironment)
+                && env.getConfiguration()
+                        .getOptional(CheckpointingOptions.CHECKPOINTS_DIRECTORY)
+                        .isEmpty()) {
+            throw new ConfigException(CheckpointingOptions.CHECKPOINTS_DIRECTORY.key()
+                    + " is not set; expected storage that every process of the cluster reaches, in Flink's config.yaml"
+                    + " or as -D " + RerankOptions.FLINK_PREFIX + CheckpointingOptions.CHECKPOINTS_DIRECTORY.key());
+        }
     }
 
     private static RerankConfig read(String[] args) {

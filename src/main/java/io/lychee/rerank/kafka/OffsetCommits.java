@@ -51,6 +51,25 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
         }
     }
 
+    /**
+     * Names the record that does not fit the heap once Kafka's client has inflated it, which no setting of the client
+     * bounds.
+     *
+     * @param positions where each partition is read next
+     * @return {@code failure}, where that is something else
+     */
+    RuntimeException explained(RuntimeException failure, Map<TopicPartition, Long> positions) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof OutOfMemoryError) {
+                return UnreadableRecord.find(kafka, positions)
+                        .<RuntimeException>map(record ->
+                                new SuppressRestartsException(new ConfigException(record.message(kafka), failure)))
+                        .orElse(failure);
+            }
+        }
+        return failure;
+    }
+
     /** @param job becomes part of each commit's metadata, with the checkpoint */
     Committer open(String job) {
         return new Committer(job);

@@ -37,6 +37,8 @@ public final class TrackedSource<S extends SourceSplit, E>
 
     private static final long serialVersionUID = 1;
 
+    private static final long NO_CHECKPOINT = -1;
+
     private final Source<SourceRecord, S, E> source;
     private final long maxBytes;
     private final int maxRecords;
@@ -65,18 +67,27 @@ public final class TrackedSource<S extends SourceSplit, E>
     public SourceReader<SourceRecord, S> createReader(SourceReaderContext context) throws Exception {
         InFlight inFlight = InFlight.of(context.metricGroup());
         inFlight.limit(maxBytes, maxRecords);
-        return new Reader<>(source.createReader(context), inFlight, commits == null ? null : context);
+        return new Reader<>(source.createReader(context), inFlight, context, commits);
     }
 
     @SuppressWarnings("try") // close() is theirs
     private record Reader<S extends SourceSplit>(
             SourceReader<SourceRecord, S> reader,
             InFlight inFlight,
-            @Nullable SourceReaderContext reportsTo) implements SourceReader<SourceRecord, S> {
+            SourceReaderContext context,
+            @Nullable OffsetCommits commits)
+            implements SourceReader<SourceRecord, S> {
 
         @Override
         public InputStatus pollNext(ReaderOutput<SourceRecord> output) throws Exception {
-            return inFlight.isPaused() ? InputStatus.NOTHING_AVAILABLE : reader.pollNext(output);
+            if (inFlight.isPaused()) {
+                return InputStatus.NOTHING_AVAILABLE;
+            }
+            try {
+                return reader.pollNext(output);
+            } catch (RuntimeException e) {
+                throw commits == null ? e : commits.explained(e, positions(reader.snapshotState(NO_CHECKPOINT)));
+            }
         }
 
         @Override
@@ -87,17 +98,23 @@ public final class TrackedSource<S extends SourceSplit, E>
         @Override
         public List<S> snapshotState(long checkpoint) {
             List<S> splits = reader.snapshotState(checkpoint);
-            if (reportsTo != null) {
-                Map<TopicPartition, Long> offsets = new HashMap<>();
-                for (S split : splits) {
-                    if (split instanceof KafkaPartitionSplit partition && partition.getStartingOffset() >= 0) {
-                        offsets.put(partition.getTopicPartition(), partition.getStartingOffset());
-                    }
-                }
+            if (commits != null) {
+                Map<TopicPartition, Long> offsets = positions(splits);
                 offsets.putAll(inFlight.lowest());
-                reportsTo.sendSourceEventToCoordinator(new UnansweredOffsets(checkpoint, offsets));
+                context.sendSourceEventToCoordinator(new UnansweredOffsets(checkpoint, offsets));
             }
             return splits;
+        }
+
+        /** Reads the next offset of each partition. */
+        private Map<TopicPartition, Long> positions(List<S> splits) {
+            Map<TopicPartition, Long> positions = new HashMap<>();
+            for (S split : splits) {
+                if (split instanceof KafkaPartitionSplit partition && partition.getStartingOffset() >= 0) {
+                    positions.put(partition.getTopicPartition(), partition.getStartingOffset());
+                }
+            }
+            return positions;
         }
 
         @Override

@@ -53,6 +53,8 @@ class MetricsRunTest {
             "kafka.bootstrap-servers", broker.bootstrapServers(),
             "model.checkpoint", "src/test/resources/golden/checkpoint",
             "model.device", "cpu",
+            // a network of its own: one that another test loaded may keep scores
+            "prompt.instruction", "metrics",
             "cache.scores.max-entries", "0",
             "realtime.timeout", "5 min",
             "metrics.port", Integer.toString(freePort()),
