@@ -47,6 +47,7 @@ class DeploymentFilesTest {
             "depends_on",
             "healthcheck",
             "restart",
+            "stop_grace_period",
             "command",
             "entrypoint",
             "profiles",

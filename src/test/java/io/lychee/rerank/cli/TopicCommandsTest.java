@@ -35,8 +35,9 @@ class TopicCommandsTest {
                     model.checkpoint=%s
                     model.device=cpu
                     realtime.timeout=2 min
+                    job.checkpoint-dir=%s
                     rules=strong: sales > 5 -> boost 2
-                    """.formatted(broker.bootstrapServers(), checkpoint));
+                    """.formatted(broker.bootstrapServers(), checkpoint, folder.resolve("checkpoints")));
             RerankConfig config = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of()));
             new BrokerCheck(config.kafka(), Duration.ofSeconds(30))
                     .createMissing(BrokerCheck.topics(config.kafka()), 1);
