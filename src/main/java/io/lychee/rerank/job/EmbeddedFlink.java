@@ -4,7 +4,6 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.kafka.InFlight;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -48,10 +47,10 @@ public final class EmbeddedFlink implements AutoCloseable {
 
     private final LoopbackCluster cluster;
     private final JobClient client;
-    private final Path checkpoints;
+    private final String checkpoints;
     private final @Nullable Path temporary;
 
-    private EmbeddedFlink(LoopbackCluster cluster, JobClient client, Path checkpoints, @Nullable Path temporary) {
+    private EmbeddedFlink(LoopbackCluster cluster, JobClient client, String checkpoints, @Nullable Path temporary) {
         this.cluster = cluster;
         this.client = client;
         this.checkpoints = checkpoints;
@@ -119,8 +118,8 @@ public final class EmbeddedFlink implements AutoCloseable {
                     })
                     .execute(graph, flink, EmbeddedFlink.class.getClassLoader())
                     .get();
-            Path checkpoints = Path.of(URI.create(flink.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY)));
-            return new EmbeddedFlink(cluster.join(), client, checkpoints, temporary);
+            return new EmbeddedFlink(
+                    cluster.join(), client, flink.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY), temporary);
         } catch (Exception e) {
             delete(temporary);
             throw e;
@@ -146,16 +145,17 @@ public final class EmbeddedFlink implements AutoCloseable {
         String job = client.getJobID().toHexString();
         InFlight.drain(job);
         long until = System.nanoTime() + timeout.toNanos();
+        LockSupport.parkNanos(LOOK_NANOS); // for a record that a source emits at this moment
         while (System.nanoTime() < until && !result().isDone()) {
             if (InFlight.records(job) > 0) {
                 LockSupport.parkNanos(LOOK_NANOS);
                 continue;
             }
             try {
-                client.stopWithSavepoint(false, checkpoints.toUri().toString(), SavepointFormatType.CANONICAL)
+                client.stopWithSavepoint(false, checkpoints, SavepointFormatType.CANONICAL)
                         .get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
                 result().get(Math.max(0, until - System.nanoTime()), TimeUnit.NANOSECONDS);
-                return InFlight.records(job);
+                return 0;
             } catch (ExecutionException | TimeoutException e) {
                 LOG.warn("the last checkpoint failed: {}", e.toString());
                 break;

@@ -30,7 +30,8 @@ class TopicCommandsTest {
         try (EmbeddedBroker broker = EmbeddedBroker.start()) {
             Path conf = folder.resolve("rerank.properties");
             Path checkpoint = Path.of("src/test/resources/golden/checkpoint").toAbsolutePath();
-            Files.writeString(conf, """
+            Files.writeString(
+                    conf, """
                     kafka.bootstrap-servers=%s
                     model.checkpoint=%s
                     model.device=cpu
