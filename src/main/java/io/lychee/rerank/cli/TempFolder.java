@@ -46,6 +46,7 @@ final class TempFolder {
             Path own = Files.createDirectory(
                     parent.resolve("lychee-" + ProcessHandle.current().pid() + "-" + System.nanoTime()),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            own.toFile().deleteOnExit(); // first here, so last of all
             FileLock held = FileChannel.open(own.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE)
                     .lock(); // until the process ends
             Runtime.getRuntime().addShutdownHook(new Thread(() -> deleteAtExit(own, held), "temporary-folder"));
@@ -62,10 +63,13 @@ final class TempFolder {
         }
     }
 
-    /** Leaves the deletion to the virtual machine, which does it once every other hook is done, in reverse order. */
+    /**
+     * Leaves the deletion to the virtual machine, which does it once every other hook is done, in reverse order. Each
+     * path has a dot, so that none keeps the place it has by whoever named it before, behind its folder.
+     */
     private static void deleteAtExit(Path folder, FileLock held) {
         if (held.isValid()) {
-            tree(folder).forEach(path -> path.toFile().deleteOnExit());
+            tree(folder.resolve(".")).forEach(path -> path.toFile().deleteOnExit());
         }
     }
 

@@ -4,6 +4,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
+import java.net.UnknownHostException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
@@ -204,7 +205,8 @@ final class HttpImages implements AutoCloseable {
             } else if (e instanceof HttpAnswer.TooLargeException) {
                 reject(Reason.IMAGE_TOO_LARGE, e.getMessage());
             } else if (e instanceof IOException) {
-                retry("failed: " + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()));
+                String host = e instanceof UnknownHostException ? "no such host: " : "";
+                retry("failed: " + host + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()));
             } else {
                 reject(Reason.IMAGE_NOT_FOUND, "failed: " + e);
             }

@@ -78,12 +78,14 @@ final class ImageDecoder {
             return decode(format, data, use);
         } catch (RejectedException e) {
             throw e;
-        } catch (OutOfMemoryError e) {
-            // the picture's fault, not the device's: what it took is free again
-            throw new RejectedException(
-                    Reason.IMAGE_TOO_LARGE,
-                    file + " doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels");
         } catch (Throwable e) {
+            if (outOfMemory(e)) {
+                // the picture's fault, not the device's: what it took is free again
+                throw new RejectedException(
+                        Reason.IMAGE_TOO_LARGE,
+                        file
+                                + " doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels");
+            }
             if (e instanceof VirtualMachineError broken
                     && !(e instanceof StackOverflowError)
                     && !(e instanceof InternalError)) {
@@ -151,7 +153,7 @@ final class ImageDecoder {
                 throw e; // the JVM's own
             }
             // what the library makes of libwebp's status "out of memory", which damaged files cause
-            throw new IOException("libwebp gave up on it", e);
+            throw new IOException("libwebp gave up on it");
         }
     }
 
@@ -219,6 +221,11 @@ final class ImageDecoder {
 
     private static RejectedException unreadable(String what) {
         return new RejectedException(Reason.IMAGE_UNREADABLE, "the image can't be read: " + what);
+    }
+
+    /** Looks through the causes too: readers wrap it. libwebp's, of damaged files, are no part of them. */
+    private static boolean outOfMemory(Throwable e) {
+        return e instanceof OutOfMemoryError || (e.getCause() != null && outOfMemory(e.getCause()));
     }
 
     private static String message(Throwable e) {

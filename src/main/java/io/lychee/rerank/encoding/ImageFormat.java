@@ -1,5 +1,7 @@
 package io.lychee.rerank.encoding;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -16,7 +18,7 @@ enum ImageFormat {
     BMP;
 
     /** Reads at most this much of what is no picture to say what it is. */
-    private static final int SNIFFED = 512;
+    private static final int SNIFFED = 4096;
 
     private record Magic(String name, int at, String bytes) {}
 
@@ -33,6 +35,8 @@ enum ImageFormat {
             new Magic("JPEG 2000", 0, "\u00ffO\u00ffQ"),
             new Magic("TIFF", 0, "II*\0"),
             new Magic("TIFF", 0, "MM\0*"),
+            new Magic("TIFF", 0, "II+\0"),
+            new Magic("TIFF", 0, "MM\0+"),
             new Magic("ICO", 0, "\0\0\1\0"),
             new Magic("CUR", 0, "\0\0\2\0"),
             new Magic("PSD", 0, "8BPS"),
@@ -71,10 +75,12 @@ enum ImageFormat {
         if (data.length == 0) {
             return "is empty";
         }
-        return OTHERS.stream()
-                .filter(magic -> starts(data, magic.at, magic.bytes))
-                .map(Magic::name)
-                .findFirst()
+        return Optional.of("AVIF")
+                .filter(name -> hasBrand(data, "avif"))
+                .or(() -> OTHERS.stream()
+                        .filter(magic -> starts(data, magic.at, magic.bytes))
+                        .map(Magic::name)
+                        .findFirst())
                 .or(() -> text(data))
                 .map(name -> "is " + name + ", which is not supported")
                 .orElseGet(() -> "starts with "
@@ -82,8 +88,25 @@ enum ImageFormat {
                         + ", which is no known format");
     }
 
+    /** Looks among the brands of a box "ftyp": the general ones come first in AVIF and HEIC alike. */
+    private static boolean hasBrand(byte[] data, String brand) {
+        if (!starts(data, 4, "ftyp")) {
+            return false;
+        }
+        int end = Math.min(
+                data.length, Math.max(0, Math.min(SNIFFED, ByteBuffer.wrap(data).getInt())));
+        for (int at = 8; at + 4 <= end; at += 4) {
+            if (starts(data, at, brand)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static Optional<String> text(byte[] data) {
-        String head = new String(data, 0, Math.min(SNIFFED, data.length), StandardCharsets.UTF_8)
+        boolean utf16 = starts(data, 0, "\u00ff\u00fe") || starts(data, 0, "\u00fe\u00ff");
+        Charset charset = utf16 ? StandardCharsets.UTF_16 : StandardCharsets.UTF_8;
+        String head = new String(data, 0, Math.min(SNIFFED, data.length), charset)
                 .replace("\ufeff", "")
                 .strip()
                 .toLowerCase(Locale.ROOT);

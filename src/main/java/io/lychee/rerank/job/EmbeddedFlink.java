@@ -100,7 +100,7 @@ public final class EmbeddedFlink implements AutoCloseable {
         flink.set(BlobServerOptions.OFFLOAD_MINSIZE, Integer.MAX_VALUE);
         Path temporary = null;
         if (!flink.contains(CheckpointingOptions.CHECKPOINTS_DIRECTORY)) {
-            temporary = Files.createTempDirectory("lychee-checkpoints-");
+            temporary = Files.createTempDirectory(Path.of(System.getProperty("java.io.tmpdir")), "lychee-checkpoints-");
             flink.set(
                     CheckpointingOptions.CHECKPOINTS_DIRECTORY,
                     temporary.toUri().toString());

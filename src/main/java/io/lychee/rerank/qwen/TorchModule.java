@@ -18,6 +18,7 @@ import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -42,6 +43,7 @@ final class TorchModule implements AutoCloseable {
         Model model = Model.newInstance("reranker", TorchDevice.javaSide(), "PyTorch");
         try {
             model.load(new ByteArrayInputStream(archive), Map.of());
+            Files.deleteIfExists(model.getModelPath()); // made by DJL for nothing; processes that halt leave it
         } catch (IOException e) {
             model.close();
             throw new UncheckedIOException(e);
