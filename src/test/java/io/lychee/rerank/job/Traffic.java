@@ -120,7 +120,7 @@ public final class Traffic implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "%s: %d sent, %d lost, %d repeated".formatted(kafka.delivery(), sent, lost(), repeats());
+        return "%s: %d sent, %d not answered, %d repeated".formatted(kafka.delivery(), sent, lost(), repeats());
     }
 
     @Override
