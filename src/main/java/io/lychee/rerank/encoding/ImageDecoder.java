@@ -179,6 +179,8 @@ final class ImageDecoder {
             int width = reader.getWidth(0);
             int height = reader.getHeight(0);
             checkPixels(width, height);
+            SmartResize.requireShape(
+                    canvas == null ? height : canvas.height(), canvas == null ? width : canvas.width());
             int cost = canvas == null
                     ? cost(width, height)
                     : cost(Math.max(width, canvas.width()), Math.max(height, canvas.height()));

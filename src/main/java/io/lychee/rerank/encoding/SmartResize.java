@@ -33,14 +33,23 @@ record SmartResize(int factor, long minPixels, long maxPixels) {
         return new SmartResize(checkpoint.cellSize(), min, max);
     }
 
-    /** @throws RejectedException when one side is more than 200 times the other */
-    Size size(int height, int width) throws RejectedException {
+    /**
+     * Checks the shape before anything is decoded: a reader's rows of an interlaced image cost more than its pixels.
+     *
+     * @throws RejectedException when one side is more than 200 times the other
+     */
+    static void requireShape(int height, int width) throws RejectedException {
         if ((double) Math.max(height, width) / Math.min(height, width) > MAX_ASPECT) {
             throw new RejectedException(
                     Reason.IMAGE_TOO_LARGE,
                     "the image is %d × %d pixels; expected sides of at most %d to 1, a limit of the network"
                             .formatted(width, height, MAX_ASPECT));
         }
+    }
+
+    /** @throws RejectedException as {@link #requireShape} */
+    Size size(int height, int width) throws RejectedException {
+        requireShape(height, width);
         // rint rounds halves to even, as Python's round
         double h = Math.rint(height / (double) factor) * factor;
         double w = Math.rint(width / (double) factor) * factor;

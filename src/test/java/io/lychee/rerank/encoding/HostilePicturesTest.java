@@ -139,6 +139,15 @@ final class HostilePicturesTest {
         assertThat(refusal.get()).contains("decoding has stopped");
     }
 
+    /** Rows of an interlaced image cost a reader more than its pixels. */
+    @ParameterizedTest
+    @ValueSource(strings = {"interlaced.png", "baseline.jpg", "still.gif"})
+    void aShapeThatTheNetworkCannotTakeIsRefusedBeforeItIsDecoded(String name) throws Exception {
+        byte[] line = Pictures.declaring(Files.readAllBytes(FOLDER.resolve(name)), 16_000, 1);
+
+        ImageDecoderTest.assertRejected(decoder, line, Reason.IMAGE_TOO_LARGE, "at most 200 to 1");
+    }
+
     @Test
     void aBmpWithAnotherFileInsideIsRefused() throws Exception {
         byte[] bmp = Files.readAllBytes(FOLDER.resolve("rgb.bmp"));
