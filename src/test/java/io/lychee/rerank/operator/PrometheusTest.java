@@ -159,6 +159,9 @@ class PrometheusTest {
         load = 5; // so that passes have several candidates
         Faults.next.set(new DeviceMemoryException("as if there were too little memory", null));
         send(config.kafka().requestsTopic(), "no list");
+        byte[] old = "{\"request_id\":\"old\",\"query\":{\"text\":\"a\"},\"candidates\":[]}"
+                .getBytes(StandardCharsets.UTF_8);
+        var unused = producer.send(new ProducerRecord<>(config.kafka().requestsTopic(), null, 1_000L, null, old));
         send(config.kafka().backfillTopic(), "{\"request_id\":\"not valid!\",\"query\":{},\"candidates\":[]}");
         awaitFired("LycheeDeadLetters");
         load = 1;
