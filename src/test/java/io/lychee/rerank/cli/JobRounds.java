@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -65,21 +66,25 @@ final class JobRounds implements AutoCloseable {
         mayRepeat += traffic.answeredAboveCommitted() + CAPACITY;
     }
 
-    /** Starts the job, and asks it to end after some answers; none of these is repeated later. */
+    /** Starts the job, and asks it to end after some answers; none of its own answers is repeated later. */
     void terminate() throws Exception {
+        traffic.pollAll();
+        Map<String, Integer> before = traffic.counts();
         try (ChildProcess job = start()) {
             answerSome(job);
             end(job);
             assertThat(job.output()).contains("every list that was taken is answered");
         }
         traffic.pollAll();
-        repeatsAfterDrain -= traffic.repeats();
+        Map<String, Integer> drained = new HashMap<>(traffic.counts());
+        drained.entrySet().removeAll(before.entrySet());
         try (ChildProcess job = start()) {
             traffic.allAnswered(() -> requireAlive(job));
             end(job);
         }
         traffic.pollAll();
-        repeatsAfterDrain += traffic.repeats();
+        Map<String, Integer> after = traffic.counts();
+        drained.forEach((id, times) -> repeatsAfterDrain += after.getOrDefault(id, 0) - times);
     }
 
     private ChildProcess start() throws Exception {

@@ -102,6 +102,11 @@ public final class Traffic implements AutoCloseable {
         return sent - answers.size();
     }
 
+    /** How often each list was answered so far. */
+    public Map<String, Integer> counts() {
+        return Map.copyOf(answers);
+    }
+
     /** Answers beyond the first of their list. */
     public int repeats() {
         return answers.values().stream().mapToInt(times -> times - 1).sum();
