@@ -98,7 +98,7 @@ class StandingClusterIT {
         assertThat(log).doesNotContain("already loaded in another classloader", "UnsatisfiedLinkError");
         assertThat(times("is ready on cpu", log)).as("networks loaded").isEqualTo(1);
         // two lanes lease it
-        assertThat(times("the engine on cpu is loaded already", log)).isEqualTo(2 * RESTARTS - 1);
+        assertThat(times("the engine on cpu is there already", log)).isEqualTo(2 * RESTARTS - 1);
         assertThat(metaspace.get(RESTARTS - 1)).isLessThan(metaspace.get(2) + METASPACE_SLACK);
         assertThat(loaders).as("class loaders of cancelled jobs").isLessThanOrEqualTo(1);
     }
