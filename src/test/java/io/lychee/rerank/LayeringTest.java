@@ -1,5 +1,6 @@
 package io.lychee.rerank;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -7,153 +8,79 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
-import com.tngtech.archunit.lang.syntax.elements.ClassesShouldConjunction;
+import com.tngtech.archunit.lang.ArchRule;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.stream.Stream;
 
-/**
- * Imports run one way: cli → {job, gateway, evaluation} → {operator, kafka, engine} → {encoding, qwen} → scoring →
- * domain; config is a leaf. What is a jar in Flink's lib/ (see the README) knows nothing of what is in the job jar.
- */
+/** Holds the direction of imports, and the packages that may see a library. */
 @AnalyzeClasses(packages = "io.lychee.rerank", importOptions = ImportOption.DoNotIncludeTests.class)
 class LayeringTest {
 
     private static final String ROOT = "io.lychee.rerank.";
 
-    @ArchTest
-    void domainKnowsNothing(JavaClasses classes) {
-        imports(
-                        "domain",
-                        "scoring",
-                        "encoding",
-                        "qwen",
-                        "kafka",
-                        "operator",
-                        "config",
-                        "evaluation",
-                        "job",
-                        "gateway",
-                        "cli")
-                .check(classes);
-        noClasses()
-                .that()
-                .resideInAPackage(ROOT + "domain..")
-                .should()
-                .dependOnClassesThat()
-                .resideOutsideOfPackages("java..", "org.jspecify..", ROOT + "domain..")
-                .check(classes);
-    }
+    /** The packages of the engine jar, loaded once in a task manager's life: they know none of the job jar's. */
+    private static final String ENGINE_JAR = "config domain checkpoint image prompt scoring torch qwen engine";
+
+    /** Of our packages, those that each may import. */
+    private static final Map<String, String> MAY_IMPORT = Map.ofEntries(
+            Map.entry("domain", ""),
+            Map.entry("config", ""),
+            Map.entry("wire", "domain config"),
+            Map.entry("kafka", "domain config wire"),
+            Map.entry("scoring", "domain"),
+            Map.entry("checkpoint", "domain config"),
+            Map.entry("image", "domain config checkpoint scoring"),
+            Map.entry("prompt", "domain config checkpoint scoring image"),
+            Map.entry("torch", "config"),
+            Map.entry("qwen", "domain config checkpoint scoring torch"),
+            Map.entry("engine", "domain config checkpoint scoring image prompt torch qwen"),
+            Map.entry("operator", "domain config wire kafka scoring"),
+            Map.entry("job", "domain config wire kafka scoring engine operator"),
+            Map.entry("gateway", "domain config wire kafka checkpoint"),
+            Map.entry("evaluation", "domain config wire"),
+            Map.entry("cli", ENGINE_JAR + " wire kafka operator job gateway evaluation"),
+            Map.entry("bench", ENGINE_JAR + " wire kafka operator job cli"));
 
     @ArchTest
-    void scoringKnowsTheDomainOnly(JavaClasses classes) {
-        imports("scoring", "encoding", "qwen", "kafka", "operator", "config", "evaluation", "job", "gateway", "cli")
-                .check(classes);
-    }
-
-    @ArchTest
-    void configIsALeaf(JavaClasses classes) {
-        imports("config", "domain", "scoring", "encoding", "qwen", "kafka", "operator", "job", "gateway", "cli")
-                .check(classes);
-    }
-
-    @ArchTest
-    void theMiddleKnowsNeitherJobNorCli(JavaClasses classes) {
-        for (String middle : new String[] {"encoding", "qwen", "kafka", "operator"}) {
-            imports(middle, "job", "gateway", "cli").check(classes);
-        }
-        imports("encoding", "qwen", "kafka", "operator").check(classes);
-        imports("qwen", "encoding", "kafka", "operator").check(classes);
-        imports("kafka", "encoding", "qwen", "operator", "scoring").check(classes);
-        imports("operator", "encoding", "qwen").check(classes);
-        imports("job", "gateway", "cli").check(classes);
-    }
-
-    @ArchTest
-    void theEngineJarKnowsNothingOfTheJobJar(JavaClasses classes) {
-        for (String inLib : new String[] {"domain", "scoring", "encoding", "qwen", "config", "engine"}) {
-            imports(inLib, "kafka", "operator", "job", "evaluation", "gateway", "cli")
-                    .check(classes);
-        }
-        imports("operator", "engine").check(classes);
-        imports("encoding", "engine").check(classes);
-        imports("qwen", "engine").check(classes);
-    }
-
-    @ArchTest
-    void theGatewayKnowsTheWireOnly(JavaClasses classes) {
-        imports("gateway", "scoring", "encoding", "qwen", "operator", "evaluation", "job", "cli")
-                .check(classes);
-        noClasses()
-                .that()
-                .resideInAPackage(ROOT + "gateway..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAnyPackage("org.apache.flink..", "org.apache.avro..", "ai.djl..")
-                .check(classes);
-        noClasses()
-                .that()
-                .resideOutsideOfPackage(ROOT + "gateway..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAPackage("io.netty..")
-                .check(classes);
-    }
-
-    @ArchTest
-    void evaluationReadsAnswersAndNothingElse(JavaClasses classes) {
-        imports("evaluation", "scoring", "encoding", "qwen", "operator", "job", "cli")
-                .check(classes);
-        noClasses()
-                .that()
-                .resideInAPackage(ROOT + "evaluation..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAnyPackage("org.apache.flink..", "org.apache.kafka..")
-                .check(classes);
-    }
-
-    @ArchTest
-    void noCycles(JavaClasses classes) {
-        slices().matching(ROOT + "(*)..").should().beFreeOfCycles().check(classes);
-    }
-
-    @ArchTest
-    void onlyTheNetworkSeesTensorsAndOnlyTheTokenizerElseSeesDjl(JavaClasses classes) {
-        noClasses()
-                .that()
-                .resideOutsideOfPackages(ROOT + "qwen..", ROOT + "encoding..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAPackage("ai.djl..")
-                .check(classes);
-        noClasses()
-                .that()
-                .resideInAPackage(ROOT + "encoding..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAPackage("ai.djl.ndarray..")
-                .check(classes);
-    }
-
-    @ArchTest
-    void onlyTheJobSideSeesFlink(JavaClasses classes) {
-        noClasses()
-                .that()
-                .resideInAnyPackage(ROOT + "domain..", ROOT + "scoring..", ROOT + "encoding..", ROOT + "qwen..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAPackage("org.apache.flink..")
-                .check(classes);
-    }
-
-    private static ClassesShouldConjunction imports(String from, String... refused) {
-        String[] packages = new String[refused.length];
-        for (int i = 0; i < refused.length; i++) {
-            packages[i] = ROOT + refused[i] + "..";
-        }
-        return noClasses()
+    void importsRunOneWay(JavaClasses all) {
+        MAY_IMPORT.forEach((from, to) -> noClasses()
                 .that()
                 .resideInAPackage(ROOT + from + "..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage(packages);
+                .resideInAnyPackage(MAY_IMPORT.keySet().stream()
+                        .filter(p ->
+                                !p.equals(from) && !Arrays.asList(to.split(" ")).contains(p))
+                        .map(p -> ROOT + p + "..")
+                        .toArray(String[]::new))
+                .check(all));
+        classes()
+                .should()
+                .resideInAnyPackage(
+                        MAY_IMPORT.keySet().stream().map(p -> ROOT + p + "..").toArray(String[]::new))
+                .check(all);
+        slices().matching(ROOT + "(*)..").should().beFreeOfCycles().check(all);
+    }
+
+    @ArchTest
+    void librariesStayWhereTheyBelong(JavaClasses all) {
+        only("ai.djl.ndarray..", "torch", "qwen").check(all);
+        only("ai.djl..", "torch", "qwen", "prompt").check(all);
+        only("io.netty..", "gateway").check(all);
+        only("org.apache.avro..", "wire", "kafka").check(all);
+        only("org.apache.flink..", "config", "kafka", "operator", "job", "engine", "evaluation", "cli", "bench")
+                .check(all);
+        only("org.apache.kafka..", "kafka", "job", "gateway", "cli", "bench").check(all);
+    }
+
+    private static ArchRule only(String library, String... packages) {
+        return noClasses()
+                .that()
+                .resideOutsideOfPackages(
+                        Stream.of(packages).map(p -> ROOT + p + "..").toArray(String[]::new))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(library);
     }
 }

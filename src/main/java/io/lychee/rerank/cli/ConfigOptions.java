@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Options of commands that rerank in this process. */
-final class ConfigOptions extends ClientOptions {
+public final class ConfigOptions extends ClientOptions {
 
     @Option(names = "--checkpoint", paramLabel = "DIR", description = "Hugging Face checkpoint (model.checkpoint).")
     private @Nullable Path checkpoint;
@@ -20,7 +20,7 @@ final class ConfigOptions extends ClientOptions {
     private @Nullable String device;
 
     /** The configuration of {@link #values}. */
-    RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
+    public RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
         RerankConfig config = RerankConfig.of(values(defaults, fixed));
         if (config.placement() == Placement.GPU) {
             throw new ConfigException(RerankOptions.PLACEMENT.key() + " is gpu, which picks task managers of a cluster"

@@ -21,9 +21,9 @@ import java.util.Map;
  *
  * @param lines as they stand in the file; {@code lists} the same, decoded
  */
-record DemoShop(Path folder, List<String> lines, List<CandidateList> lists) {
+public record DemoShop(Path folder, List<String> lines, List<CandidateList> lists) {
 
-    static DemoShop load() throws IOException {
+    public static DemoShop load() throws IOException {
         Path folder = Main.home().resolve("demo");
         Path file = folder.resolve("lists.jsonl");
         if (!Files.exists(file)) {
@@ -48,7 +48,7 @@ record DemoShop(Path folder, List<String> lines, List<CandidateList> lists) {
     }
 
     /** What holds for the demo where nobody says otherwise. */
-    Map<String, String> defaults() {
+    public Map<String, String> defaults() {
         return defaults(folder);
     }
 

@@ -2,10 +2,10 @@ package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.kafka.AnswerDecoder;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
-import io.lychee.rerank.kafka.UnreadableException;
+import io.lychee.rerank.wire.AnswerDecoder;
+import io.lychee.rerank.wire.UnreadableException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,15 +1,15 @@
 package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
-import io.lychee.rerank.encoding.JpegProbe;
 import io.lychee.rerank.engine.MachineCheck;
 import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.image.JpegProbe;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Engine;

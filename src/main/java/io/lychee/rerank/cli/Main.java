@@ -11,6 +11,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -28,6 +29,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT,
         sortOptions = false,
+        footer = "%nBenchmarks: ./lychee bench --help",
         usageHelpAutoWidth = true,
         subcommands = {
             DemoCommand.class,
@@ -38,7 +40,6 @@ import picocli.CommandLine.Spec;
             ProduceCommand.class,
             ConsumeCommand.class,
             EvaluateCommand.class,
-            BenchCommand.class,
             DoctorCommand.class,
         })
 public final class Main implements Runnable {
@@ -63,9 +64,14 @@ public final class Main implements Runnable {
     }
 
     public static void main(String[] args) {
+        start(args);
+    }
+
+    /** Runs a command of this class, or one of {@code more}, and ends the process with its exit code. */
+    public static void start(String[] args, Object... more) {
         speakUtf8();
         TempFolder.own();
-        System.exit(run(args));
+        System.exit(run(List.of(more), args));
     }
 
     /** Prints UTF-8 whatever the locale, and says what only the locale can change. */
@@ -88,6 +94,10 @@ public final class Main implements Runnable {
 
     /** @return the exit code */
     static int run(String... args) {
+        return run(List.of(), args);
+    }
+
+    static int run(List<Object> more, String... args) {
         configureLogging(args);
         // numbers that are printed can be put into a configuration, whatever the machine's language
         Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT);
@@ -101,8 +111,9 @@ public final class Main implements Runnable {
         } catch (ConfigException e) {
             return main.report(e);
         }
-        return new CommandLine(main)
-                .setCaseInsensitiveEnumValuesAllowed(true)
+        CommandLine commands = new CommandLine(main);
+        more.forEach(commands::addSubcommand);
+        return commands.setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler((error, commandLine, parsed) -> main.report(error))
                 .execute(args);
     }

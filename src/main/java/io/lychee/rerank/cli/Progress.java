@@ -4,7 +4,7 @@ import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Engines;
 
 /** Lists done, rates and the time left, on the {@link StatusLine}. */
-final class Progress {
+public final class Progress {
 
     private static final int BAR = 24;
 
@@ -55,7 +55,7 @@ final class Progress {
                         left);
     }
 
-    static String duration(double seconds) {
+    public static String duration(double seconds) {
         long s = Math.round(seconds);
         return s < 60
                 ? s + " s"

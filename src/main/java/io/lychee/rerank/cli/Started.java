@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * Closes what a serving command has started, in reverse order, once: at its end, or in bounded time after Ctrl-C and
  * SIGTERM. These drain the job first; the exit code is then 0 when every list in flight was answered, else 1.
  */
-final class Started implements AutoCloseable {
+public final class Started implements AutoCloseable {
 
     private static final long MOST_MS = TimeUnit.SECONDS.toMillis(40);
 
@@ -22,11 +22,11 @@ final class Started implements AutoCloseable {
     private volatile int exitCode;
     private volatile long drainMs;
 
-    Started() {
+    public Started() {
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
-    synchronized <T extends AutoCloseable> T add(T thing) {
+    public synchronized <T extends AutoCloseable> T add(T thing) {
         if (stopping) {
             throw new IllegalStateException("stopped while starting");
         }
@@ -35,7 +35,7 @@ final class Started implements AutoCloseable {
     }
 
     /** Adds a job that is drained when the process is asked to end, and cancelled otherwise. */
-    EmbeddedFlink add(EmbeddedFlink job, Duration drainTimeout) {
+    public EmbeddedFlink add(EmbeddedFlink job, Duration drainTimeout) {
         drainMs = drainTimeout.toMillis();
         add((AutoCloseable) () -> {
             try {

@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.function.Supplier;
 
 /** One line on standard error that tells how far things are; rewritten in a terminal, else every five seconds. */
-final class StatusLine {
+public final class StatusLine {
 
     private static final long EVERY_NANOS = Duration.ofSeconds(5).toNanos();
 
@@ -15,7 +15,7 @@ final class StatusLine {
 
     private long printed = System.nanoTime();
 
-    void show(Supplier<String> line) {
+    public void show(Supplier<String> line) {
         long now = System.nanoTime();
         if (terminal || now - printed >= EVERY_NANOS) {
             printed = now;

@@ -1,6 +1,6 @@
 package io.lychee.rerank.cli;
 
-import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.engine.MemoryCheck;

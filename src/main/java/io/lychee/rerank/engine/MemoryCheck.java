@@ -2,7 +2,7 @@ package io.lychee.rerank.engine;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.management.OperatingSystemMXBean;
-import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.qwen.QwenScorer;
 import java.io.IOException;

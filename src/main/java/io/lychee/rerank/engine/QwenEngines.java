@@ -1,10 +1,10 @@
 package io.lychee.rerank.engine;
 
-import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
-import io.lychee.rerank.encoding.QwenEncoder;
+import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.qwen.LoadProgress;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.CallerSettings;

@@ -19,7 +19,7 @@ import io.lychee.rerank.kafka.CandidateListDecoder;
 import io.lychee.rerank.kafka.Decoded;
 import io.lychee.rerank.kafka.ListConsumer;
 import io.lychee.rerank.kafka.SourceRecord;
-import io.lychee.rerank.kafka.UnreadableException;
+import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

@@ -6,7 +6,7 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Urls;
-import io.lychee.rerank.kafka.DataUri;
+import io.lychee.rerank.wire.DataUri;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

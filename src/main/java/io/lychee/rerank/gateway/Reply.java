@@ -1,6 +1,6 @@
 package io.lychee.rerank.gateway;
 
-import io.lychee.rerank.kafka.Answer;
+import io.lychee.rerank.wire.Answer;
 
 /** An answer as it came from the topic, and decoded. */
 @SuppressWarnings("ArrayRecordComponent") // never compared

@@ -2,6 +2,12 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.wire.CandidateLists;
+import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.ItemLimit;
+import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.UnknownFields;
+import io.lychee.rerank.wire.UnreadableException;
 import java.time.Clock;
 
 /**

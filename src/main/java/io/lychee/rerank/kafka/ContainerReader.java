@@ -1,6 +1,10 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.wire.AvroCheck;
+import io.lychee.rerank.wire.ItemLimit;
+import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.UnreadableException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;

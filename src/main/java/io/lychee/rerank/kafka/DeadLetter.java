@@ -1,5 +1,6 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.wire.DeadLetterReason;
 import java.time.Instant;
 
 /**

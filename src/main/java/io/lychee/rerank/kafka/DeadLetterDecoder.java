@@ -1,6 +1,13 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.Fields;
+import io.lychee.rerank.wire.ItemLimit;
+import io.lychee.rerank.wire.PlainJsonWriter;
+import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.UnknownFields;
+import io.lychee.rerank.wire.UnreadableException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;

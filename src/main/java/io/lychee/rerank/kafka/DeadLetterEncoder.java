@@ -2,6 +2,10 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.wire.Fields;
+import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.Text;
+import io.lychee.rerank.wire.Wire;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,5 +1,6 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.wire.RecordType;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;

@@ -4,6 +4,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.wire.CandidateListEncoder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;

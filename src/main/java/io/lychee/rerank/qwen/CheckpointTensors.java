@@ -1,5 +1,6 @@
 package io.lychee.rerank.qwen;
 
+import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.ConfigException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -3,7 +3,7 @@ package io.lychee.rerank.qwen;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
-import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import java.util.ArrayList;
 import java.util.List;

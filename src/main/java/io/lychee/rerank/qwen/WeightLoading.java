@@ -1,5 +1,6 @@
 package io.lychee.rerank.qwen;
 
+import io.lychee.rerank.checkpoint.Safetensors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;

@@ -7,6 +7,8 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.DeadLetterReason;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;

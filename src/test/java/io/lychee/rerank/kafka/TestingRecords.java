@@ -16,7 +16,7 @@ import org.apache.avro.generic.GenericRecord;
 import org.jspecify.annotations.Nullable;
 
 /** Random records of a schema, and records as they come from a topic. */
-final class TestingRecords {
+public final class TestingRecords {
 
     static final Clock CLOCK = Clock.fixed(Instant.parse("2026-11-21T12:00:00Z"), ZoneOffset.UTC);
 
@@ -26,7 +26,7 @@ final class TestingRecords {
 
     private final Random random;
 
-    TestingRecords(long seed) {
+    public TestingRecords(long seed) {
         this.random = new Random(seed);
     }
 
@@ -44,7 +44,7 @@ final class TestingRecords {
         return source(value.getBytes(StandardCharsets.UTF_8));
     }
 
-    GenericRecord record(Schema schema) {
+    public GenericRecord record(Schema schema) {
         GenericRecord record = new GenericData.Record(schema);
         for (Schema.Field field : schema.getFields()) {
             record.put(field.name(), field.name().equals("request_id") ? requestId() : value(field.schema()));

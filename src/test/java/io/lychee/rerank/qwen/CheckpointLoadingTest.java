@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.torch.TorchDevice;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.lychee.rerank.torch.TorchDevice;
 import org.junit.jupiter.api.Test;
 
 class OutOfMemoryTest {

@@ -3,7 +3,7 @@ package io.lychee.rerank.qwen;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.lychee.rerank.config.CheckpointFiles;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import java.io.IOException;
 import java.io.UncheckedIOException;

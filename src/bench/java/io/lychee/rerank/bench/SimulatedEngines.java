@@ -1,0 +1,77 @@
+package io.lychee.rerank.bench;
+
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.scoring.EngineFactory;
+import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.Scorer;
+import io.lychee.rerank.scoring.ScoringException;
+import io.lychee.rerank.scoring.Segment;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * The job's engine, tokenizer and schedule included, with a network that takes its time and judges nothing.
+ *
+ * @param passMicros fixed cost of a pass
+ * @param tokenMicros cost of each of its tokens
+ */
+record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) implements EngineFactory {
+
+    private static final String SIMULATED = "simulated";
+
+    @Override
+    public Engines.Lease lease(List<Integer> gpus) {
+        return Engines.lease(
+                new Engines.Key(toString(), ""),
+                List.of(SIMULATED),
+                device -> new QwenEngines(config).open(encoder -> new Network(this)),
+                new QwenEngines(config).caller(),
+                Duration.ZERO);
+    }
+
+    /** What a pass of so many tokens takes. */
+    long nanos(int tokens) {
+        return TimeUnit.MICROSECONDS.toNanos(passMicros + (long) tokens * tokenMicros);
+    }
+
+    private record Network(SimulatedEngines cost) implements Scorer {
+
+        @Override
+        public float[] score(Pass pass) {
+            long end = System.nanoTime() + cost.nanos(pass.tokens());
+            for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
+                LockSupport.parkNanos(left);
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new ScoringException("closed during a pass");
+                }
+            }
+            float[] scores = new float[pass.candidates()];
+            int next = 0;
+            for (Pass.Group group : pass.groups()) {
+                for (Segment candidate : group.candidates()) {
+                    scores[next++] = (Arrays.hashCode(candidate.tokens()) & 0xFFFF) / 65_536f;
+                }
+            }
+            return scores;
+        }
+
+        @Override
+        public ModelInfo model() {
+            return new ModelInfo("simulated", cost.passMicros + "+" + cost.tokenMicros + " µs");
+        }
+
+        @Override
+        public String device() {
+            return SIMULATED;
+        }
+
+        @Override
+        public void close() {}
+    }
+}

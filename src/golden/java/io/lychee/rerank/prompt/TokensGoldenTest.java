@@ -1,0 +1,82 @@
+package io.lychee.rerank.prompt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.scoring.Segment;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Prompts become the ids that Hugging Face's tokenizer and processor make of them. */
+final class TokensGoldenTest {
+
+    @Test
+    void theTinyCheckpointsCases() throws Exception {
+        JsonNode golden = Golden.json("cases.json");
+        try (QwenEncoder encoder = QwenEncoder.open(Golden.config())) {
+            assertThat(encoder.yesId()).isEqualTo(golden.get("yes_id").asInt());
+            assertThat(encoder.noId()).isEqualTo(golden.get("no_id").asInt());
+            assertThat(golden.get("cases")).hasSize(10);
+            for (JsonNode one : golden.get("cases")) {
+                Content query = Golden.content(one.get("query"));
+                Content document = Golden.content(one.get("document"));
+                Segment prefix = encoder.encodePrefix(
+                        one.get("instruction").asText(),
+                        query,
+                        encoder.fetch(query).join());
+                Segment candidate = encoder.encodeCandidate(
+                        document, encoder.fetch(document).join());
+
+                assertThat(joined(prefix, candidate))
+                        .as(one.get("name").asText())
+                        .isEqualTo(Golden.ids(one.get("input_ids")));
+                assertThat(prefix.truncated() || candidate.truncated()).isFalse();
+                checkImages(one.get("image_grid_thw"), prefix, candidate);
+            }
+        }
+    }
+
+    private static void checkImages(JsonNode grids, Segment prefix, Segment candidate) {
+        var images = IntStream.range(0, 2)
+                .mapToObj(i -> (i == 0 ? prefix : candidate).images())
+                .flatMap(List::stream);
+        List<String> found = images.map(i -> "[1,%d,%d]".formatted(i.height() / 14, i.width() / 14))
+                .toList();
+        assertThat(found)
+                .isEqualTo(
+                        grids.isNull()
+                                ? List.of()
+                                : grids.valueStream().map(JsonNode::toString).toList());
+    }
+
+    @Test
+    void thePublishedTokenizersCases(@TempDir Path folder) throws Exception {
+        JsonNode golden = Golden.json("qwen/tokens.json");
+        try (QwenEncoder encoder = QwenEncoder.open(Golden.config(Golden.published(folder)))) {
+            assertThat(encoder.yesId()).isEqualTo(9693);
+            assertThat(encoder.noId()).isEqualTo(2152);
+            assertThat(encoder.imagePadId()).isEqualTo(151655);
+            assertThat(golden.get("cases")).hasSize(60);
+            for (JsonNode one : golden.get("cases")) {
+                Segment prefix = encoder.encodePrefix(
+                        one.get("instruction").asText(), text(one.get("query").asText()), List.of());
+                Segment candidate = encoder.encodeAny(text(one.get("document").asText()), List.of());
+
+                assertThat(joined(prefix, candidate)).as(one.toString()).isEqualTo(Golden.ids(one.get("input_ids")));
+            }
+        }
+    }
+
+    private static Content text(String text) {
+        return new Content(text, List.of());
+    }
+
+    private static int[] joined(Segment prefix, Segment candidate) {
+        return IntStream.concat(IntStream.of(prefix.tokens()), IntStream.of(candidate.tokens()))
+                .toArray();
+    }
+}

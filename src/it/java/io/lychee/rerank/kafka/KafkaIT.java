@@ -1,0 +1,425 @@
+package io.lychee.rerank.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.lychee.rerank.cli.EmbeddedBroker;
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.Candidate;
+import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.CandidateStatus;
+import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.domain.Latency;
+import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.domain.RankedCandidate;
+import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.Usage;
+import io.lychee.rerank.wire.Answer;
+import io.lychee.rerank.wire.AnswerDecoder;
+import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateLists;
+import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.UnreadableException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.avro.generic.GenericRecord;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.functions.RichMapFunction;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInfo;
+import org.junit.jupiter.api.Timeout;
+
+/** Through a real broker, each test with topics of its own. */
+@Timeout(180)
+@SuppressWarnings("NullAway.Init") // JUnit sets the fields
+class KafkaIT {
+
+    private static final int MAX_BYTES = 200_000;
+    private static EmbeddedBroker broker;
+    private RerankConfig config;
+
+    @BeforeAll
+    static void start() {
+        broker = EmbeddedBroker.start();
+    }
+
+    @AfterAll
+    static void stop() {
+        broker.close();
+    }
+
+    @BeforeEach
+    void configure(TestInfo test) {
+        config = config(broker.bootstrapServers(), test.getDisplayName().replaceAll("\\W", ""));
+    }
+
+    private static RerankConfig config(String servers, String name) {
+        Map<String, String> values = new HashMap<>();
+        values.put("model.checkpoint", "none");
+        values.put("kafka.bootstrap-servers", servers);
+        values.put("kafka.max-record-bytes", MAX_BYTES + " bytes");
+        for (String topic : List.of("requests", "results", "backfill", "backfill-results", "dead-letters")) {
+            values.put("kafka.topic." + topic, name + "." + topic);
+        }
+        return RerankConfig.of(values);
+    }
+
+    private BrokerCheck check() {
+        return new BrokerCheck(config.kafka(), Duration.ofSeconds(20));
+    }
+
+    private void createTopics() {
+        check().createMissing(BrokerCheck.topics(config.kafka()), 2);
+    }
+
+    @Test
+    void everyRecordComesOutAsAnswerOrDeadLetter() throws Exception {
+        createTopics();
+        RerankConfig.Kafka kafka = config.kafka();
+        List<ProducerRecord<byte[], byte[]>> sent = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            byte[] avro =
+                    CandidateListEncoder.encode(list("q-" + i), i % 2 == 0 ? OutputFormat.AVRO : OutputFormat.JSON);
+            var record = new ProducerRecord<>(kafka.requestsTopic(), bytes(i % 4 == 0 ? "q-" + i : "other-" + i), avro);
+            record.headers().add("trace", bytes("t" + i)).add("trace", null);
+            sent.add(record);
+        }
+        sent.add(new ProducerRecord<>(kafka.requestsTopic(), bytes("null"), null));
+        sent.add(new ProducerRecord<>(kafka.requestsTopic(), bytes("empty"), new byte[0]));
+        sent.add(new ProducerRecord<>(kafka.requestsTopic(), null, bytes("no list")));
+        var oversized = new ProducerRecord<>(kafka.requestsTopic(), bytes("large"), new byte[MAX_BYTES * 3]);
+        oversized.headers().add("trace", bytes("large"));
+        sent.add(oversized);
+        send(sent);
+
+        runJob();
+
+        Map<String, ConsumerRecord<byte[], byte[]>> answers = new TreeMap<>();
+        for (var record : read(kafka.resultsTopic(), 40)) {
+            Answer answer = AnswerDecoder.decode(record.value());
+            answers.put(answer.list().requestId(), record);
+            assertThat(record.key()).isEqualTo(bytes(answer.list().requestId()));
+        }
+        assertThat(answers).hasSize(40);
+        assertThat(headers(answers.get("q-4"))).containsExactly("trace=t4", "trace=null");
+        assertThat(headers(answers.get("q-5"))).containsExactly("trace=t5", "trace=null", "lychee.key=other-5");
+
+        Map<String, DeadLetter> letters = new TreeMap<>();
+        for (var record : read(kafka.deadLettersTopic(), 4)) {
+            letters.put(record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8), letter(record));
+        }
+        assertThat(letters).containsOnlyKeys("null", "empty", "", "large");
+        assertThat(letters.get("null").reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
+        assertThat(letters.get("null").origin().value).isNull();
+        assertThat(letters.get("empty").reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
+        DeadLetter undecodable = letters.get("");
+        assertThat(undecodable.reason()).isEqualTo(DeadLetterReason.UNDECODABLE);
+        assertThat(undecodable.origin().source).isEqualTo(kafka.requestsTopic());
+        assertThat(undecodable.origin().partition).isIn(0, 1);
+        assertThat(undecodable.origin().value).isEqualTo(bytes("no list"));
+        DeadLetter large = letters.get("large");
+        assertThat(large.reason()).isEqualTo(DeadLetterReason.OVERSIZED);
+        assertThat(large.origin().valueSize).isEqualTo(MAX_BYTES * 3);
+        assertThat(large.origin().value).hasSizeBetween(10_000, MAX_BYTES);
+    }
+
+    /** The largest answer, of text that no one can compress, through a topic of just that size. */
+    @Test
+    void theLargestAnswerFitsItsTopic() throws Exception {
+        RerankConfig.Kafka kafka = config.kafka();
+        var client = Map.<String, Object>of("bootstrap.servers", kafka.bootstrapServers());
+        try (Admin admin = Admin.create(client)) {
+            admin.createTopics(List.of(new NewTopic(kafka.resultsTopic(), 2, (short) 1)
+                            .configs(Map.of("max.message.bytes", Integer.toString(MAX_BYTES)))))
+                    .all()
+                    .get();
+        }
+        Random random = new Random(1);
+        List<Candidate> candidates = new ArrayList<>();
+        for (int i = 0; i < 1000; i++) {
+            StringBuilder id = new StringBuilder();
+            for (int j = 0; j < 400; j++) {
+                id.append((char) random.nextInt(128));
+            }
+            candidates.add(new Candidate(id.toString(), new Content("t", List.of()), null, Map.of(), null));
+        }
+        CandidateList list =
+                new CandidateList("q", null, Map.of(), new Content("q", List.of()), candidates, null, null);
+        OutputRecord out = new AnswerEncoder(kafka).encode(answer(list), TestingRecords.source("x"));
+        assertThat(out.size()).isGreaterThan(MAX_BYTES * 99 / 100);
+
+        Properties properties = KafkaSinks.producer(kafka, Lane.REALTIME);
+        properties.put("bootstrap.servers", kafka.bootstrapServers());
+        try (var producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
+            var serializer = new OutputRecordSerializer(kafka.resultsTopic(), kafka.deadLettersTopic());
+            assertThat(producer.send(serializer.record(out)).get().serializedValueSize())
+                    .isEqualTo(out.value.length);
+        }
+        assertThat(AnswerDecoder.decode(out.value).shortened()).contains("results behind rank ");
+    }
+
+    @Test
+    void linesAreProducedAndConsumed() throws Exception {
+        createTopics();
+        String good = "{\"request_id\":\"q-1\",\"query\":{\"text\":\"a\"},\"candidates\":[{\"id\":\"b\"}],\"later\":1}";
+        String lines =
+                good + "\n\n{\"request_id\":\"q-2\"}\n" + " ".repeat(MAX_BYTES + 1) + "\n" + good.replace("q-1", "q-3");
+        for (OutputFormat format : OutputFormat.values()) {
+            List<String> refusals = new ArrayList<>();
+            try (ListProducer producer = new ListProducer(config, Lane.BACKFILL, format)) {
+                assertThat(producer.sendLines("in.jsonl", new ByteArrayInputStream(bytes(lines)), refusals::add))
+                        .isEqualTo(new ListProducer.Summary(2, 1));
+            }
+            assertThat(refusals).containsExactly("in.jsonl:3: query is missing");
+        }
+        send(List.of(new ProducerRecord<>(config.kafka().backfillTopic(), null, bytes("{\n\"a\": 1.0}"))));
+        send(List.of(new ProducerRecord<>(config.kafka().backfillTopic(), null, bytes("{broken"))));
+
+        List<String> out = new ArrayList<>();
+        try (ListConsumer consumer =
+                new ListConsumer(config.kafka(), config.kafka().backfillTopic(), true)) {
+            assertThat(consumer.consume(6, Duration.ZERO, out::add)).isEqualTo(6);
+            assertThat(consumer.consume(1, Duration.ofMillis(300), out::add)).isZero();
+            consumer.stop();
+            assertThat(consumer.consume(1, Duration.ZERO, out::add)).isZero();
+        }
+
+        assertThat(out)
+                .contains(good, good.replace("q-1", "q-3"), "{\"a\":1.0}")
+                .anyMatch(line -> line.startsWith("{\"request_id\":\"q-1\",\"instruction\":null"))
+                .anyMatch(line -> line.startsWith("{\"unreadable\":\"Unexpected"))
+                .noneMatch(line -> line.contains("\n"));
+        try (ListConsumer consumer =
+                new ListConsumer(config.kafka(), config.kafka().backfillTopic(), false)) {
+            assertThat(consumer.consume(1, Duration.ofMillis(300), out::add)).isZero();
+        }
+    }
+
+    @Test
+    void missingTopicsAreNamedWithTheCommand() {
+        Set<String> topics = BrokerCheck.topics(config.kafka());
+        check().createMissing(Set.of(config.kafka().requestsTopic()), 1);
+
+        assertThatThrownBy(() -> check().check(topics))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("don't exist at 127.0.0.1:")
+                .hasMessageContaining("--create --topic " + config.kafka().resultsTopic())
+                .hasMessageNotContaining("--topic " + config.kafka().requestsTopic() + " ");
+
+        check().createMissing(topics, 3);
+        assertThat(check().check(topics)).isEmpty();
+    }
+
+    @Test
+    void aTransactionLongerThanTheBrokerAllowsIsRefused() {
+        Map<String, String> values = new HashMap<>(Map.of(
+                "model.checkpoint", "none",
+                "kafka.bootstrap-servers", broker.bootstrapServers(),
+                "kafka.delivery-guarantee", "exactly-once"));
+        assertThat(new BrokerCheck(RerankConfig.of(values).kafka(), Duration.ofSeconds(20)).checkDelivery())
+                .isEmpty();
+
+        values.put("kafka.transaction-timeout", "16 min");
+        assertThatThrownBy(
+                        () -> new BrokerCheck(RerankConfig.of(values).kafka(), Duration.ofSeconds(20)).checkDelivery())
+                .isInstanceOf(ConfigException.class)
+                .hasMessageEndingWith("allows at most 900000 (transaction.max.timeout.ms)");
+    }
+
+    @Test
+    void aTopicForSmallerRecordsIsAWarning() {
+        createTopics();
+        Map<String, String> larger = Map.of(
+                "model.checkpoint", "none",
+                "kafka.bootstrap-servers", broker.bootstrapServers(),
+                "kafka.max-record-bytes", "1 mb");
+
+        assertThat(new BrokerCheck(RerankConfig.of(larger).kafka(), Duration.ofSeconds(20))
+                        .check(Set.of(config.kafka().resultsTopic())))
+                .containsExactly("topic " + config.kafka().resultsTopic()
+                        + " takes records of at most 800000 bytes (max.message.bytes), less than"
+                        + " kafka.max-record-bytes (1048576): a larger answer would stop the job");
+    }
+
+    @Test
+    void aBrokerThatIsNotThereIsOneSentence() throws IOException {
+        int port;
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = socket.getLocalPort();
+        }
+        RerankConfig nowhere = config("127.0.0.1:" + port, "nowhere");
+
+        assertThatThrownBy(() -> new BrokerCheck(nowhere.kafka(), Duration.ofSeconds(2)).check(Set.of("t")))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage("no broker answered at 127.0.0.1:" + port + " within 2 s (kafka.bootstrap-servers)");
+        assertThatThrownBy(() ->
+                        new BrokerCheck(config("nonsense", "n").kafka(), Duration.ofSeconds(2)).check(Set.of("t")))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageStartingWith("kafka.bootstrap-servers is \"nonsense\": ");
+    }
+
+    private void runJob() throws Exception {
+        Configuration flink = new Configuration();
+        flink.set(RestartStrategyOptions.RESTART_STRATEGY, "none");
+        flink.set(PipelineOptions.GENERIC_TYPES, false);
+        flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, Duration.ofMillis(200));
+        var env = StreamExecutionEnvironment.createLocalEnvironment(2, flink);
+        env.fromSource(
+                        KafkaSources.boundedLists(
+                                config,
+                                Lane.REALTIME,
+                                check().ends(config.kafka().requestsTopic())),
+                        WatermarkStrategy.noWatermarks(),
+                        "requests")
+                .map(new RetrievalOrder(config))
+                .returns(OutputRecord.TYPE)
+                .sinkTo(KafkaSinks.outputs(config.kafka(), Lane.REALTIME, "realtime"));
+        env.execute("wire");
+    }
+
+    /** Stands in for the rerank operator: decodes, answers in retrieval order, encodes. */
+    private static final class RetrievalOrder extends RichMapFunction<SourceRecord, OutputRecord> {
+        private static final long serialVersionUID = 1;
+        private final RerankConfig config;
+        private transient CandidateListDecoder decoder;
+
+        RetrievalOrder(RerankConfig config) {
+            this.config = config;
+        }
+
+        @Override
+        public void open(OpenContext context) {
+            decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        }
+
+        @Override
+        public OutputRecord map(SourceRecord record) {
+            Decoded decoded = decoder.decode(record);
+            if (decoded instanceof Decoded.Refused refused) {
+                return new DeadLetterEncoder(config.kafka()).encode(refused.letter());
+            }
+            return new AnswerEncoder(config.kafka()).encode(answer(((Decoded.Taken) decoded).list()), record);
+        }
+    }
+
+    private static RerankedList answer(CandidateList list) {
+        List<RankedCandidate> results = new ArrayList<>();
+        list.candidates()
+                .forEach(c -> results.add(new RankedCandidate(
+                        c.id(),
+                        results.size() + 1,
+                        results.size() + 1,
+                        c.retrievalScore(),
+                        null,
+                        null,
+                        CandidateStatus.NOT_SCORED,
+                        null,
+                        null,
+                        false,
+                        List.of(),
+                        c.attributes(),
+                        c.relevance())));
+        return new RerankedList(
+                list.requestId(),
+                ListStatus.UNSCORED,
+                null,
+                null,
+                TestingRecords.CLOCK.instant(),
+                results,
+                List.of(),
+                new Latency(1, 2, 3, 4),
+                new Usage(0, 0, 0, 0),
+                new ModelInfo("none", "none"),
+                list.attributes());
+    }
+
+    private static CandidateList list(String requestId) {
+        return CandidateLists.fromRecord(
+                withId(new TestingRecords(requestId.hashCode()).record(RecordType.CANDIDATE_LIST.schema()), requestId));
+    }
+
+    private static GenericRecord withId(GenericRecord record, String requestId) {
+        record.put("request_id", requestId);
+        record.put("top_n", null);
+        record.put("timeout_ms", null);
+        return record;
+    }
+
+    private static DeadLetter letter(ConsumerRecord<byte[], byte[]> record) throws UnreadableException {
+        return DeadLetterDecoder.decode(record.value());
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static List<String> headers(@Nullable ConsumerRecord<byte[], byte[]> record) {
+        List<String> headers = new ArrayList<>();
+        if (record != null) {
+            record.headers()
+                    .forEach(h -> headers.add(h.key() + "="
+                            + (h.value() == null ? "null" : new String(h.value(), StandardCharsets.UTF_8))));
+        }
+        return headers;
+    }
+
+    private static void send(List<ProducerRecord<byte[], byte[]>> records) throws Exception {
+        Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
+        try (var producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer())) {
+            for (var record : records) {
+                producer.send(record).get();
+            }
+        }
+    }
+
+    private static List<ConsumerRecord<byte[], byte[]>> read(String topic, int count) {
+        Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
+        try (var consumer = new KafkaConsumer<>(client, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            var partitions = List.of(new TopicPartition(topic, 0), new TopicPartition(topic, 1));
+            consumer.assign(partitions);
+            consumer.seekToBeginning(partitions);
+            List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();
+            while (records.size() < count) {
+                consumer.poll(Duration.ofMillis(100)).forEach(records::add);
+            }
+            return records;
+        }
+    }
+}

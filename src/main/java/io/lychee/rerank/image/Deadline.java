@@ -1,0 +1,33 @@
+package io.lychee.rerank.image;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.time.Duration;
+
+/** Ends one picture's decode at its time limit or when its thread is interrupted; loops ask it row by row. */
+public final class Deadline {
+
+    private final Duration limit;
+    private long end;
+
+    /** @param limit image.decode-timeout */
+    Deadline(Duration limit) {
+        this.limit = limit;
+        restart();
+    }
+
+    /** Counts from now on. */
+    void restart() {
+        end = System.nanoTime() + limit.toNanos();
+    }
+
+    /** @throws IOException past the limit, or when interrupted */
+    void check() throws IOException {
+        if (System.nanoTime() - end > 0) {
+            throw new IOException("it takes longer than image.decode-timeout, %d ms".formatted(limit.toMillis()));
+        }
+        if (Thread.currentThread().isInterrupted()) {
+            throw new InterruptedIOException("decoding it was given up");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package io.lychee.rerank.image;
+
+import java.io.InterruptedIOException;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Bounds the pixels that are decoded at a time: of one picture as large as allowed, or of several smaller ones. A
+ * picture that takes longer than it may hangs and counts no more, so that others get on. Thread-safe.
+ */
+final class DecodingRoom {
+
+    private final Semaphore free;
+    private final long nanos;
+    private final Set<Share> shares = ConcurrentHashMap.newKeySet();
+
+    /** @param time that decoding one picture may take */
+    DecodingRoom(int pixels, Duration time) {
+        this.free = new Semaphore(pixels, true);
+        this.nanos = time.toNanos();
+    }
+
+    /** The pixels of one picture until they are given back. */
+    final class Share {
+        private final int pixels;
+        private final long since = System.nanoTime();
+        private final AtomicBoolean back = new AtomicBoolean();
+
+        private Share(int pixels) {
+            this.pixels = pixels;
+        }
+
+        private void giveBackIfLate() {
+            if (System.nanoTime() - since > nanos) {
+                giveBack();
+            }
+        }
+
+        void giveBack() {
+            if (back.compareAndSet(false, true)) {
+                shares.remove(this);
+                free.release(pixels);
+            }
+        }
+    }
+
+    /**
+     * Waits for so many pixels; no more than there are in all.
+     *
+     * @throws InterruptedIOException when the thread is interrupted, as it still is then
+     */
+    Share take(int pixels) throws InterruptedIOException {
+        try {
+            while (!free.tryAcquire(pixels, nanos, TimeUnit.NANOSECONDS)) {
+                shares.forEach(Share::giveBackIfLate);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("decoding has stopped");
+        }
+        Share share = new Share(pixels);
+        shares.add(share);
+        return share;
+    }
+}

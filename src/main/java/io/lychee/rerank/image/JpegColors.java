@@ -1,0 +1,89 @@
+package io.lychee.rerank.image;
+
+import java.awt.image.Raster;
+import java.io.IOException;
+
+/**
+ * Raw samples of a JPEG to RGB, with libjpeg's integer arithmetic and, for CMYK, Pillow's: what the reference's images
+ * went through. Profiles are ignored, as there.
+ */
+final class JpegColors {
+
+    private static final int[] CR_TO_R = new int[256];
+    private static final int[] CB_TO_B = new int[256];
+    private static final int[] CR_TO_G = new int[256];
+    private static final int[] CB_TO_G = new int[256];
+
+    static {
+        for (int i = 0; i < 256; i++) {
+            int x = i - 128;
+            CR_TO_R[i] = (fix(1.40200) * x + (1 << 15)) >> 16;
+            CB_TO_B[i] = (fix(1.77200) * x + (1 << 15)) >> 16;
+            CR_TO_G[i] = -fix(0.71414) * x;
+            CB_TO_G[i] = -fix(0.34414) * x + (1 << 15);
+        }
+    }
+
+    private JpegColors() {}
+
+    /**
+     * @param raster 1, 3 or 4 bands as stored
+     * @throws IOException for another number of bands
+     */
+    static RgbImage toRgb(Raster raster, JpegHeader header, Deadline deadline) throws IOException {
+        int bands = raster.getNumBands();
+        if (bands != header.components() || (bands != 1 && bands != 3 && bands != 4)) {
+            throw new IOException("%d components; expected 1, 3 or 4".formatted(bands));
+        }
+        int width = raster.getWidth();
+        int height = raster.getHeight();
+        byte[] rgb = new byte[3 * width * height];
+        int[] row = new int[bands * width];
+        for (int y = 0, at = 0; y < height; y++, at += 3 * width) {
+            deadline.check();
+            Rasters.samples(raster, y, row);
+            if (header.luma()) {
+                lumaToRgb(row, bands);
+            }
+            for (int i = 0, to = at; i < row.length; i += bands, to += 3) {
+                if (bands == 4) {
+                    inkToRgb(row, i, header.luma());
+                }
+                rgb[to] = (byte) row[i];
+                rgb[to + 1] = (byte) row[bands == 1 ? i : i + 1];
+                rgb[to + 2] = (byte) row[bands == 1 ? i : i + 2];
+            }
+        }
+        return new RgbImage(width, height, rgb);
+    }
+
+    private static void lumaToRgb(int[] row, int bands) {
+        for (int i = 0; i < row.length; i += bands) {
+            int y = row[i];
+            int cb = row[i + 1];
+            int cr = row[i + 2];
+            row[i] = clip(y + CR_TO_R[cr]);
+            row[i + 1] = clip(y + ((CB_TO_G[cb] + CR_TO_G[cr]) >> 16));
+            row[i + 2] = clip(y + CB_TO_B[cb]);
+        }
+    }
+
+    /** Adobe's convention, which Pillow takes for granted: stored values are inverted, 255 is no ink. */
+    private static void inkToRgb(int[] row, int at, boolean luma) {
+        int light = row[at + 3];
+        for (int i = at; i < at + 3; i++) {
+            // behind YCCK's conversion stands red, of which libjpeg and then Pillow take the complement
+            int ink = luma ? row[i] : 255 - row[i];
+            int product = ink * light + 128;
+            row[i] = clip(light - (((product >> 8) + product) >> 8));
+        }
+    }
+
+    private static int clip(int value) {
+        return Math.max(0, Math.min(255, value));
+    }
+
+    private static int fix(double x) {
+        return (int) (x * (1 << 16) + 0.5);
+    }
+}

@@ -1,0 +1,43 @@
+package io.lychee.rerank.image;
+
+import io.lychee.rerank.domain.RejectedException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Base64;
+
+/** Tells which JPEG library this Java has, by the pixels of one 4:4:0 picture on which libjpeg-turbo and 6b differ. */
+public final class JpegProbe {
+
+    /** 8 × 16 pixels, red above blue: a 4:2:2 picture by Pillow with its sampling factors turned. */
+    private static final String PICTURE =
+            "/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARES"
+                    + "EhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAQAAgDARIAAhEB"
+                    + "AxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAb/xAAXEAADAQAAAAAAAAAAAAAAAAAAFGOi/8QAFAEBAAAAAAAAAAAAAAAAAAAABf/EABkR"
+                    + "AAIDAQAAAAAAAAAAAAAAAABjFaHhFv/aAAwDAQACEQMRAD8AmXp6D09CnOtrRmeXeH//2Q==";
+
+    /** Where the pixels at the edge of the colours start, and Pillow's values there. */
+    private static final int AT = 3 * (7 * 8 + 3);
+
+    private static final byte[] EDGE = {(byte) 149, 0, 35};
+
+    private JpegProbe() {}
+
+    /** Tells if JPEGs of every kind decode to Pillow's pixels here. */
+    static boolean isPillows() {
+        byte[] file = Base64.getDecoder().decode(PICTURE);
+        try {
+            return new ImageDecoder(file.length, 8 * 16, Duration.ofMinutes(1))
+                    .decode(file, (image, deadline) -> Arrays.equals(image.data(), AT, AT + 3, EDGE, 0, 3));
+        } catch (RejectedException e) {
+            throw new IllegalStateException("this Java can't decode JPEG: " + e.getMessage(), e);
+        }
+    }
+
+    /** Describes the library in a sentence, for a person. */
+    public static String describe() {
+        return isPillows()
+                ? "libjpeg-turbo, every JPEG decodes as in Pillow"
+                : "libjpeg 6b, bundled with this Java: JPEGs with 4:4:0 chroma and progressive ones without their last"
+                        + " scans differ a little from Pillow; Debian's OpenJDK has libjpeg-turbo";
+    }
+}

@@ -1,0 +1,175 @@
+package io.lychee.rerank.prompt;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.domain.Unicode;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * A checkpoint's tokenizer that takes all text literally. It runs on a copy of {@code tokenizer.json} without added
+ * tokens, so no text can become a control token; those are known by name here and put in by id. Thread-safe.
+ */
+final class Tokenizer implements AutoCloseable {
+
+    /** Text that fits a limit. */
+    record Cut(String text, boolean truncated) {}
+
+    private static final int FIRST_CHARS_PER_TOKEN = 8;
+
+    private final Path file;
+    private final HuggingFaceTokenizer tokenizer;
+    private final Map<String, Integer> controlTokens;
+
+    private Tokenizer(Path file, HuggingFaceTokenizer tokenizer, Map<String, Integer> controlTokens) {
+        this.file = file;
+        this.tokenizer = tokenizer;
+        this.controlTokens = controlTokens;
+    }
+
+    /**
+     * @param file {@code tokenizer.json}
+     * @throws ConfigException when it can't be read
+     */
+    static Tokenizer open(Path file) {
+        keepOffline();
+        try {
+            ObjectMapper json = new ObjectMapper();
+            if (!(json.readTree(Files.readAllBytes(file)) instanceof ObjectNode root)) {
+                throw new ConfigException(file + " is no JSON object; expected a Hugging Face tokenizer.json");
+            }
+            Map<String, Integer> control = new LinkedHashMap<>();
+            for (JsonNode token : root.path("added_tokens")) {
+                control.put(token.path("content").asText(), token.path("id").asInt());
+            }
+            root.putArray("added_tokens");
+            // offsets of the raw pieces, nothing added, nothing cut
+            root.putNull("post_processor");
+            root.putNull("truncation");
+            root.putNull("padding");
+            var options = Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false");
+            var tokenizer =
+                    HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json.writeValueAsBytes(root)), options);
+            return new Tokenizer(file, tokenizer, Collections.unmodifiableMap(control));
+        } catch (IOException e) {
+            throw new ConfigException("the tokenizer " + file + " can't be read (model.checkpoint): " + e, e);
+        } catch (ConfigException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw new ConfigException("the tokenizer library can't load " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** DJL would otherwise report its use to EC2 addresses and, beside a GPU, download another native library. */
+    private static void keepOffline() {
+        if (System.getenv("DJL_OFFLINE") == null && System.getProperty("ai.djl.offline") == null) {
+            System.setProperty("ai.djl.offline", "true");
+        }
+        if (System.getenv("RUST_FLAVOR") == null && System.getProperty("RUST_FLAVOR") == null) {
+            System.setProperty("RUST_FLAVOR", "cpu");
+        }
+    }
+
+    /** The added tokens of the checkpoint by their text. */
+    Map<String, Integer> controlTokens() {
+        return controlTokens;
+    }
+
+    /** @throws ConfigException when the checkpoint has no such control token */
+    int controlToken(String text) {
+        Integer id = controlTokens.get(text);
+        if (id == null) {
+            throw new ConfigException(file + " has no added token " + text + "; expected a Qwen2.5-VL tokenizer");
+        }
+        return id;
+    }
+
+    /**
+     * The id of text that is one token.
+     *
+     * @throws ConfigException when it is not
+     */
+    int single(String text) {
+        int[] ids = encode(text);
+        if (ids.length != 1) {
+            throw new ConfigException("\"%s\" is %d tokens in %s; expected one, the prompt's answer is read from it"
+                    .formatted(text, ids.length, file));
+        }
+        return ids[0];
+    }
+
+    /** Ids of the text, all of it taken literally; half surrogate pairs count as U+FFFD. */
+    int[] encode(String text) {
+        if (text.isEmpty()) {
+            return new int[0];
+        }
+        long[] ids = tokenizer.encode(Unicode.wellFormed(text)).getIds();
+        int[] result = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            result[i] = (int) ids[i];
+        }
+        return result;
+    }
+
+    /**
+     * Cuts the text in front of the first character of token number {@code limit + 1}, so that what is left encodes to
+     * at most {@code limit} tokens. Only as much of the text as can matter is looked at.
+     */
+    Cut cut(String text, int limit) {
+        if (fitsForSure(text, limit)) {
+            return new Cut(text, false);
+        }
+        // a chunk's last tokens may differ from the whole text's: take them only where they don't decide
+        for (long chars = (long) FIRST_CHARS_PER_TOKEN * limit + 256; ; chars *= 4) {
+            boolean whole = chars >= text.length();
+            String chunk = Unicode.wellFormed(whole ? text : text.substring(0, boundary(text, (int) chars)));
+            Encoding encoding = tokenizer.encode(chunk);
+            int tokens = encoding.getIds().length;
+            if (whole && tokens <= limit) {
+                return new Cut(text, false);
+            }
+            if (whole || tokens > limit + 16) {
+                return new Cut(shorten(chunk, encoding, limit), true);
+            }
+        }
+    }
+
+    /** A token is at least a byte, and one UTF-16 unit at most three, each of which NFC at most triples. */
+    private static boolean fitsForSure(String text, int limit) {
+        int most = 0;
+        for (int i = 0; i < text.length() && most <= limit; i++) {
+            most += text.charAt(i) < 0x80 ? 1 : 9;
+        }
+        return most <= limit;
+    }
+
+    /** Again where it must: white space at the new end may be split into other tokens than it was. */
+    private String shorten(String text, Encoding encoded, int limit) {
+        String rest = text;
+        for (Encoding encoding = encoded; encoding.getIds().length > limit; encoding = tokenizer.encode(rest)) {
+            // the library counts code points
+            int end = rest.offsetByCodePoints(0, encoding.getCharTokenSpans()[limit].getStart());
+            rest = rest.substring(0, end < rest.length() ? end : rest.offsetByCodePoints(rest.length(), -1));
+        }
+        return rest;
+    }
+
+    /** The largest index up to {@code index} that splits no surrogate pair. */
+    private static int boundary(String text, int index) {
+        return Character.isHighSurrogate(text.charAt(index - 1)) ? index - 1 : index;
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+}
