@@ -38,7 +38,7 @@ class LayeringTest {
             Map.entry("operator", "domain config wire kafka scoring"),
             Map.entry("job", "domain config wire kafka scoring engine operator"),
             Map.entry("gateway", "domain config wire kafka checkpoint"),
-            Map.entry("evaluation", "domain config wire"),
+            Map.entry("evaluation", "domain config wire kafka"),
             Map.entry("cli", ENGINE_JAR + " wire kafka operator job gateway evaluation"),
             Map.entry("bench", ENGINE_JAR + " wire kafka operator job cli"));
 

@@ -47,6 +47,7 @@ class LauncherTest {
         Files.copy(here.resolve("lychee"), home.resolve("lychee"));
         Files.createDirectories(home.resolve("target"));
         Files.createDirectories(home.resolve("src/main"));
+        Files.createDirectories(home.resolve("src/bench"));
         Files.createDirectories(home.resolve("schemas"));
         Files.createFile(home.resolve("pom.xml"));
         for (String name : List.of("conf", "demo", "target/classes")) {

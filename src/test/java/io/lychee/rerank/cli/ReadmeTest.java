@@ -3,6 +3,7 @@ package io.lychee.rerank.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatNoException;
 
+import io.lychee.rerank.bench.BenchCommand;
 import io.lychee.rerank.config.RerankConfig;
 import java.nio.file.Path;
 import java.util.List;
@@ -38,7 +39,7 @@ class ReadmeTest {
     void commandsTakeTheirOptions() {
         List<String> commands = found(COMMAND).map(MatchResult::group).toList();
         assertThat(commands).isNotEmpty().allSatisfy(command -> {
-            CommandLine spec = new CommandLine(new Main());
+            CommandLine spec = new CommandLine(new Main()).addSubcommand(new BenchCommand());
             for (String word : command.split(" ", -1)) {
                 spec = spec.getSubcommands().getOrDefault(word, spec);
             }
