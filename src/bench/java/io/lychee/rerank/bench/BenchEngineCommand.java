@@ -13,7 +13,7 @@ import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Arrival;
@@ -98,10 +98,10 @@ final class BenchEngineCommand implements Callable<Integer> {
         RerankConfig config = options.load(shop.defaults(), UNCACHED);
         PassTrace trace = new PassTrace();
         if (shape == null) {
-            try (Engine engine = new QwenEngines(config)
+            try (Engine engine = new QwenEngineFactory(config)
                     .open(encoder -> trace.around(QwenScorer.open(
                             config.model(),
-                            new QwenEngines(config).bounds(),
+                            new QwenEngineFactory(config).bounds(),
                             encoder.yesId(),
                             encoder.noId(),
                             progress -> {})))) {
@@ -144,13 +144,13 @@ final class BenchEngineCommand implements Callable<Integer> {
     }
 
     private int runMadeUp(RerankConfig config, PassTrace trace) throws Exception {
-        QwenScorer scorer =
-                QwenScorer.random(config.model(), new QwenEngines(config).bounds(), Objects.requireNonNull(shape));
+        QwenScorer scorer = QwenScorer.random(
+                config.model(), new QwenEngineFactory(config).bounds(), Objects.requireNonNull(shape));
         double gemm = scorer.gemmRate();
         try (QwenEncoder encoder = QwenEncoder.open(config);
-                Engine engine = new QwenEngines(config).open(any -> trace.around(scorer))) {
+                Engine engine = new QwenEngineFactory(config).open(any -> trace.around(scorer))) {
             for (String workload : workloads) {
-                MadeUpLists made = new MadeUpLists(encoder, workload, candidates, seed, warmUp + lists);
+                SyntheticLists made = new SyntheticLists(encoder, workload, candidates, seed, warmUp + lists);
                 Map<String, Object> figures = new LinkedHashMap<>();
                 figures.put("shape", shape);
                 figures.put("workload", workload);

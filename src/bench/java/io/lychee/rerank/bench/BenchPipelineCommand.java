@@ -7,7 +7,7 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineStats;
@@ -157,7 +157,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
 
     private int run(DemoShop shop, RerankConfig config) throws Exception {
         EngineFactory engines = scorer == ScorerKind.CHECKPOINT
-                ? new QwenEngines(config)
+                ? new QwenEngineFactory(config)
                 : new SimulatedEngines(config, passMicros, tokenMicros);
         BenchLists.Shape shape = scenario == null ? new BenchLists.Shape(candidates, spread, images) : scenario.shape();
         Map<String, Object> figures = new LinkedHashMap<>();

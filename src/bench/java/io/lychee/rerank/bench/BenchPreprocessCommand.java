@@ -3,7 +3,7 @@ package io.lychee.rerank.bench;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
-import io.lychee.rerank.checkpoint.Preprocessor;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.cli.ConfigOptions;
 import io.lychee.rerank.cli.DemoShop;
 import io.lychee.rerank.config.ConfigException;
@@ -293,7 +293,7 @@ final class BenchPreprocessCommand implements Callable<Integer> {
             throws IOException, InterruptedException {
         ObjectMapper mapper = new ObjectMapper();
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
-        Preprocessor sizes = Preprocessor.read(checkpoint);
+        ImageProcessorConfig sizes = ImageProcessorConfig.read(checkpoint);
         Map<String, Object> task = new LinkedHashMap<>();
         task.put("seconds", seconds);
         task.put("factor", sizes.cellSize());

@@ -2,13 +2,13 @@ package io.lychee.rerank.bench;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.ModelInfo;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
-import io.lychee.rerank.scoring.Segment;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -26,12 +26,12 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
     private static final String SIMULATED = "simulated";
 
     @Override
-    public Engines.Lease lease(List<Integer> gpus) {
-        return Engines.lease(
-                new Engines.Key(toString(), ""),
+    public EngineRegistry.Lease lease(List<Integer> gpus) {
+        return EngineRegistry.lease(
+                new EngineRegistry.Key(toString(), ""),
                 List.of(SIMULATED),
-                device -> new QwenEngines(config).open(encoder -> new Network(this)),
-                new QwenEngines(config).caller(),
+                device -> new QwenEngineFactory(config).open(encoder -> new Network(this)),
+                new QwenEngineFactory(config).caller(),
                 Duration.ZERO);
     }
 
@@ -54,7 +54,7 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
             float[] scores = new float[pass.candidates()];
             int next = 0;
             for (Pass.Group group : pass.groups()) {
-                for (Segment candidate : group.candidates()) {
+                for (PromptPart candidate : group.candidates()) {
                     scores[next++] = (Arrays.hashCode(candidate.tokens()) & 0xFFFF) / 65_536f;
                 }
             }

@@ -11,13 +11,13 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
@@ -135,7 +135,7 @@ class ClusterTest {
         }
         assertThat(taskManagers.stream().filter(process -> !process.isAlive()))
                 .singleElement()
-                .satisfies(process -> assertThat(process.exitValue()).isEqualTo(QwenEngines.DEAD_DEVICE));
+                .satisfies(process -> assertThat(process.exitValue()).isEqualTo(QwenEngineFactory.DEAD_DEVICE));
     }
 
     /** Broker and ZooKeeper. */
@@ -427,17 +427,17 @@ class ClusterTest {
     private record FaultyEngines(RerankConfig config, String file) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease(
-                    new Engines.Key("faulty", ""),
+        public EngineRegistry.Lease lease(List<Integer> gpus) {
+            return EngineRegistry.lease(
+                    new EngineRegistry.Key("faulty", ""),
                     List.of("cpu"),
                     this::open,
-                    new QwenEngines(config).caller(),
+                    new QwenEngineFactory(config).caller(),
                     Duration.ofMinutes(5));
         }
 
         private Engine open(String device) {
-            QwenEngines engines = new QwenEngines(config);
+            QwenEngineFactory engines = new QwenEngineFactory(config);
             return engines.open(encoder -> new FaultyScorer(
                     QwenScorer.open(
                             config.model().onto(device),

@@ -6,14 +6,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;
@@ -319,17 +319,17 @@ class PrometheusTest {
     private record FaultyEngines(RerankConfig config) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease(
-                    new Engines.Key("faulty", ""),
+        public EngineRegistry.Lease lease(List<Integer> gpus) {
+            return EngineRegistry.lease(
+                    new EngineRegistry.Key("faulty", ""),
                     List.of("cpu"),
                     this::open,
-                    new QwenEngines(config).caller(),
+                    new QwenEngineFactory(config).caller(),
                     Duration.ZERO);
         }
 
         private Engine open(String device) {
-            QwenEngines engines = new QwenEngines(config);
+            QwenEngineFactory engines = new QwenEngineFactory(config);
             return engines.open(encoder -> new FaultyScorer(QwenScorer.open(
                     config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {})));
         }

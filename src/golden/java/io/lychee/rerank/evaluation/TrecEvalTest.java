@@ -32,14 +32,14 @@ class TrecEvalTest {
         List<JudgedQuery> queries = TrecFiles.read(
                         FOLDER.resolve("graded.qrels"), List.of(FOLDER.resolve(run + ".run")), complete)
                 .queries();
-        Map<String, Quality> qualities = new LinkedHashMap<>();
-        queries.forEach(query -> qualities.put(query.id(), Quality.of(List.of(query), measures, NONE)));
-        qualities.put("all", Quality.of(queries, measures, NONE));
+        Map<String, Comparison> qualities = new LinkedHashMap<>();
+        queries.forEach(query -> qualities.put(query.id(), Comparison.of(List.of(query), measures, NONE)));
+        qualities.put("all", Comparison.of(queries, measures, NONE));
 
         int compared = 0;
         for (String line : Files.readAllLines(FOLDER.resolve(run + recording))) {
             String[] fields = line.split("\\s+", -1);
-            Quality quality = qualities.get(fields[1]);
+            Comparison quality = qualities.get(fields[1]);
             assertThat(quality).as(line).isNotNull();
             compared++;
             if (level > 1 && fields[0].equals("num_rel") && fields[1].equals("all")) {

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
-import io.lychee.rerank.prompt.Golden;
+import io.lychee.rerank.prompt.PromptGolden;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.scoring.EncodedImage;
 import java.nio.ByteBuffer;
@@ -36,9 +36,9 @@ final class PillowBicubicGoldenTest {
             references.add(new Image.Reference("file:" + file));
         }
         Content content = new Content(null, references);
-        float[] expected = Golden.tensor(name + "/pixel_values");
+        float[] expected = PromptGolden.tensor(name + "/pixel_values");
         int at = 0;
-        try (QwenEncoder encoder = QwenEncoder.open(Golden.config())) {
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
             var segment =
                     encoder.encodeCandidate(content, encoder.fetch(content).join());
             for (EncodedImage image : segment.images()) {

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lychee.rerank.domain.Content;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -16,31 +16,31 @@ final class TokensGoldenTest {
 
     @Test
     void theTinyCheckpointsCases() throws Exception {
-        JsonNode golden = Golden.json("cases.json");
-        try (QwenEncoder encoder = QwenEncoder.open(Golden.config())) {
+        JsonNode golden = PromptGolden.json("cases.json");
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
             assertThat(encoder.yesId()).isEqualTo(golden.get("yes_id").asInt());
             assertThat(encoder.noId()).isEqualTo(golden.get("no_id").asInt());
             assertThat(golden.get("cases")).hasSize(10);
             for (JsonNode one : golden.get("cases")) {
-                Content query = Golden.content(one.get("query"));
-                Content document = Golden.content(one.get("document"));
-                Segment prefix = encoder.encodePrefix(
+                Content query = PromptGolden.content(one.get("query"));
+                Content document = PromptGolden.content(one.get("document"));
+                PromptPart prefix = encoder.encodePrefix(
                         one.get("instruction").asText(),
                         query,
                         encoder.fetch(query).join());
-                Segment candidate = encoder.encodeCandidate(
+                PromptPart candidate = encoder.encodeCandidate(
                         document, encoder.fetch(document).join());
 
                 assertThat(joined(prefix, candidate))
                         .as(one.get("name").asText())
-                        .isEqualTo(Golden.ids(one.get("input_ids")));
+                        .isEqualTo(PromptGolden.ids(one.get("input_ids")));
                 assertThat(prefix.truncated() || candidate.truncated()).isFalse();
                 checkImages(one.get("image_grid_thw"), prefix, candidate);
             }
         }
     }
 
-    private static void checkImages(JsonNode grids, Segment prefix, Segment candidate) {
+    private static void checkImages(JsonNode grids, PromptPart prefix, PromptPart candidate) {
         var images = IntStream.range(0, 2)
                 .mapToObj(i -> (i == 0 ? prefix : candidate).images())
                 .flatMap(List::stream);
@@ -55,18 +55,21 @@ final class TokensGoldenTest {
 
     @Test
     void thePublishedTokenizersCases(@TempDir Path folder) throws Exception {
-        JsonNode golden = Golden.json("qwen/tokens.json");
-        try (QwenEncoder encoder = QwenEncoder.open(Golden.config(Golden.published(folder)))) {
+        JsonNode golden = PromptGolden.json("qwen/tokens.json");
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config(PromptGolden.published(folder)))) {
             assertThat(encoder.yesId()).isEqualTo(9693);
             assertThat(encoder.noId()).isEqualTo(2152);
             assertThat(encoder.imagePadId()).isEqualTo(151655);
             assertThat(golden.get("cases")).hasSize(60);
             for (JsonNode one : golden.get("cases")) {
-                Segment prefix = encoder.encodePrefix(
+                PromptPart prefix = encoder.encodePrefix(
                         one.get("instruction").asText(), text(one.get("query").asText()), List.of());
-                Segment candidate = encoder.encodeAny(text(one.get("document").asText()), List.of());
+                PromptPart candidate =
+                        encoder.encodeAny(text(one.get("document").asText()), List.of());
 
-                assertThat(joined(prefix, candidate)).as(one.toString()).isEqualTo(Golden.ids(one.get("input_ids")));
+                assertThat(joined(prefix, candidate))
+                        .as(one.toString())
+                        .isEqualTo(PromptGolden.ids(one.get("input_ids")));
             }
         }
     }
@@ -75,7 +78,7 @@ final class TokensGoldenTest {
         return new Content(text, List.of());
     }
 
-    private static int[] joined(Segment prefix, Segment candidate) {
+    private static int[] joined(PromptPart prefix, PromptPart candidate) {
         return IntStream.concat(IntStream.of(prefix.tokens()), IntStream.of(candidate.tokens()))
                 .toArray();
     }

@@ -21,7 +21,7 @@ class QwenGoldenTest {
 
     @BeforeAll
     static void open() {
-        scorer = Golden.open(Golden.CHECKPOINT);
+        scorer = QwenGolden.open(QwenGolden.CHECKPOINT);
     }
 
     @AfterAll
@@ -29,17 +29,17 @@ class QwenGoldenTest {
         scorer.close();
     }
 
-    static Stream<Golden.Case> cases() {
-        return Golden.all().stream();
+    static Stream<QwenGolden.Case> cases() {
+        return QwenGolden.all().stream();
     }
 
     @Test
     void scores_of_all_cases_in_one_pass() {
-        List<Golden.Case> cases = Golden.all();
+        List<QwenGolden.Case> cases = QwenGolden.all();
         assertThat(cases).hasSizeGreaterThanOrEqualTo(6);
 
         float[] scores =
-                scorer.score(new Pass(cases.stream().map(Golden.Case::group).toList()));
+                scorer.score(new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
 
         for (int i = 0; i < scores.length; i++) {
             assertThat((double) scores[i])
@@ -50,56 +50,56 @@ class QwenGoldenTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void positions(Golden.Case golden) {
+    void positions(QwenGolden.Case golden) {
         PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
 
         int[] positions = Arrays.stream(packed.positions())
                 .flatMapToInt(axis -> Arrays.stream(axis).mapToInt(Math::toIntExact))
                 .toArray();
-        assertThat(positions).isEqualTo(Golden.ints(golden.name() + "/position_ids"));
+        assertThat(positions).isEqualTo(QwenGolden.ints(golden.name() + "/position_ids"));
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void last_hidden_state(Golden.Case golden) {
+    void last_hidden_state(QwenGolden.Case golden) {
         PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
 
         Close.relative(
                 scorer.network().lastHidden(packed, scorer.plan(packed.images())),
-                Golden.floats(golden.name() + "/last_hidden"),
+                QwenGolden.floats(golden.name() + "/last_hidden"),
                 1e-4);
     }
 
     @Test
     void patches() {
-        Close.absolute(doubled(patches("square.png")), Golden.floats("t-i/pixel_values"), 1e-6);
+        Close.absolute(doubled(patches("square.png")), QwenGolden.floats("t-i/pixel_values"), 1e-6);
         // the case's first image; the second needs resizing
-        float[] both = Golden.floats("t-2i/pixel_values");
+        float[] both = QwenGolden.floats("t-2i/pixel_values");
         Close.absolute(doubled(patches("exact.png")), Arrays.copyOf(both, both.length / 2), 1e-6);
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void vision(Golden.Case golden) {
+    void vision(QwenGolden.Case golden) {
         if (golden.hasImages()) {
             float[] seen = see(golden.images());
-            Close.relative(seen, Golden.floats(golden.name() + "/vision"), 1e-4);
+            Close.relative(seen, QwenGolden.floats(golden.name() + "/vision"), 1e-4);
         }
     }
 
     @Test
     void vision_of_several_images_at_once() {
-        EncodedImage square = Golden.image("square.png");
-        EncodedImage exact = Golden.image("exact.png");
-        float[] squareSeen = Golden.floats("t-i/vision");
-        float[] exactSeen = Arrays.copyOf(Golden.floats("t-2i/vision"), 6 * 64);
+        EncodedImage square = QwenGolden.image("square.png");
+        EncodedImage exact = QwenGolden.image("exact.png");
+        float[] squareSeen = QwenGolden.floats("t-i/vision");
+        float[] exactSeen = Arrays.copyOf(QwenGolden.floats("t-2i/vision"), 6 * 64);
 
         Close.relative(see(List.of(exact)), exactSeen, 1e-4);
         Close.relative(see(List.of(exact, square, exact)), concat(exactSeen, squareSeen, exactSeen), 1e-4);
     }
 
     private static float[] patches(String image) {
-        return scorer.network().patches(List.of(Golden.image(image)));
+        return scorer.network().patches(List.of(QwenGolden.image(image)));
     }
 
     /** transformers keeps the doubled frame: (patches, 3 · 196) → (patches, 3 · 2 · 196). */

@@ -8,7 +8,7 @@ import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Lists;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
 import io.lychee.rerank.scoring.Ticker;
@@ -119,12 +119,12 @@ class LogTest {
         }
 
         @Override
-        public Segment encodePrefix(String instruction, Content query, List<byte[]> images) {
+        public PromptPart encodePrefix(String instruction, Content query, List<byte[]> images) {
             throw new IllegalStateException("a mistake");
         }
 
         @Override
-        public Segment encodeCandidate(Content candidate, List<byte[]> images) {
+        public PromptPart encodeCandidate(Content candidate, List<byte[]> images) {
             throw new IllegalStateException("a mistake");
         }
 

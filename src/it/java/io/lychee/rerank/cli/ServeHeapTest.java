@@ -3,7 +3,7 @@ package io.lychee.rerank.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import java.io.BufferedReader;
@@ -58,7 +58,7 @@ class ServeHeapTest {
                 "cpu"));
         new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
         StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, new QwenEngines(config));
+        RerankJob.build(env, config, new QwenEngineFactory(config));
         JobClient job = env.executeAsync("heap");
         try (ChildProcess serve = ChildProcess.start(
                 folder.resolve("serve.log"),

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import java.nio.file.Files;
@@ -51,7 +51,7 @@ abstract class GatewayFixture {
         RerankConfig config = RerankConfig.of(settings);
         new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
         StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, new QwenEngines(config));
+        RerankJob.build(env, config, new QwenEngineFactory(config));
         job = env.executeAsync("test");
         settings.put("list.max-candidates", "40");
         settings.put("gateway.timeout", "2 min");

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.ListConsumer;
@@ -68,7 +68,7 @@ class HeartbeatTest {
         OpenApi.read().describes("/health/ready", "get", none);
 
         StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, new QwenEngines(config));
+        RerankJob.build(env, config, new QwenEngineFactory(config));
         JobClient job = env.executeAsync("heartbeats");
         assertThat(awaitReady(http, 200).get("model").asText()).isEqualTo("checkpoint");
         assertThat(http.get("/api/info").json().get("model").asText()).isEqualTo("checkpoint");

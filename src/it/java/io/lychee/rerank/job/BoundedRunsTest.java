@@ -9,7 +9,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
@@ -129,9 +129,9 @@ class BoundedRunsTest {
     private record HeldEngines(String key, boolean held) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease(List<Integer> gpus) {
+        public EngineRegistry.Lease lease(List<Integer> gpus) {
             Scorer scorer = new TestingScorer();
-            return Engines.lease(
+            return EngineRegistry.lease(
                     key,
                     List.of("cpu"),
                     device -> new Engine(

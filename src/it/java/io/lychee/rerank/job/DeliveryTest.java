@@ -9,12 +9,12 @@ import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.TestingEncoder;
@@ -255,7 +255,7 @@ class DeliveryTest {
                 .redirectOutput(broker.folder().resolve("dying.log").toFile())
                 .start();
 
-        assertThat(process.waitFor()).isEqualTo(QwenEngines.DEAD_DEVICE);
+        assertThat(process.waitFor()).isEqualTo(QwenEngineFactory.DEAD_DEVICE);
     }
 
     /** A process with a device that fails its first pass. */
@@ -268,7 +268,7 @@ class DeliveryTest {
                     scorer,
                     Lists.settings(60),
                     Ticker.system(),
-                    QwenEngines.onDeath(OnDeath.EXIT));
+                    QwenEngineFactory.onDeath(OnDeath.EXIT));
             engine.submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
                     .join();
         }
@@ -329,8 +329,8 @@ class DeliveryTest {
     private record MortalEngines(String key) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease(key, List.of("cpu"), device -> open(), Duration.ZERO);
+        public EngineRegistry.Lease lease(List<Integer> gpus) {
+            return EngineRegistry.lease(key, List.of("cpu"), device -> open(), Duration.ZERO);
         }
 
         private static Engine open() {

@@ -13,13 +13,13 @@ import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.image.Pictures;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
 import java.lang.management.BufferPoolMXBean;
@@ -288,12 +288,12 @@ class FuzzTest {
     private record PassingEngines(RerankConfig config) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease(
-                    new Engines.Key("fuzz", ""),
+        public EngineRegistry.Lease lease(List<Integer> gpus) {
+            return EngineRegistry.lease(
+                    new EngineRegistry.Key("fuzz", ""),
                     List.of("cpu"),
-                    device -> new QwenEngines(config).open(),
-                    new QwenEngines(config).caller(),
+                    device -> new QwenEngineFactory(config).open(),
+                    new QwenEngineFactory(config).caller(),
                     Duration.ZERO);
         }
     }

@@ -9,7 +9,7 @@ import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.InFlight;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
@@ -84,8 +84,8 @@ final class HeldJob implements AutoCloseable {
     private record HeldEngines(String device) implements EngineFactory {
 
         @Override
-        public Engines.Lease lease(List<Integer> gpus) {
-            return Engines.lease(
+        public EngineRegistry.Lease lease(List<Integer> gpus) {
+            return EngineRegistry.lease(
                     device,
                     List.of("cpu"),
                     any -> new Engine(new TestingEncoder(), SCORERS.get(device), Lists.settings(60), Ticker.system()),

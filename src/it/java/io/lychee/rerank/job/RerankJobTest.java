@@ -11,7 +11,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
@@ -91,7 +91,7 @@ class RerankJobTest {
         consumer.assign(partitions);
         consumer.seekToBeginning(partitions);
         StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, new QwenEngines(config));
+        RerankJob.build(env, config, new QwenEngineFactory(config));
         job = env.executeAsync("test");
     }
 

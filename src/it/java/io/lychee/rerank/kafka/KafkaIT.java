@@ -23,8 +23,8 @@ import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
 import io.lychee.rerank.wire.CandidateLists;
 import io.lychee.rerank.wire.DeadLetterReason;
-import io.lychee.rerank.wire.RecordType;
 import io.lychee.rerank.wire.UnreadableException;
+import io.lychee.rerank.wire.WireSchema;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -372,7 +372,7 @@ class KafkaIT {
 
     private static CandidateList list(String requestId) {
         return CandidateLists.fromRecord(
-                withId(new TestingRecords(requestId.hashCode()).record(RecordType.CANDIDATE_LIST.schema()), requestId));
+                withId(new TestingRecords(requestId.hashCode()).record(WireSchema.CANDIDATE_LIST.schema()), requestId));
     }
 
     private static GenericRecord withId(GenericRecord record, String requestId) {

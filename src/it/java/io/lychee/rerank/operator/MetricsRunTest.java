@@ -7,7 +7,7 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.scoring.Lists;
@@ -74,7 +74,7 @@ class MetricsRunTest {
     void countersAndPercentilesAreThoseOfTheAnswers() throws Exception {
         new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
         StreamExecutionEnvironment env = RerankJob.environment(config);
-        RerankJob.build(env, config, new QwenEngines(config));
+        RerankJob.build(env, config, new QwenEngineFactory(config));
         job = env.executeAsync("metrics");
         send();
         List<RerankedList> answers = answers();

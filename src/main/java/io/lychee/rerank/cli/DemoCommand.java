@@ -5,10 +5,10 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.BrokerCheck;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -64,8 +64,8 @@ final class DemoCommand implements Callable<Integer> {
             RerankConfig config = options.load(
                     defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
             new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
-            QwenEngines engines = new QwenEngines(config);
-            Engines.Lease lease = started.add(engines.lease());
+            QwenEngineFactory engines = new QwenEngineFactory(config);
+            EngineRegistry.Lease lease = started.add(engines.lease());
             people.println(lease.engine().model().name() + " is loaded, a broker runs at "
                     + broker.bootstrapServers() + ", publishing "
                     + shop.lists().size() + " lists to "

@@ -8,7 +8,7 @@ import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.engine.MachineCheck;
 import io.lychee.rerank.engine.MemoryCheck;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.image.JpegProbe;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.qwen.QwenScorer;
@@ -93,7 +93,7 @@ final class DoctorCommand implements Callable<Integer> {
         }
         look("job", () -> {
             StreamExecutionEnvironment env = RerankJob.environment(config);
-            RerankJob.build(env, config, new QwenEngines(config));
+            RerankJob.build(env, config, new QwenEngineFactory(config));
             return "parallelism " + env.getParallelism() + ", checkpoints every " + config.checkpointInterval()
                     + (config.metricsPort() > 0 ? ", metrics at port " + config.metricsPort() : "")
                     + (config.placement() == Placement.GPU
@@ -125,7 +125,7 @@ final class DoctorCommand implements Callable<Integer> {
     /** Loads it as the job would, which scores a test pass too. */
     private static String checkpoint(RerankConfig config) {
         long start = System.nanoTime();
-        try (Engine engine = new QwenEngines(config).open()) {
+        try (Engine engine = new QwenEngineFactory(config).open()) {
             return String.format(
                     Locale.ROOT,
                     "%s (%s) scores on %s; loaded in %.1f s; system \"%s\", default instruction \"%s\"",

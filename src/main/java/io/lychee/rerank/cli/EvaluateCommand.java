@@ -5,13 +5,13 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.evaluation.AnswerFile;
 import io.lychee.rerank.evaluation.Bootstrap;
-import io.lychee.rerank.evaluation.Gain;
+import io.lychee.rerank.evaluation.Calibration;
+import io.lychee.rerank.evaluation.Comparison;
 import io.lychee.rerank.evaluation.JudgedQuery;
 import io.lychee.rerank.evaluation.ListContents;
 import io.lychee.rerank.evaluation.Measures;
-import io.lychee.rerank.evaluation.Quality;
+import io.lychee.rerank.evaluation.PairedDifference;
 import io.lychee.rerank.evaluation.Report;
-import io.lychee.rerank.evaluation.Scores;
 import io.lychee.rerank.evaluation.TrecFiles;
 import io.lychee.rerank.evaluation.TrecRuns;
 import io.lychee.rerank.job.OutputFiles;
@@ -103,14 +103,14 @@ final class EvaluateCommand implements Callable<Integer> {
         Measures measures = new Measures(cutoffs, level);
         Bootstrap bootstrap = new Bootstrap(samples, seed);
         List<JudgedQuery> queries = read();
-        Quality quality = Quality.of(queries, measures, bootstrap);
-        Map<String, Map<String, Quality>> groups = new LinkedHashMap<>();
+        Comparison quality = Comparison.of(queries, measures, bootstrap);
+        Map<String, Map<String, Comparison>> groups = new LinkedHashMap<>();
         if (lists != null) {
             for (String attribute : by.isEmpty() ? List.of("group") : by) {
-                groups.put(attribute, Quality.by(attribute, queries, measures, bootstrap));
+                groups.put(attribute, Comparison.by(attribute, queries, measures, bootstrap));
             }
         }
-        Scores scores = lists == null ? null : Scores.of(queries, measures);
+        Calibration scores = lists == null ? null : Calibration.of(queries, measures);
         if (runsFolder != null) {
             TrecRuns.write(runsFolder, queries);
         }
@@ -191,9 +191,9 @@ final class EvaluateCommand implements Callable<Integer> {
             Path file,
             Measures measures,
             List<JudgedQuery> queries,
-            Quality quality,
-            Map<String, Map<String, Quality>> groups,
-            @Nullable Scores scores)
+            Comparison quality,
+            Map<String, Map<String, Comparison>> groups,
+            @Nullable Calibration scores)
             throws IOException {
         List<Report.Moved> moved = Report.moved(queries, measures);
         Path folder = images;
@@ -218,7 +218,7 @@ final class EvaluateCommand implements Callable<Integer> {
     }
 
     private static ObjectNode figures(
-            Quality quality, Map<String, Map<String, Quality>> groups, @Nullable Scores scores) {
+            Comparison quality, Map<String, Map<String, Comparison>> groups, @Nullable Calibration scores) {
         ObjectMapper mapper = new ObjectMapper();
         if (quality.before() == null) {
             return mapper.createObjectNode()
@@ -235,7 +235,10 @@ final class EvaluateCommand implements Callable<Integer> {
     }
 
     private static void print(
-            Measures measures, Quality quality, Map<String, Map<String, Quality>> groups, @Nullable Scores scores) {
+            Measures measures,
+            Comparison quality,
+            Map<String, Map<String, Comparison>> groups,
+            @Nullable Calibration scores) {
         DemoPrinter printer = new DemoPrinter(System.out);
         List<String[]> rows = new ArrayList<>();
         rows.add(head(quality));
@@ -262,18 +265,18 @@ final class EvaluateCommand implements Callable<Integer> {
         }
     }
 
-    private static String[] head(Quality quality) {
+    private static String[] head(Comparison quality) {
         return quality.before() == null
                 ? new String[] {"", "run"}
                 : new String[] {"", "before", "after", "gain", "95 % interval"};
     }
 
-    private static String[] row(String label, String name, Quality quality) {
+    private static String[] row(String label, String name, Comparison quality) {
         String after = "%.4f".formatted(quality.is(name));
         if (quality.before() == null) {
             return new String[] {label, after};
         }
-        Gain gain = quality.gain(name);
+        PairedDifference gain = quality.gain(name);
         return new String[] {
             label,
             "%.4f".formatted(quality.was(name)),
@@ -283,7 +286,7 @@ final class EvaluateCommand implements Callable<Integer> {
         };
     }
 
-    private static String[] row(String label, Scores.@Nullable Threshold cut) {
+    private static String[] row(String label, Calibration.@Nullable Threshold cut) {
         return cut == null
                 ? new String[] {label, "–"}
                 : new String[] {

@@ -1,11 +1,11 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.job.JobFolder;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -35,11 +35,11 @@ final class JobCommand implements Callable<Integer> {
         RerankConfig config = options.load(Map.of(), Map.of());
         System.err.println(RerankConfig.describe(options.values(Map.of(), Map.of())));
         RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
-        QwenEngines engines = new QwenEngines(config);
+        QwenEngineFactory engines = new QwenEngineFactory(config);
         try (Started started = new Started()) {
             JobFolder folder = started.add(JobFolder.open(config, restart));
             // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
-            Engines.Lease lease = started.add(engines.lease());
+            EngineRegistry.Lease lease = started.add(engines.lease());
             System.err.println("reranking " + config.kafka().requestsTopic() + " and "
                     + config.kafka().backfillTopic() + " at " + config.kafka().bootstrapServers() + " with "
                     + lease.engine().model().name() + ", "

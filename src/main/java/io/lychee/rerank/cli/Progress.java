@@ -1,7 +1,7 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineStats;
-import io.lychee.rerank.scoring.Engines;
 
 /** Lists done, rates and the time left, on the {@link StatusLine}. */
 public final class Progress {
@@ -11,7 +11,7 @@ public final class Progress {
     private final StatusLine out = new StatusLine();
     private final long done;
     private final long total;
-    private final Engines.Lease lease;
+    private final EngineRegistry.Lease lease;
     private final long answered;
     private final long pairs;
     private final long start = System.nanoTime();
@@ -20,7 +20,7 @@ public final class Progress {
      * @param done lists of {@code total} that earlier runs did
      * @param lease the engines that do the others; what they have done until now is not counted
      */
-    Progress(long done, long total, Engines.Lease lease) {
+    Progress(long done, long total, EngineRegistry.Lease lease) {
         this.done = done;
         this.total = total;
         this.lease = lease;

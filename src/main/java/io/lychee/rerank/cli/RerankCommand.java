@@ -4,13 +4,13 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.BackfillJob;
 import io.lychee.rerank.job.InputFiles;
 import io.lychee.rerank.job.OutputFiles;
 import io.lychee.rerank.job.Tally;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineStats;
-import io.lychee.rerank.scoring.Engines;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -115,15 +115,15 @@ final class RerankCommand implements Callable<Integer> {
         try (BackfillJob job = new BackfillJob(config, inputs, output)) {
             BackfillJob.Progress begun = job.begin(restart);
             if (!job.isFinished()) {
-                run(job, begun, new QwenEngines(config));
+                run(job, begun, new QwenEngineFactory(config));
             }
             return report(job.complete(), begun.total(), output, config);
         }
     }
 
-    private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngines engines) throws IOException {
+    private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngineFactory engines) throws IOException {
         // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
-        try (Engines.Lease lease = engines.lease()) {
+        try (EngineRegistry.Lease lease = engines.lease()) {
             long answered = lease.sum(EngineStats::answered);
             Progress progress = new Progress(begun.done(), begun.total(), lease);
             Tally tally = job.run(engines, () -> lease.sum(EngineStats::answered) - answered, progress::show);

@@ -4,14 +4,14 @@ import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.engine.MemoryCheck;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.gateway.Gateway;
 import io.lychee.rerank.gateway.GatewayServer;
 import io.lychee.rerank.gateway.Readiness;
 import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineStats;
-import io.lychee.rerank.scoring.Engines;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -94,9 +94,9 @@ final class UpCommand implements Callable<Integer> {
         readiness.loading(what);
         System.out.println("console and API at " + serving.url(server) + ", broker at "
                 + config.kafka().bootstrapServers() + "; loading " + what);
-        QwenEngines engines = new QwenEngines(config);
+        QwenEngineFactory engines = new QwenEngineFactory(config);
         long from = System.nanoTime();
-        Engines.Lease lease =
+        EngineRegistry.Lease lease =
                 started.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
         EmbeddedFlink job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank"), config.drainTimeout());
         rehearse(server, job.result());

@@ -84,9 +84,9 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
         answer.leftOut().stream()
                 .sorted(Comparator.comparingInt(RankedCandidate::retrievalRank))
                 .forEach(candidates::add);
-        List<Place> after = candidates.stream().map(AnswerFile::place).toList();
-        @Nullable Place[] before = new Place[after.size()];
-        for (Place place : after) {
+        List<RankedDocument> after = candidates.stream().map(AnswerFile::place).toList();
+        @Nullable RankedDocument[] before = new RankedDocument[after.size()];
+        for (RankedDocument place : after) {
             int at = place.retrievalRank() - 1;
             if (at < 0 || at >= before.length || before[at] != null) {
                 throw new ConfigException(line + ": retrieval_rank " + place.retrievalRank() + " of " + before.length
@@ -95,7 +95,7 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
             before[at] = place;
         }
         List<Integer> judged = new ArrayList<>();
-        for (Place place : after) {
+        for (RankedDocument place : after) {
             if (place.relevance() != null && place.relevance() >= 0) {
                 judged.add(place.relevance());
             }
@@ -108,8 +108,8 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
                 judged);
     }
 
-    private static Place place(RankedCandidate candidate) {
-        return new Place(
+    private static RankedDocument place(RankedCandidate candidate) {
+        return new RankedDocument(
                 candidate.id(),
                 candidate.attributes().get("title"),
                 candidate.retrievalRank(),

@@ -19,7 +19,7 @@ public record Bootstrap(int samples, long seed) {
     private static final double EQUAL = 1e-9;
 
     /** @param differences one array a query, in it after − before for each measure */
-    List<Gain> gains(List<double[]> differences, int measures) {
+    List<PairedDifference> gains(List<double[]> differences, int measures) {
         int queries = differences.size();
         double[] observed = new double[measures];
         double[][] rows = differences.toArray(double[][]::new);
@@ -39,10 +39,10 @@ public record Bootstrap(int samples, long seed) {
                 asLarge[m] += Math.abs(flipped[m]) >= Math.abs(observed[m]) - EQUAL ? 1 : 0;
             }
         }
-        List<Gain> gains = new ArrayList<>();
+        List<PairedDifference> gains = new ArrayList<>();
         for (int m = 0; m < measures; m++) {
             Arrays.sort(resampled[m]);
-            gains.add(new Gain(
+            gains.add(new PairedDifference(
                     observed[m] / queries,
                     queries < 2 ? null : quantile(resampled[m], OUTSIDE),
                     queries < 2 ? null : quantile(resampled[m], 1 - OUTSIDE),

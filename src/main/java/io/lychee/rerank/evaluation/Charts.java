@@ -1,7 +1,7 @@
 package io.lychee.rerank.evaluation;
 
-import io.lychee.rerank.evaluation.Scores.Bin;
-import io.lychee.rerank.evaluation.Scores.Threshold;
+import io.lychee.rerank.evaluation.Calibration.Bin;
+import io.lychee.rerank.evaluation.Calibration.Threshold;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,15 +22,15 @@ final class Charts {
     private Charts() {}
 
     /** One line a group: the gain as a dot, its interval as a bar, and in words. */
-    static String gains(Map<String, Quality> groups, String measure) {
+    static String gains(Map<String, Comparison> groups, String measure) {
         int width = 2 * WIDTH + 20;
         int rows = groups.size();
         int height = 34 + rows * 26;
         Svg svg = new Svg(width, height, "Gain of " + measure + " by group");
         double low = 0;
         double high = 0.1;
-        for (Quality quality : groups.values()) {
-            Gain gain = quality.gain(measure);
+        for (Comparison quality : groups.values()) {
+            PairedDifference gain = quality.gain(measure);
             low = Math.min(low, gain.low() == null ? gain.mean() : gain.low());
             high = Math.max(high, gain.high() == null ? gain.mean() : gain.high());
         }
@@ -43,8 +43,8 @@ final class Charts {
             svg.text("tick middle", x, height - 10, tick == 0 ? "0" : Html.format("%+.1f", tick / 10.0));
         }
         double y = 20;
-        for (Map.Entry<String, Quality> group : groups.entrySet()) {
-            Gain gain = group.getValue().gain(measure);
+        for (Map.Entry<String, Comparison> group : groups.entrySet()) {
+            PairedDifference gain = group.getValue().gain(measure);
             String words = words(group.getValue(), measure);
             svg.text(
                     "label end",
@@ -62,8 +62,8 @@ final class Charts {
         return svg.html();
     }
 
-    private static String words(Quality quality, String measure) {
-        Gain gain = quality.gain(measure);
+    private static String words(Comparison quality, String measure) {
+        PairedDifference gain = quality.gain(measure);
         return Html.format(
                 "%.3f → %.3f,   %+.3f   (%s)",
                 quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
@@ -76,7 +76,7 @@ final class Charts {
     }
 
     /** Shares of the relevant upwards, of the irrelevant downwards. */
-    static String distributions(Scores scores) {
+    static String distributions(Calibration scores) {
         Svg svg = new Svg(WIDTH, HEIGHT, "Scores of relevant and of irrelevant candidates");
         long[] relevant = scores.histogram(true, BARS);
         long[] irrelevant = scores.histogram(false, BARS);
@@ -121,7 +121,7 @@ final class Charts {
     }
 
     /** Share of relevant ones against the score; on the diagonal a score is what it says. */
-    static String reliability(Scores scores) {
+    static String reliability(Calibration scores) {
         Svg svg = new Svg(WIDTH, HEIGHT, "Share of relevant candidates by score");
         square(svg, "relevant");
         svg.line("diagonal", x(0), y(0), x(1), y(1));
@@ -143,12 +143,12 @@ final class Charts {
     }
 
     /** Precision and recall of what lies above a threshold, and where the suggested ones are. */
-    static String thresholds(Scores scores) {
+    static String thresholds(Calibration scores) {
         Svg svg = new Svg(WIDTH, HEIGHT, "Precision and recall over the score threshold");
         square(svg, "");
         List<double[]> precision = new ArrayList<>();
         List<double[]> recall = new ArrayList<>();
-        for (int step = 0; step <= Scores.STEPS; step += 5) {
+        for (int step = 0; step <= Calibration.STEPS; step += 5) {
             Threshold cut = scores.cuts().get(step);
             recall.add(new double[] {x(cut.score()), y(cut.recall())});
             if (cut.kept() > 0) {

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 public record JudgedQuery(
         String id,
         Map<String, String> attributes,
-        @Nullable List<Place> before,
-        List<Place> after,
+        @Nullable List<RankedDocument> before,
+        List<RankedDocument> after,
         List<Integer> judged) {
 
     public JudgedQuery {

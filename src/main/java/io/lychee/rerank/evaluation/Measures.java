@@ -36,7 +36,7 @@ public final class Measures {
         return "ndcg_cut_" + cutoffs.get(cutoffs.size() - 1);
     }
 
-    boolean relevant(Place place) {
+    boolean relevant(RankedDocument place) {
         return place.grade() >= level;
     }
 
@@ -45,13 +45,13 @@ public final class Measures {
         return judged.stream().filter(grade -> grade >= level).count();
     }
 
-    double headline(List<Place> ranking, List<Integer> judged) {
+    double headline(List<RankedDocument> ranking, List<Integer> judged) {
         return of(ranking, judged)[names.indexOf(headline())];
     }
 
     /** Each in [0, 1]. */
-    double[] of(List<Place> ranking, List<Integer> judged) {
-        List<Integer> grades = ranking.stream().map(Place::grade).toList();
+    double[] of(List<RankedDocument> ranking, List<Integer> judged) {
+        List<Integer> grades = ranking.stream().map(RankedDocument::grade).toList();
         long relevant = relevant(judged);
         int[] found = new int[ranking.size() + 1];
         double precisions = 0;

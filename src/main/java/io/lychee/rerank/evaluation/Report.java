@@ -2,7 +2,7 @@ package io.lychee.rerank.evaluation;
 
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
-import io.lychee.rerank.evaluation.Scores.Threshold;
+import io.lychee.rerank.evaluation.Calibration.Threshold;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -29,9 +29,9 @@ import org.jspecify.annotations.Nullable;
 public record Report(
         String source,
         Measures measures,
-        Quality quality,
-        Map<String, Map<String, Quality>> by,
-        @Nullable Scores scores,
+        Comparison quality,
+        Map<String, Map<String, Comparison>> by,
+        @Nullable Calibration scores,
         List<Moved> moved,
         Map<String, CandidateList> lists,
         @Nullable Path images) {
@@ -92,7 +92,7 @@ public record Report(
     private String headline() {
         StringBuilder out = new StringBuilder();
         for (String name : List.of(measures.headline(), "recip_rank", "map")) {
-            Gain gain = quality.gain(name);
+            PairedDifference gain = quality.gain(name);
             out.append(Html.format(
                     "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f →</span> <b>%.3f</b></p>"
                             + "<p class=\"%s\">%+.3f (%s)</p></div>",
@@ -113,7 +113,7 @@ public record Report(
     private String measuresTable() {
         StringBuilder rows = new StringBuilder();
         for (String name : measures.names()) {
-            Gain gain = quality.gain(name);
+            PairedDifference gain = quality.gain(name);
             rows.append(Html.format(
                     "<tr><th>%s</th><td>%.4f</td><td>%.4f</td><td class=\"%s\">%+.4f</td><td>%s</td><td>%.4f</td></tr>",
                     name,
@@ -129,8 +129,8 @@ public record Report(
 
     private String groups() {
         StringBuilder out = new StringBuilder();
-        for (Map.Entry<String, Map<String, Quality>> attribute : by.entrySet()) {
-            Map<String, Quality> rows = new LinkedHashMap<>();
+        for (Map.Entry<String, Map<String, Comparison>> attribute : by.entrySet()) {
+            Map<String, Comparison> rows = new LinkedHashMap<>();
             rows.put("all lists", quality);
             attribute.getValue().entrySet().stream()
                     .limit(MAX_GROUPS)
@@ -146,7 +146,7 @@ public record Report(
         return out.toString();
     }
 
-    private static String scores(Scores scores) {
+    private static String scores(Calibration scores) {
         return "<h2>What scores are worth</h2><p class=\"quiet\">"
                 + Html.format(
                         "%d scored candidates, %d of them relevant. What nobody judged counts as irrelevant.",
@@ -209,9 +209,13 @@ public record Report(
     }
 
     private void places(
-            StringBuilder out, String title, List<Place> ranking, @Nullable CandidateList list, Pictures pictures) {
+            StringBuilder out,
+            String title,
+            List<RankedDocument> ranking,
+            @Nullable CandidateList list,
+            Pictures pictures) {
         out.append("<div><h4>").append(title).append("</h4><ol>");
-        for (Place place : ranking.subList(0, Math.min(PLACES, ranking.size()))) {
+        for (RankedDocument place : ranking.subList(0, Math.min(PLACES, ranking.size()))) {
             int was = place.retrievalRank();
             Content content = list == null || was < 1 || was > list.candidates().size()
                     ? UNKNOWN

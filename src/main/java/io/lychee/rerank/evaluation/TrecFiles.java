@@ -83,7 +83,7 @@ public final class TrecFiles {
         List<Retrieved> first = runs.get(0).getOrDefault(query, List.of());
         Map<String, Integer> ranks = new HashMap<>();
         first.forEach(retrieved -> ranks.put(retrieved.document(), ranks.size() + 1));
-        List<Place> before = places(first, grades, ranks);
+        List<RankedDocument> before = places(first, grades, ranks);
         List<Integer> judged =
                 grades.values().stream().filter(grade -> grade >= 0).toList();
         return runs.size() == 1
@@ -96,10 +96,10 @@ public final class TrecFiles {
                         judged);
     }
 
-    private static List<Place> places(
+    private static List<RankedDocument> places(
             List<Retrieved> run, Map<String, Integer> grades, Map<String, Integer> ranksBefore) {
         return run.stream()
-                .map(retrieved -> new Place(
+                .map(retrieved -> new RankedDocument(
                         utf8(retrieved.document()),
                         null,
                         ranksBefore.getOrDefault(retrieved.document(), 0),

@@ -36,7 +36,7 @@ public final class TrecRuns {
         try (BufferedWriter out = Files.newBufferedWriter(folder.resolve(QRELS))) {
             for (JudgedQuery query : queries) {
                 boolean plain = idsArePlain(query);
-                for (Place place : Objects.requireNonNull(query.before())) {
+                for (RankedDocument place : Objects.requireNonNull(query.before())) {
                     if (place.relevance() != null) {
                         out.write(query.id() + " 0 " + docno(place, plain) + " " + place.relevance() + "\n");
                     }
@@ -45,13 +45,13 @@ public final class TrecRuns {
         }
     }
 
-    private static void run(Path file, List<JudgedQuery> queries, Function<JudgedQuery, List<Place>> ranking)
+    private static void run(Path file, List<JudgedQuery> queries, Function<JudgedQuery, List<RankedDocument>> ranking)
             throws IOException {
         String name = file.getFileName().toString().replace(".run", "");
         try (BufferedWriter out = Files.newBufferedWriter(file)) {
             for (JudgedQuery query : queries) {
                 boolean plain = idsArePlain(query);
-                List<Place> places = ranking.apply(query);
+                List<RankedDocument> places = ranking.apply(query);
                 for (int i = 0; i < places.size(); i++) {
                     out.write("%s Q0 %s %d %d %s\n"
                             .formatted(query.id(), docno(places.get(i), plain), i + 1, places.size() - i, name));
@@ -67,7 +67,7 @@ public final class TrecRuns {
                 .allMatch(place -> PLAIN.matcher(place.id()).matches() && ids.add(place.id()));
     }
 
-    private static String docno(Place place, boolean plain) {
+    private static String docno(RankedDocument place, boolean plain) {
         return plain ? place.id() : "position-" + place.retrievalRank();
     }
 }

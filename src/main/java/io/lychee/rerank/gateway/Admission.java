@@ -29,10 +29,10 @@ final class Admission {
         this.places = new Semaphore(maxRequests);
     }
 
-    /** @throws RefusedException 429 when all places are taken */
+    /** @throws HttpError 429 when all places are taken */
     Place enter() {
         if (!places.tryAcquire()) {
-            throw new RefusedException(
+            throw new HttpError(
                     429, maxRequests + " requests are in progress; no more are taken (gateway.max-requests)");
         }
         return new Place();
@@ -54,17 +54,17 @@ final class Admission {
 
         private Place() {}
 
-        /** @throws RefusedException 413 when it could never be taken, 429 when it can't be now */
+        /** @throws HttpError 413 when it could never be taken, 429 when it can't be now */
         void reserve(long more) {
             long own = bytes.get() + more;
             long most = own <= SMALL_BYTES ? maxMemory : maxMemory - maxMemory / 8;
             if (own > most) {
-                throw new RefusedException(
+                throw new HttpError(
                         413, "the request may take " + own + " bytes of heap, of at most " + most + maxMemoryKey());
             }
             if (reserved.addAndGet(more) > most) {
                 reserved.addAndGet(-more);
-                throw new RefusedException(429, "requests take all of their " + maxMemory + " bytes" + maxMemoryKey());
+                throw new HttpError(429, "requests take all of their " + maxMemory + " bytes" + maxMemoryKey());
             }
             bytes.addAndGet(more);
         }

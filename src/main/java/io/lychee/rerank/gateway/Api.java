@@ -19,11 +19,11 @@ interface Api {
      */
     record Call(CandidateList list, Function<Reply, Response> write) {}
 
-    /** @throws RefusedException when the body is not what it should be */
+    /** @throws HttpError when the body is not what it should be */
     Call read(Request request, Gateway gateway);
 
     /** What a client is told instead of an answer. */
-    default ObjectNode error(RefusedException e, @Nullable String clientId) {
+    default ObjectNode error(HttpError e, @Nullable String clientId) {
         ObjectNode tree = Router.object();
         ObjectNode error = tree.putObject("error");
         error.put("status", e.status());

@@ -58,7 +58,7 @@ record Body(JsonNode tree) {
         }
         int most = gateway.config().limits().maxCandidates();
         if (documents.size() > most) {
-            throw RefusedException.badRequest("documents has " + documents.size() + " items; at most " + most
+            throw HttpError.badRequest("documents has " + documents.size() + " items; at most " + most
                     + " are taken (list.max-candidates)");
         }
         List<Candidate> candidates = new ArrayList<>();
@@ -79,7 +79,7 @@ record Body(JsonNode tree) {
     private JsonNode required(String field) {
         JsonNode node = tree.path(field);
         if (node.isMissingNode() || node.isNull()) {
-            throw RefusedException.badRequest(field + " is missing");
+            throw HttpError.badRequest(field + " is missing");
         }
         return node;
     }
@@ -155,7 +155,7 @@ record Body(JsonNode tree) {
     static Image notSvg(Image.Bytes image, String path) {
         for (byte b : image.data()) {
             if (b == '<') {
-                throw RefusedException.badRequest(path + " is SVG or other markup; expected JPEG, PNG, WebP or GIF");
+                throw HttpError.badRequest(path + " is SVG or other markup; expected JPEG, PNG, WebP or GIF");
             }
             if (b > ' ') {
                 break; // below are white space and, being negative, a byte-order mark
@@ -171,9 +171,9 @@ record Body(JsonNode tree) {
         return node.asText();
     }
 
-    static RefusedException wrong(String path, String expected, JsonNode found) {
+    static HttpError wrong(String path, String expected, JsonNode found) {
         String json = found.isMissingNode() ? "nothing" : found.toString();
         String shown = json.length() <= 60 ? json : json.substring(0, 59) + "…";
-        return RefusedException.badRequest(path + ": expected " + expected + ", found " + shown);
+        return HttpError.badRequest(path + ": expected " + expected + ", found " + shown);
     }
 }

@@ -58,7 +58,7 @@ final class BodyReader {
     /**
      * Counts the tokens of a body before anything is built of them.
      *
-     * @throws RefusedException 400 when it is not one JSON value, too deep, or of too many tokens
+     * @throws HttpError 400 when it is not one JSON value, too deep, or of too many tokens
      */
     int count(byte[] body) {
         int tokens = 0;
@@ -66,11 +66,11 @@ final class BodyReader {
         try (JsonParser in = TOKENS.createParser(body)) {
             while (in.nextToken() != null) {
                 if (ended) {
-                    throw RefusedException.badRequest("the body is not JSON: more behind its end, at byte "
+                    throw HttpError.badRequest("the body is not JSON: more behind its end, at byte "
                             + in.currentTokenLocation().getByteOffset());
                 }
                 if (++tokens > maxTokens) {
-                    throw RefusedException.badRequest("the body has more than " + maxTokens
+                    throw HttpError.badRequest("the body has more than " + maxTokens
                             + " JSON tokens; no more are taken (gateway.max-body-tokens)");
                 }
                 ended = in.getParsingContext().inRoot();
@@ -81,7 +81,7 @@ final class BodyReader {
         }
     }
 
-    /** @throws RefusedException 400 when the body is no object, or a field occurs twice */
+    /** @throws HttpError 400 when the body is no object, or a field occurs twice */
     Body read(byte[] body) {
         try (JsonParser in = TREES.createParser(body)) {
             JsonToken first = in.nextToken();
@@ -103,12 +103,11 @@ final class BodyReader {
         }
     }
 
-    private static RefusedException notJson(IOException e) {
+    private static HttpError notJson(IOException e) {
         if (e instanceof JsonProcessingException broken) {
             long at = broken.getLocation() == null ? 0 : broken.getLocation().getByteOffset();
-            return RefusedException.badRequest(
-                    "the body is not JSON, at byte " + at + ": " + broken.getOriginalMessage());
+            return HttpError.badRequest("the body is not JSON, at byte " + at + ": " + broken.getOriginalMessage());
         }
-        return RefusedException.badRequest("the body is not JSON: " + e.getMessage());
+        return HttpError.badRequest("the body is not JSON: " + e.getMessage());
     }
 }

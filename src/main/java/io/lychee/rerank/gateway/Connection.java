@@ -109,7 +109,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             return;
         }
         if (!content.decoderResult().isSuccess()) {
-            refuse(context, exchange, RefusedException.badRequest("broken HTTP body"));
+            refuse(context, exchange, HttpError.badRequest("broken HTTP body"));
             return;
         }
         take(context, exchange, content);
@@ -125,7 +125,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                                 HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE, Unpooled.EMPTY_BUFFER),
                         context.voidPromise());
             }
-        } catch (RefusedException e) {
+        } catch (HttpError e) {
             refuse(context, exchange, e);
         }
     }
@@ -142,7 +142,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             int status = cause instanceof TooLongHttpLineException
                     ? 414
                     : cause instanceof TooLongHttpHeaderException ? 431 : 400;
-            throw new RefusedException(status, "the request's head can't be read");
+            throw new HttpError(status, "the request's head can't be read");
         }
         exchange.api = router.api(Router.path(head.uri()));
         exchange.clientId = Router.clientId(head);
@@ -163,12 +163,12 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
         exchange.body = new ByteArrayOutputStream((int) length);
     }
 
-    /** @throws RefusedException 501 for a body in another form, whose end nobody knows */
+    /** @throws HttpError 501 for a body in another form, whose end nobody knows */
     private static void requireChunked(Exchange exchange) {
         String codings = String.join(", ", exchange.head.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING));
         if (!codings.isEmpty() && !codings.trim().equalsIgnoreCase("chunked")) {
             exchange.keepAlive = false;
-            throw new RefusedException(501, "Transfer-Encoding is " + codings + "; expected chunked or none");
+            throw new HttpError(501, "Transfer-Encoding is " + codings + "; expected chunked or none");
         }
     }
 
@@ -181,7 +181,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                         context,
                         exchange,
                         most == 0
-                                ? RefusedException.badRequest("a body where none is expected")
+                                ? HttpError.badRequest("a body where none is expected")
                                 : tooLarge("more than " + most + " bytes"));
             } else {
                 keep(context, exchange, bytes);
@@ -206,7 +206,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             byte[] chunk = new byte[bytes.readableBytes()];
             bytes.readBytes(chunk);
             exchange.body.writeBytes(chunk);
-        } catch (RefusedException e) {
+        } catch (HttpError e) {
             refuse(context, exchange, e);
         }
     }
@@ -235,7 +235,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
                     }
                 });
             }
-        } catch (RefusedException e) {
+        } catch (HttpError e) {
             write(context, exchange, exchange.refusal(e));
         }
     }
@@ -273,35 +273,35 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             });
         } catch (RejectedExecutionException e) {
             done.complete(null);
-            answer.completeExceptionally(new RefusedException(503, "the gateway is shutting down"));
+            answer.completeExceptionally(new HttpError(503, "the gateway is shutting down"));
         }
         return answer.orTimeout(limits.timeout().toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    private RefusedException told(Throwable error) {
+    private HttpError told(Throwable error) {
         Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-        if (cause instanceof RefusedException refused) {
+        if (cause instanceof HttpError refused) {
             return refused;
         }
         if (cause instanceof TimeoutException) {
-            return new RefusedException(
+            return new HttpError(
                     504,
                     "no answer within " + limits.timeout().toMillis() + " ms (gateway.timeout); is a job running?");
         }
         if (cause instanceof OutOfMemoryError) {
             LOG.error("a request found no heap left: {}", cause.getMessage());
-            return new RefusedException(503, "the gateway has no heap left for the request (gateway.max-memory)");
+            return new HttpError(503, "the gateway has no heap left for the request (gateway.max-memory)");
         }
         LOG.error("a request failed", cause);
-        return new RefusedException(500, "the gateway failed; its log says why");
+        return new HttpError(500, "the gateway failed; its log says why");
     }
 
-    private static RefusedException tooLarge(String found) {
-        return new RefusedException(413, "the body has " + found + "; see gateway.max-body-bytes");
+    private static HttpError tooLarge(String found) {
+        return new HttpError(413, "the body has " + found + "; see gateway.max-body-bytes");
     }
 
     /** Answers before the request is read; the rest of it is thrown away. */
-    private void refuse(ChannelHandlerContext context, Exchange exchange, RefusedException e) {
+    private void refuse(ChannelHandlerContext context, Exchange exchange, HttpError e) {
         exchange.refused = true;
         exchange.leave();
         // a head that can't be read has a length that can't be read
@@ -378,7 +378,7 @@ final class Connection extends SimpleChannelInboundHandler<HttpObject> {
             write(
                     context,
                     exchange,
-                    exchange.refusal(new RefusedException(
+                    exchange.refusal(new HttpError(
                             408,
                             "the request was not here within "
                                     + limits.readTimeout().toMillis() + " ms (gateway.read-timeout)")));

@@ -55,7 +55,7 @@ final class Exchange {
     }
 
     /** Tells why in the form of the API, and when to come again. */
-    Response refusal(RefusedException e) {
+    Response refusal(HttpError e) {
         Response response = Response.json(e.status(), api.error(e, clientId));
         if (e.status() == 405) {
             boolean post = api != Api.PLAIN;

@@ -118,8 +118,8 @@ public final class Gateway implements AutoCloseable {
     /**
      * Publishes a list whose id {@link #nextId} made. May block while the producer's buffer is full.
      *
-     * @return the answer, or a {@link RefusedException}: 413, 422 for a dead letter, 503, 504; to be cancelled when
-     *     nobody waits any longer
+     * @return the answer, or a {@link HttpError}: 413, 422 for a dead letter, 503, 504; to be cancelled when nobody
+     *     waits any longer
      */
     CompletableFuture<Reply> ask(CandidateList list) {
         if (!connected) {
@@ -128,7 +128,7 @@ public final class Gateway implements AutoCloseable {
         byte[] value = CandidateListEncoder.encode(list, OutputFormat.AVRO);
         int most = config.kafka().maxRecordBytes() - OVERHEAD;
         if (value.length > most) {
-            throw new RefusedException(
+            throw new HttpError(
                     413,
                     "the list takes " + value.length + " bytes as a record; at most " + most
                             + " are taken (kafka.max-record-bytes)");
@@ -158,7 +158,7 @@ public final class Gateway implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        failAll(new RefusedException(503, "the gateway is shutting down"));
+        failAll(new HttpError(503, "the gateway is shutting down"));
         producer.close(Duration.ofSeconds(1));
     }
 
@@ -230,27 +230,27 @@ public final class Gateway implements AutoCloseable {
         try {
             if (letter) {
                 DeadLetter dead = DeadLetterDecoder.decode(record.value());
-                told.completeExceptionally(new RefusedException(
-                        422, "the job refused the list, " + dead.reason() + ": " + dead.message()));
+                told.completeExceptionally(
+                        new HttpError(422, "the job refused the list, " + dead.reason() + ": " + dead.message()));
             } else {
                 Answer answer = AnswerDecoder.decode(record.value());
                 heartbeat.model(answer.list().model().name());
                 told.complete(new Reply(record.value(), answer));
             }
         } catch (UnreadableException e) {
-            told.completeExceptionally(new RefusedException(502, "an answer that can't be read: " + e.getMessage()));
+            told.completeExceptionally(new HttpError(502, "an answer that can't be read: " + e.getMessage()));
         } catch (RuntimeException | Error e) {
             told.completeExceptionally(e);
         }
     }
 
-    private void failAll(RefusedException e) {
+    private void failAll(HttpError e) {
         waiting.values().forEach(reply -> reply.completeExceptionally(e));
     }
 
-    private RefusedException notSent(Exception e) {
+    private HttpError notSent(Exception e) {
         if (e instanceof RecordTooLargeException) {
-            return new RefusedException(
+            return new HttpError(
                     413,
                     "topic " + config.kafka().requestsTopic() + " takes no record as large as this list"
                             + " (max.message.bytes of the topic): " + e.getMessage());
@@ -258,9 +258,9 @@ public final class Gateway implements AutoCloseable {
         return brokerGone(e);
     }
 
-    private RefusedException brokerGone(@Nullable Throwable e) {
+    private HttpError brokerGone(@Nullable Throwable e) {
         boolean reached = e instanceof ApiException && !(e instanceof RetriableException);
-        return new RefusedException(
+        return new HttpError(
                 503,
                 "the broker at " + config.kafka().bootstrapServers() + (reached ? " refuses" : " can't be reached")
                         + (e == null || e.getMessage() == null ? "" : ": " + e.getMessage()));

@@ -84,11 +84,11 @@ public final class GatewayServer implements AutoCloseable {
                     address.host());
         }
         new Console(gateway, readiness, scenes).addTo(router);
-        router.add("/v2/rerank", new Route.Post(new Apis.Cohere(), this::answer));
-        router.add("/v1/rerank", new Route.Post(new Apis.Jina(), this::answer));
-        router.add("/api/rerank", new Route.Post(new Apis.Simple(), this::answer));
-        router.add("/rerank_batch", new Route.Post(new Apis.Batch(), this::answer));
-        router.add("/api/lists", new Route.Post(new Apis.Lists(gateway), this::answer));
+        router.add("/v2/rerank", new Route.Post(new RerankApis.Cohere(), this::answer));
+        router.add("/v1/rerank", new Route.Post(new RerankApis.Jina(), this::answer));
+        router.add("/api/rerank", new Route.Post(new RerankApis.Simple(), this::answer));
+        router.add("/rerank_batch", new Route.Post(new RerankApis.Batch(), this::answer));
+        router.add("/api/lists", new Route.Post(new RerankApis.Lists(gateway), this::answer));
         router.add("/api/live", (Route.Events) live::subscribe);
         router.add("/api/live/", (Route.Get) request -> live.open(lastSegment(request.path())));
         this.channel = bind(host, address);
@@ -108,7 +108,7 @@ public final class GatewayServer implements AutoCloseable {
      * One small list, whether ready or not, by the way that clients' lists take; done once it is answered or refused.
      */
     public CompletableFuture<?> rehearse() {
-        return answer(new Apis.Jina(), new Request("/v1/rerank", REHEARSAL, null, null))
+        return answer(new RerankApis.Jina(), new Request("/v1/rerank", REHEARSAL, null, null))
                 .handle((response, error) -> error == null ? response.serverTiming(0) : "");
     }
 
@@ -125,12 +125,12 @@ public final class GatewayServer implements AutoCloseable {
         io.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2000);
     }
 
-    /** @throws RefusedException 400 when it isn't percent-encoded UTF-8 */
+    /** @throws HttpError 400 when it isn't percent-encoded UTF-8 */
     private static String lastSegment(String path) {
         try {
             return new QueryStringDecoder(path.substring(path.lastIndexOf('/') + 1)).path();
         } catch (IllegalArgumentException e) {
-            throw RefusedException.badRequest("the path's end can't be decoded: " + e.getMessage());
+            throw HttpError.badRequest("the path's end can't be decoded: " + e.getMessage());
         }
     }
 

@@ -36,30 +36,29 @@ final class HostCheck {
 
     /**
      * @param local where the connection arrived
-     * @throws RefusedException 400, 403, 421
+     * @throws HttpError 400, 403, 421
      */
     void check(HttpRequest head, InetSocketAddress local) {
         List<String> hosts = head.headers().getAll(HttpHeaderNames.HOST);
         if (hosts.size() > 1 || (hosts.isEmpty() && head.protocolVersion().equals(HttpVersion.HTTP_1_1))) {
-            throw RefusedException.badRequest(hosts.size() + " Host headers; expected one");
+            throw HttpError.badRequest(hosts.size() + " Host headers; expected one");
         }
         String host = hosts.isEmpty() ? null : lower(hosts.get(0));
         if (host != null && !serves(host, local)) {
-            throw new RefusedException(
+            throw new HttpError(
                     421,
                     "the request is for host \"" + host + "\"; expected one of " + names + " at port " + local.getPort()
                             + ", or of gateway.allowed-hosts");
         }
         for (String origin : head.headers().getAll(HttpHeaderNames.ORIGIN)) {
             if (!sameOrigin(lower(origin), host, local.getPort())) {
-                throw new RefusedException(
-                        403, "a page of " + origin + " may not call this gateway (gateway.allowed-hosts)");
+                throw new HttpError(403, "a page of " + origin + " may not call this gateway (gateway.allowed-hosts)");
             }
         }
         HttpMethod method = head.method();
         boolean changes = !method.equals(HttpMethod.GET) && !method.equals(HttpMethod.HEAD);
         if (changes && head.headers().containsValue("Sec-Fetch-Site", "cross-site", true)) {
-            throw new RefusedException(403, "Sec-Fetch-Site is cross-site; expected a page of this gateway");
+            throw new HttpError(403, "Sec-Fetch-Site is cross-site; expected a page of this gateway");
         }
     }
 

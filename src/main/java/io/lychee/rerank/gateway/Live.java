@@ -58,7 +58,7 @@ final class Live implements AutoCloseable {
 
     synchronized void subscribe(Route.EventStream stream) {
         if (listeners.size() >= MAX_LISTENERS) {
-            throw new RefusedException(429, MAX_LISTENERS + " pages listen already; no more are taken");
+            throw new HttpError(429, MAX_LISTENERS + " pages listen already; no more are taken");
         }
         listeners.add(stream);
         stream.onClose(() -> leave(stream));
@@ -78,15 +78,15 @@ final class Live implements AutoCloseable {
         }
     }
 
-    /** @throws RefusedException 404 when it is not among the latest */
+    /** @throws HttpError 404 when it is not among the latest */
     synchronized Response open(String requestId) {
         Kept found = kept.get(requestId);
         if (found == null) {
-            throw new RefusedException(404, "no list " + requestId + " among the latest " + kept.size());
+            throw new HttpError(404, "no list " + requestId + " among the latest " + kept.size());
         }
         ObjectNode tree = Router.object();
-        tree.set("list", found.list == null ? null : Apis.json(found.list));
-        tree.set("answer", found.answer == null ? null : Apis.json(found.answer));
+        tree.set("list", found.list == null ? null : RerankApis.json(found.list));
+        tree.set("answer", found.answer == null ? null : RerankApis.json(found.answer));
         return Response.json(200, tree);
     }
 
@@ -149,7 +149,7 @@ final class Live implements AutoCloseable {
             boolean dead = record.topic().equals(kafka.deadLettersTopic());
             // a dead letter keeps little of its record
             boolean described = dead || value.length <= MAX_DESCRIBED_BYTES;
-            JsonNode tree = described ? Apis.json(value) : Router.object();
+            JsonNode tree = described ? RerankApis.json(value) : Router.object();
             String id = tree.path("request_id").asText(name(record, tree));
             event.put("request_id", id);
             if (dead) {

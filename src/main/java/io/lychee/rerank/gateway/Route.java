@@ -12,7 +12,7 @@ sealed interface Route {
 
     /** GET, a stream of server-sent events. */
     non-sealed interface Events extends Route {
-        /** @throws RefusedException when there are too many listeners */
+        /** @throws HttpError when there are too many listeners */
         void subscribe(EventStream stream);
     }
 

@@ -42,19 +42,18 @@ final class Router {
         return Set.copyOf(routes.keySet());
     }
 
-    /** @throws RefusedException 404, 405 */
+    /** @throws HttpError 404, 405 */
     Route route(HttpRequest head) {
         Route route = find(path(head.uri()));
         if (route == null) {
-            throw new RefusedException(404, "no " + path(head.uri()) + " here; /openapi.json lists what is");
+            throw new HttpError(404, "no " + path(head.uri()) + " here; /openapi.json lists what is");
         }
         boolean post = route instanceof Route.Post;
         HttpMethod method = head.method();
         if (post
                 ? !method.equals(HttpMethod.POST)
                 : !method.equals(HttpMethod.GET) && !method.equals(HttpMethod.HEAD)) {
-            throw new RefusedException(
-                    405, method + " of " + path(head.uri()) + "; expected " + (post ? "POST" : "GET"));
+            throw new HttpError(405, method + " of " + path(head.uri()) + "; expected " + (post ? "POST" : "GET"));
         }
         return route;
     }
@@ -73,18 +72,18 @@ final class Router {
     void requireJson(HttpRequest head) {
         CharSequence type = HttpUtil.getMimeType(head);
         if (type == null || !type.toString().trim().equalsIgnoreCase(Response.JSON)) {
-            throw new RefusedException(415, "Content-Type is " + type + "; expected " + Response.JSON);
+            throw new HttpError(415, "Content-Type is " + type + "; expected " + Response.JSON);
         }
         String encoding = head.headers().get(HttpHeaderNames.CONTENT_ENCODING);
         if (encoding != null && !encoding.equalsIgnoreCase("identity")) {
-            throw new RefusedException(415, "Content-Encoding is " + encoding + "; expected none");
+            throw new HttpError(415, "Content-Encoding is " + encoding + "; expected none");
         }
     }
 
     void requireReady() {
         Readiness.State state = readiness.state();
         if (!state.ready()) {
-            throw new RefusedException(
+            throw new HttpError(
                     503, "not ready: " + state.phase() + " " + Objects.requireNonNullElse(state.detail(), ""));
         }
     }

@@ -136,13 +136,13 @@ public final class ImageDecoder {
                         container.canvas(),
                         container.orientation(),
                         use,
-                        (reader, deadline) -> Rasters.packed(readWebp(reader), container.alpha(), deadline));
+                        (reader, deadline) -> RgbConverter.packed(readWebp(reader), container.alpha(), deadline));
             }
         };
     }
 
     private static RgbImage readJdk(ImageReader reader, Deadline deadline) throws IOException {
-        return Rasters.toRgb(reader.read(0), deadline);
+        return RgbConverter.toRgb(reader.read(0), deadline);
     }
 
     private static BufferedImage readWebp(ImageReader reader) throws IOException {

@@ -41,7 +41,7 @@ final class JpegColors {
         int[] row = new int[bands * width];
         for (int y = 0, at = 0; y < height; y++, at += 3 * width) {
             deadline.check();
-            Rasters.samples(raster, y, row);
+            RgbConverter.samples(raster, y, row);
             if (header.luma()) {
                 lumaToRgb(row, bands);
             }

@@ -1,6 +1,6 @@
 package io.lychee.rerank.image;
 
-import io.lychee.rerank.checkpoint.Preprocessor;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
@@ -20,7 +20,7 @@ public record SmartResize(int factor, long minPixels, long maxPixels) {
     public record Size(int height, int width) {}
 
     /** The narrower of the configured limits and the checkpoint's. */
-    public static SmartResize of(RerankConfig.Limits limits, Preprocessor checkpoint) {
+    public static SmartResize of(RerankConfig.Limits limits, ImageProcessorConfig checkpoint) {
         long min = Math.max(limits.minPixels(), checkpoint.minPixels());
         long max = Math.min(limits.maxPixels(), checkpoint.maxPixels());
         if (min > max) {

@@ -54,7 +54,7 @@ record WebAddress(
         if (!scheme.equals("http") && !scheme.equals("https")) {
             throw new RejectedException(
                     Reason.IMAGE_FORBIDDEN,
-                    "leads to the scheme " + Fetching.shorten(scheme) + "; expected http or https");
+                    "leads to the scheme " + ImageFetcher.shorten(scheme) + "; expected http or https");
         }
         boolean names = rest.length() > 1 && slash(rest, 0) && slash(rest, 1);
         if (base != null && base.scheme.equals(scheme) && !names) {
@@ -136,7 +136,7 @@ record WebAddress(
         }
         long port = number(digits, 10);
         if (port < 0 || port > 65535) {
-            throw invalid("its port is " + Fetching.shorten(digits) + "; expected 0 to 65535");
+            throw invalid("its port is " + ImageFetcher.shorten(digits) + "; expected 0 to 65535");
         }
         return (int) port;
     }
@@ -222,7 +222,7 @@ record WebAddress(
     }
 
     private static RejectedException ambiguous(String name) {
-        return invalid("the name " + Fetching.shorten(name)
+        return invalid("the name " + ImageFetcher.shorten(name)
                 + " is read as other hosts by other programs; expected it as xn--…");
     }
 

@@ -209,8 +209,8 @@ public final class BackfillJob implements AutoCloseable {
             long answers = tally.answers();
             long dead = tally.deadLetters();
             if (output != null) {
-                answers = Parts.join(parts.resolve(RunFolder.RESULTS), folder.joining(), output);
-                dead = Parts.join(parts.resolve(RunFolder.DEAD_LETTERS), folder.joining(), deadLetters(output));
+                answers = OutputParts.join(parts.resolve(RunFolder.RESULTS), folder.joining(), output);
+                dead = OutputParts.join(parts.resolve(RunFolder.DEAD_LETTERS), folder.joining(), deadLetters(output));
                 if (dead == 0) {
                     Files.deleteIfExists(deadLetters(output));
                 }
@@ -325,8 +325,8 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private FileSink<OutputRecord> sink() {
-        Encoder<OutputRecord> encoder = (OutputRecord record, OutputStream stream) ->
-                stream.write((Parts.line(record.position, new String(record.value, StandardCharsets.UTF_8)) + "\n")
+        Encoder<OutputRecord> encoder = (OutputRecord record, OutputStream stream) -> stream.write(
+                (OutputParts.line(record.position, new String(record.value, StandardCharsets.UTF_8)) + "\n")
                         .getBytes(StandardCharsets.UTF_8));
         return FileSink.forRowFormat(new org.apache.flink.core.fs.Path(parts.toUri()), encoder)
                 .withBucketAssigner(new ByKind())

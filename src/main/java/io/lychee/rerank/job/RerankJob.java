@@ -5,7 +5,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
@@ -69,7 +69,7 @@ public final class RerankJob {
         checkBroker(config, BROKER).forEach(LOG::warn);
         StreamExecutionEnvironment env = environment(config);
         requireCheckpointFiles(env);
-        build(env, config, new QwenEngines(config));
+        build(env, config, new QwenEngineFactory(config));
         // nothing may be asked of the result: in application mode there is none
         var unused = env.execute("lychee-rerank");
     }

@@ -8,9 +8,9 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.wire.Answers;
 import io.lychee.rerank.wire.Fields;
-import io.lychee.rerank.wire.RecordType;
-import io.lychee.rerank.wire.Text;
-import io.lychee.rerank.wire.Wire;
+import io.lychee.rerank.wire.SizeBudget;
+import io.lychee.rerank.wire.Utf8;
+import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -55,7 +55,7 @@ public final class AnswerEncoder {
     public AnswerEncoder(OutputFormat format, int maxRecordBytes) {
         this.format = format;
         this.maxRecordBytes = maxRecordBytes;
-        this.budget = Wire.budget(maxRecordBytes);
+        this.budget = SizeBudget.budget(maxRecordBytes);
     }
 
     /**
@@ -66,7 +66,7 @@ public final class AnswerEncoder {
         byte[] key = answer.requestId().getBytes(StandardCharsets.UTF_8);
         Headers headers = origin.headers();
         if (origin.key != null && !Arrays.equals(origin.key, key)) {
-            headers = headers.with(Wire.KEY_HEADER, origin.key);
+            headers = headers.with(SizeBudget.KEY_HEADER, origin.key);
         }
         List<String> lost = new ArrayList<>();
         if (headers.size() > budget / 2) {
@@ -117,10 +117,10 @@ public final class AnswerEncoder {
 
     private byte[] cutResults(GenericRecord answer, List<String> lost, String because, long room) {
         GenericRecord model = (GenericRecord) answer.get("model");
-        model.put("name", Text.cut(Fields.text(model, "name"), SHORT_TEXT));
-        model.put("fingerprint", Text.cut(Fields.text(model, "fingerprint"), 2 * SHORT_TEXT));
+        model.put("name", Utf8.cut(Fields.text(model, "name"), SHORT_TEXT));
+        model.put("fingerprint", Utf8.cut(Fields.text(model, "fingerprint"), 2 * SHORT_TEXT));
         String detail = Fields.optionalText(answer, "detail");
-        answer.put("detail", detail == null ? null : Text.cut(detail, SHORT_TEXT));
+        answer.put("detail", detail == null ? null : Utf8.cut(detail, SHORT_TEXT));
         List<GenericRecord> results = Fields.records(answer, "results");
         int fits = 0;
         int tooMany = results.size() + 1;
@@ -145,7 +145,7 @@ public final class AnswerEncoder {
     }
 
     private byte[] encode(GenericRecord answer) {
-        return Wire.encode(RecordType.RERANKED_LIST, answer, format);
+        return SizeBudget.encode(WireSchema.RERANKED_LIST, answer, format);
     }
 
     private static void eachCandidate(GenericRecord answer, Consumer<GenericRecord> step) {

@@ -5,9 +5,9 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.wire.CandidateLists;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.ItemLimit;
-import io.lychee.rerank.wire.RecordType;
 import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
+import io.lychee.rerank.wire.WireSchema;
 import java.time.Clock;
 
 /**
@@ -56,11 +56,11 @@ public final class CandidateListDecoder {
                             + " are taken (kafka.max-record-bytes)");
         }
         byte[] value = record.value;
-        if (value == null || RecordType.isBlank(value)) {
+        if (value == null || WireSchema.isBlank(value)) {
             throw new UnreadableException(
                     DeadLetterReason.EMPTY_RECORD, value == null ? "the record has no value" : "the value is empty");
         }
-        var decoded = RecordType.CANDIDATE_LIST.read(value, limit, unknown);
+        var decoded = WireSchema.CANDIDATE_LIST.read(value, limit, unknown);
         try {
             return CandidateLists.fromRecord(decoded);
         } catch (IllegalArgumentException e) {

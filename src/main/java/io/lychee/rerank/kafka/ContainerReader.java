@@ -3,8 +3,8 @@ package io.lychee.rerank.kafka;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.wire.AvroCheck;
 import io.lychee.rerank.wire.ItemLimit;
-import io.lychee.rerank.wire.RecordType;
 import io.lychee.rerank.wire.UnreadableException;
+import io.lychee.rerank.wire.WireSchema;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
@@ -69,8 +69,8 @@ final class ContainerReader implements RecordReader {
         } catch (AvroRuntimeException e) {
             throw new IOException("the header can't be read: " + e.getMessage(), e);
         }
-        this.writer = RecordType.CANDIDATE_LIST.writer(named);
-        this.marker = RecordType.marker(writer);
+        this.writer = WireSchema.CANDIDATE_LIST.writer(named);
+        this.marker = WireSchema.marker(writer);
         this.stream = new PushbackInputStream(in, MAX_HEADER_BYTES);
         this.stream.unread(first, header.length, first.length - header.length);
         this.decoder = DecoderFactory.get().directBinaryDecoder(stream, null);

@@ -5,9 +5,9 @@ import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
 import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.PlainJsonWriter;
-import io.lychee.rerank.wire.RecordType;
 import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
+import io.lychee.rerank.wire.WireSchema;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
@@ -23,7 +23,7 @@ public final class DeadLetterDecoder {
 
     /** @throws UnreadableException when {@code value} is no dead letter of a known schema */
     public static DeadLetter decode(byte[] value) throws UnreadableException {
-        GenericRecord record = RecordType.DEAD_LETTER.read(value, ItemLimit.NONE, UNKNOWN);
+        GenericRecord record = WireSchema.DEAD_LETTER.read(value, ItemLimit.NONE, UNKNOWN);
         SourceRecord origin = new SourceRecord();
         origin.source = Fields.text(record, "source");
         origin.partition = (int) record.get("partition");

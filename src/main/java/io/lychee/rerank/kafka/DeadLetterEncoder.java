@@ -3,9 +3,9 @@ package io.lychee.rerank.kafka;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.wire.Fields;
-import io.lychee.rerank.wire.RecordType;
-import io.lychee.rerank.wire.Text;
-import io.lychee.rerank.wire.Wire;
+import io.lychee.rerank.wire.SizeBudget;
+import io.lychee.rerank.wire.Utf8;
+import io.lychee.rerank.wire.WireSchema;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DeadLetterEncoder {
 
-    private static final RecordType TYPE = RecordType.DEAD_LETTER;
+    private static final WireSchema TYPE = WireSchema.DEAD_LETTER;
     private static final Schema HEADER = TYPE.schema("headers").getElementType();
     private static final int MAX_MESSAGE = 500;
     private static final int MAX_SOURCE = 300;
@@ -35,7 +35,7 @@ public final class DeadLetterEncoder {
 
     public DeadLetterEncoder(OutputFormat format, int maxRecordBytes) {
         this.format = format;
-        this.budget = Wire.budget(maxRecordBytes);
+        this.budget = SizeBudget.budget(maxRecordBytes);
     }
 
     public OutputRecord encode(DeadLetter letter) {
@@ -54,14 +54,14 @@ public final class DeadLetterEncoder {
         long room = budget - out.size();
         do {
             record.put("payload", origin.value == null ? null : ByteBuffer.wrap(origin.value, 0, kept));
-            out.value = Wire.encode(TYPE, record, format);
+            out.value = SizeBudget.encode(TYPE, record, format);
             kept /= 2;
         } while (out.value.length > room && kept > 0);
         if (out.value.length > room) {
             // text of control characters takes six bytes a character in JSON
-            record.put("message", Text.cut(letter.message(), 60));
-            record.put("source", Text.cut(origin.source, 60));
-            out.value = Wire.encode(TYPE, record, format);
+            record.put("message", Utf8.cut(letter.message(), 60));
+            record.put("source", Utf8.cut(origin.source, 60));
+            out.value = SizeBudget.encode(TYPE, record, format);
         }
         return out;
     }
@@ -70,8 +70,8 @@ public final class DeadLetterEncoder {
         SourceRecord origin = letter.origin();
         GenericRecord record = new GenericData.Record(TYPE.schema());
         record.put("reason", Fields.symbol(TYPE.schema("reason"), letter.reason()));
-        record.put("message", Text.cut(letter.message(), MAX_MESSAGE));
-        record.put("source", Text.cut(origin.source, MAX_SOURCE));
+        record.put("message", Utf8.cut(letter.message(), MAX_MESSAGE));
+        record.put("source", Utf8.cut(origin.source, MAX_SOURCE));
         record.put("partition", origin.partition);
         record.put("offset", origin.offset);
         record.put("timestamp", origin.timestamp);

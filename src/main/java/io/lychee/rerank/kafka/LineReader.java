@@ -1,6 +1,6 @@
 package io.lychee.rerank.kafka;
 
-import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.WireSchema;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -45,7 +45,7 @@ public final class LineReader implements RecordReader {
                 }
             }
             byte[] text = Arrays.copyOf(buffer, blank ? 0 : kept);
-            if (length > maxBytes ? !blank : !RecordType.isBlank(text)) {
+            if (length > maxBytes ? !blank : !WireSchema.isBlank(text)) {
                 SourceRecord line = SourceRecord.line(name, number, text, System.currentTimeMillis());
                 line.size = length;
                 line.valueSize = length;

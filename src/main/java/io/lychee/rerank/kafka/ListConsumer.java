@@ -8,9 +8,9 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.PlainJsonWriter;
-import io.lychee.rerank.wire.RecordType;
 import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
+import io.lychee.rerank.wire.WireSchema;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -139,14 +139,14 @@ public final class ListConsumer implements AutoCloseable {
         if (value == null) {
             return null;
         }
-        for (RecordType type : RecordType.ALL) {
+        for (WireSchema type : WireSchema.ALL) {
             if (type.wrote(value)) {
                 return new String(
                         PlainJsonWriter.write(type.read(value, ItemLimit.NONE, new UnknownFields())),
                         StandardCharsets.UTF_8);
             }
         }
-        int start = RecordType.startOfJson(value);
+        int start = WireSchema.startOfJson(value);
         if (start < 0) {
             return null;
         }

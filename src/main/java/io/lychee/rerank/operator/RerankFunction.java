@@ -15,7 +15,7 @@ import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.Rules;
 import java.time.Clock;
 import java.util.List;
@@ -73,7 +73,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             CandidateListDecoder decoder,
             AnswerEncoder answers,
             DeadLetterEncoder deadLetters,
-            Engines.Lease lease,
+            EngineRegistry.Lease lease,
             InFlight inFlight,
             RerankMetrics metrics,
             RuleAttributes attributes) {}
@@ -84,7 +84,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         if (attempt > 0) {
             LOG.warn("restarted {} times; lists in flight are replayed from the last checkpoint", attempt);
         }
-        Engines.Lease lease = lease();
+        EngineRegistry.Lease lease = lease();
         InFlight inFlight = InFlight.of(getRuntimeContext().getMetricGroup());
         CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
         stage = new Stage(
@@ -103,10 +103,10 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     }
 
     /** What can't start is refused at once, unless lists would wait for it: then it is tried again. */
-    private Engines.Lease lease() {
+    private EngineRegistry.Lease lease() {
         try {
             requireSame(
-                    Engines.class.getPackage().getImplementationVersion(),
+                    EngineRegistry.class.getPackage().getImplementationVersion(),
                     RerankFunction.class.getPackage().getImplementationVersion());
             return engines.lease(gpus());
         } catch (ConfigException e) {

@@ -6,8 +6,8 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineStats;
-import io.lychee.rerank.scoring.Engines;
 import io.lychee.rerank.wire.DeadLetterReason;
 import java.util.EnumMap;
 import java.util.List;
@@ -74,7 +74,7 @@ final class RerankMetrics {
         score = counter(RerankMetric.LATENCY_STAGE, lane, "score");
         gauge(RerankMetric.UNKNOWN_FIELDS, unknownFields, lane);
         gauge(RerankMetric.IN_FLIGHT_BYTES, inFlightBytes, lane);
-        gauge(RerankMetric.ENGINE_DEATHS, Engines::deaths);
+        gauge(RerankMetric.ENGINE_DEATHS, EngineRegistry::deaths);
         engines.forEach(engine -> engineGauges(engine, ofLane, lane));
     }
 

@@ -3,21 +3,21 @@ package io.lychee.rerank.prompt;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
-import io.lychee.rerank.checkpoint.Preprocessor;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import io.lychee.rerank.image.Fetching;
 import io.lychee.rerank.image.ImageDecoder;
+import io.lychee.rerank.image.ImageFetcher;
 import io.lychee.rerank.image.PillowBicubic;
 import io.lychee.rerank.image.SmartResize;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.EngineStats;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.Sha256;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -32,12 +32,12 @@ public final class QwenEncoder implements Encoder {
 
     private final RerankConfig.Prompt prompt;
     private final RerankConfig.Limits limits;
-    private final Preparation preparation;
+    private final TextCleaner preparation;
     private final Tokenizer tokenizer;
     private final PromptTemplate template;
     private final SmartResize sizes;
     private final ImageDecoder decoder;
-    private final Fetching fetching;
+    private final ImageFetcher fetching;
     private final Cache<Sha256, EncodedImage> images;
     private final LongAdder imageHits = new LongAdder();
     private final int visionStart;
@@ -46,10 +46,10 @@ public final class QwenEncoder implements Encoder {
     private final int yes;
     private final int no;
 
-    private QwenEncoder(RerankConfig config, Tokenizer tokenizer, Preprocessor preprocessor) {
+    private QwenEncoder(RerankConfig config, Tokenizer tokenizer, ImageProcessorConfig preprocessor) {
         this.prompt = config.prompt();
         this.limits = config.limits();
-        this.preparation = Preparation.of(config.preparation());
+        this.preparation = TextCleaner.of(config.preparation());
         this.tokenizer = tokenizer;
         this.template = PromptTemplate.parse(prompt, tokenizer);
         this.sizes = SmartResize.of(limits, preprocessor);
@@ -64,7 +64,7 @@ public final class QwenEncoder implements Encoder {
         this.imagePad = tokenizer.controlToken("<|image_pad|>");
         this.yes = tokenizer.single("yes");
         this.no = tokenizer.single("no");
-        this.fetching = new Fetching(config.fetch(), limits, SystemDefaultDnsResolver.INSTANCE);
+        this.fetching = new ImageFetcher(config.fetch(), limits, SystemDefaultDnsResolver.INSTANCE);
     }
 
     /**
@@ -75,7 +75,7 @@ public final class QwenEncoder implements Encoder {
      */
     public static QwenEncoder open(RerankConfig config) {
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
-        Preprocessor preprocessor = Preprocessor.read(checkpoint);
+        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
         Tokenizer tokenizer = Tokenizer.open(checkpoint.file("tokenizer.json"));
         try {
             return new QwenEncoder(config, tokenizer, preprocessor);
@@ -101,7 +101,7 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public Segment encodePrefix(@Nullable String instruction, Content query, List<byte[]> images)
+    public PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> images)
             throws RejectedException {
         if (query.isEmpty()) {
             throw new RejectedException(Reason.QUERY_EMPTY, "the query has neither text nor image");
@@ -112,7 +112,7 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public Segment encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
+    public PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
         if (candidate.isEmpty()) {
             throw new RejectedException(Reason.EMPTY, "the candidate has neither text nor image");
         }
@@ -120,12 +120,12 @@ public final class QwenEncoder implements Encoder {
     }
 
     /** A candidate that may be blank: what the reference would make of it. */
-    Segment encodeAny(Content candidate, List<byte[]> images) throws RejectedException {
+    PromptPart encodeAny(Content candidate, List<byte[]> images) throws RejectedException {
         return encode(
                 template.candidate(), new Tokenizer.Cut("", false), candidate, images, limits.maxCandidateTokens());
     }
 
-    private Segment encode(
+    private PromptPart encode(
             List<PromptTemplate.Piece> pieces,
             Tokenizer.Cut instruction,
             Content content,
@@ -136,13 +136,13 @@ public final class QwenEncoder implements Encoder {
             throw new IllegalArgumentException("%d images fetched for %d"
                     .formatted(bytes.size(), content.images().size()));
         }
-        Fetching.checkCount(bytes.size(), limits);
+        ImageFetcher.checkCount(bytes.size(), limits);
         Tokenizer.Cut text = tokenizer.cut(content.text() == null ? "" : content.text(), maxTokens);
         List<EncodedImage> images = new ArrayList<>(bytes.size());
         for (byte[] data : bytes) {
             images.add(image(data));
         }
-        TokenRuns runs = new TokenRuns(tokenizer);
+        PromptTokens runs = new PromptTokens(tokenizer);
         int visionTokens = 0;
         for (PromptTemplate.Piece piece : pieces) {
             if (piece.text() != null) {
@@ -156,10 +156,10 @@ public final class QwenEncoder implements Encoder {
                 runs.text(text.text());
             }
         }
-        return new Segment(runs.tokens(), images, visionTokens, instruction.truncated() || text.truncated());
+        return new PromptPart(runs.tokens(), images, visionTokens, instruction.truncated() || text.truncated());
     }
 
-    private int images(TokenRuns runs, List<EncodedImage> images) {
+    private int images(PromptTokens runs, List<EncodedImage> images) {
         int total = 0;
         for (EncodedImage image : images) {
             int pads = (image.height() / sizes.factor()) * (image.width() / sizes.factor());

@@ -1,7 +1,7 @@
 package io.lychee.rerank.qwen;
 
 import io.lychee.rerank.scoring.EncodedImage;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import java.util.Arrays;
 
 /**
@@ -28,7 +28,7 @@ final class MropePositions {
      * @return the position of the token that follows
      * @throws IllegalArgumentException when the image tokens don't match the images
      */
-    int write(Segment segment, int first, long[][] positions, int offset) {
+    int write(PromptPart segment, int first, long[][] positions, int offset) {
         int[] tokens = segment.tokens();
         int next = first;
         int i = 0;

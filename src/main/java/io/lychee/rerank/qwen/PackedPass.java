@@ -2,7 +2,7 @@ package io.lychee.rerank.qwen;
 
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -29,7 +29,7 @@ final class PackedPass {
             add(g, pass.groups().get(g).prefix());
         }
         for (int g = 0; g < pass.groups().size(); g++) {
-            for (Segment candidate : pass.groups().get(g).candidates()) {
+            for (PromptPart candidate : pass.groups().get(g).candidates()) {
                 add(g, candidate);
             }
         }
@@ -45,7 +45,7 @@ final class PackedPass {
                         .sum()];
     }
 
-    private void add(int list, Segment segment) {
+    private void add(int list, PromptPart segment) {
         for (EncodedImage image : segment.images()) {
             images.add(image);
             owners.add(list);
@@ -67,7 +67,7 @@ final class PackedPass {
         }
         int candidate = 0;
         for (int g = 0; g < next.length; g++) {
-            for (Segment segment : pass.groups().get(g).candidates()) {
+            for (PromptPart segment : pass.groups().get(g).candidates()) {
                 mrope.write(segment, next[g], packed.positions, packed.rows);
                 packed.append(segment, config);
                 packed.candidates[candidate] = segment.tokens().length;
@@ -77,7 +77,7 @@ final class PackedPass {
         return packed;
     }
 
-    private void append(Segment segment, QwenConfig config) {
+    private void append(PromptPart segment, QwenConfig config) {
         for (int token : segment.tokens()) {
             if (token < 0 || token >= config.text().vocabulary()) {
                 throw new IllegalArgumentException(

@@ -3,7 +3,7 @@ package io.lychee.rerank.qwen;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.IValue;
-import io.lychee.rerank.checkpoint.Preprocessor;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.torch.TorchDevice;
@@ -60,7 +60,7 @@ final class QwenNetwork implements AutoCloseable {
      */
     static QwenNetwork create(
             QwenConfig config,
-            Preprocessor preprocessor,
+            ImageProcessorConfig preprocessor,
             TorchDevice device,
             Map<String, String> sources,
             int seenCells) {
@@ -161,7 +161,7 @@ final class QwenNetwork implements AutoCloseable {
     }
 
     /** Everything that class Reranker declares. */
-    private static Map<String, ?> attributes(QwenConfig config, Preprocessor preprocessor, TorchDevice device) {
+    private static Map<String, ?> attributes(QwenConfig config, ImageProcessorConfig preprocessor, TorchDevice device) {
         QwenConfig.Text text = config.text();
         QwenConfig.Vision vision = config.vision();
         Map<String, Object> shapes = new HashMap<>();
@@ -204,7 +204,7 @@ final class QwenNetwork implements AutoCloseable {
      * Hands a pass to the device. On a GPU this returns before the scores are there, in its {@link Started#await()}; at
      * most two may be under way.
      */
-    Started start(PackedPass pass, SeenImages.Plan images) {
+    Started start(PackedPass pass, VisionCache.Plan images) {
         slot = (slot + 1) % SLOTS;
         TorchModule.Call call = module.call();
         calls[slot] = call;
@@ -239,14 +239,14 @@ final class QwenNetwork implements AutoCloseable {
     }
 
     /** What the language model makes of each candidate's last token: (candidates, hidden), row by row. CPU only. */
-    float[] lastHidden(PackedPass pass, SeenImages.Plan images) {
+    float[] lastHidden(PackedPass pass, VisionCache.Plan images) {
         try (TorchModule.Call call = module.call()) {
             return call.floats(read(call, pass, images));
         }
     }
 
     /** What the language model sees of each image: (cells, hidden), row by row. */
-    float[] vision(SeenImages.Plan images) {
+    float[] vision(VisionCache.Plan images) {
         try (TorchModule.Call call = module.call()) {
             see(call, images);
             return call.floats(call.run("recall", call.tensor(images.places)));
@@ -264,7 +264,7 @@ final class QwenNetwork implements AutoCloseable {
         }
     }
 
-    private IValue read(TorchModule.Call call, PackedPass pass, SeenImages.Plan images) {
+    private IValue read(TorchModule.Call call, PackedPass pass, VisionCache.Plan images) {
         see(call, images);
         return call.run(
                 "read",
@@ -278,7 +278,7 @@ final class QwenNetwork implements AutoCloseable {
                 call.tensor(images.places));
     }
 
-    private void see(TorchModule.Call call, SeenImages.Plan images) {
+    private void see(TorchModule.Call call, VisionCache.Plan images) {
         List<EncodedImage> unseen = images.unseen;
         if (unseen.isEmpty()) {
             return;

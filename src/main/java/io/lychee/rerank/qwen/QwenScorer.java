@@ -5,8 +5,8 @@ import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.pytorch.jni.LibUtils;
 import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.ModelFingerprint;
-import io.lychee.rerank.checkpoint.Preprocessor;
 import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
@@ -14,9 +14,9 @@ import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
-import io.lychee.rerank.scoring.Segment;
 import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchLibraries;
 import java.nio.ByteBuffer;
@@ -53,11 +53,11 @@ public final class QwenScorer implements Scorer {
     private final QwenConfig config;
     private final TorchDevice device;
     private final QwenNetwork network;
-    private final SeenImages seen;
+    private final VisionCache seen;
     private final ModelInfo model;
     private int passTokens;
 
-    private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, SeenImages seen, ModelInfo model) {
+    private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, VisionCache seen, ModelInfo model) {
         this.config = config;
         this.device = device;
         this.network = network;
@@ -104,7 +104,7 @@ public final class QwenScorer implements Scorer {
             Map<String, String> sources) {
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
         QwenConfig config = QwenConfig.read(checkpoint);
-        Preprocessor preprocessor = Preprocessor.read(checkpoint);
+        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
         requireFit(checkpoint, config, preprocessor, yesId, noId);
         Safetensors files = Safetensors.open(checkpoint);
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
@@ -127,7 +127,7 @@ public final class QwenScorer implements Scorer {
         ModelInfo model = new ModelInfo("random-" + shape, "random");
         return open(
                 config,
-                Preprocessor.read(checkpoint),
+                ImageProcessorConfig.read(checkpoint),
                 device,
                 QwenNetwork.sources(device),
                 bounds,
@@ -137,7 +137,7 @@ public final class QwenScorer implements Scorer {
 
     private static QwenScorer open(
             QwenConfig config,
-            Preprocessor preprocessor,
+            ImageProcessorConfig preprocessor,
             TorchDevice device,
             Map<String, String> sources,
             Bounds bounds,
@@ -148,7 +148,7 @@ public final class QwenScorer implements Scorer {
         QwenScorer scorer = null;
         try {
             QwenNetwork network = QwenNetwork.create(config, preprocessor, device, sources, cells);
-            scorer = new QwenScorer(config, device, network, new SeenImages(cells, bounds.visionBytes() > 0), model);
+            scorer = new QwenScorer(config, device, network, new VisionCache(cells, bounds.visionBytes() > 0), model);
             weights.accept(network);
             String kernels = device.isCpu() ? PLAIN : chooseKernels(network, device);
             scorer.passTokens = scorer.warmUp(bounds);
@@ -210,7 +210,7 @@ public final class QwenScorer implements Scorer {
     }
 
     private static void requireFit(
-            CheckpointFiles checkpoint, QwenConfig config, Preprocessor preprocessor, int yesId, int noId) {
+            CheckpointFiles checkpoint, QwenConfig config, ImageProcessorConfig preprocessor, int yesId, int noId) {
         int vocabulary = config.text().vocabulary();
         if (Math.min(yesId, noId) < 0 || Math.max(yesId, noId) >= vocabulary || yesId == noId) {
             throw new ConfigException(
@@ -320,15 +320,15 @@ public final class QwenScorer implements Scorer {
     /** So many candidates, of text and an image of side × side tokens each, no two images alike. */
     private Pass warmUp(int side, int candidates) {
         int pixels = side * config.vision().cell();
-        List<Segment> segments = new ArrayList<>();
+        List<PromptPart> segments = new ArrayList<>();
         for (int i = 0; i < candidates; i++) {
             ByteBuffer rgb = ByteBuffer.allocate(pixels * pixels * 3);
             rgb.putInt(0, i);
             int[] tokens = new int[side * side + 2 + i % 5];
             Arrays.fill(tokens, 1, side * side + 1, config.imageToken());
-            segments.add(new Segment(tokens, List.of(new EncodedImage(pixels, pixels, rgb)), side * side, false));
+            segments.add(new PromptPart(tokens, List.of(new EncodedImage(pixels, pixels, rgb)), side * side, false));
         }
-        Segment prefix = new Segment(new int[] {0, 0}, List.of(), 0, false);
+        PromptPart prefix = new PromptPart(new int[] {0, 0}, List.of(), 0, false);
         return new Pass(List.of(new Pass.Group(prefix, segments)));
     }
 
@@ -339,7 +339,7 @@ public final class QwenScorer implements Scorer {
 
     @Override
     public Started start(Pass pass) {
-        SeenImages.Plan images = null;
+        VisionCache.Plan images = null;
         try {
             PackedPass packed = PackedPass.of(pass, config);
             images = seen.plan(packed.images(), config.vision().cell());
@@ -414,7 +414,7 @@ public final class QwenScorer implements Scorer {
         return config;
     }
 
-    SeenImages.Plan plan(List<EncodedImage> images) {
+    VisionCache.Plan plan(List<EncodedImage> images) {
         return seen.plan(images, config.vision().cell());
     }
 

@@ -24,7 +24,7 @@ final class DeviceThreads {
     private final Engine engine;
     private final Scheduler scheduler;
     private final Ticker ticker;
-    private final Device device;
+    private final GuardedScorer device;
     private final List<Thread> threads =
             List.of(Engine.daemon("lychee-device", this::deviceLoop), Engine.daemon("lychee-scores", this::scoresLoop));
     private final BlockingQueue<Running> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
@@ -61,7 +61,7 @@ final class DeviceThreads {
         this.engine = engine;
         this.scheduler = scheduler;
         this.ticker = ticker;
-        this.device = new Device(scorer, settings.passTimeout(), timer, engine::fail, this::tooLarge);
+        this.device = new GuardedScorer(scorer, settings.passTimeout(), timer, engine::fail, this::tooLarge);
         this.scorable = engine.lock.newCondition();
         this.idleSince = ticker.nanos();
     }
@@ -104,7 +104,7 @@ final class DeviceThreads {
     }
 
     /** A planned pass on the device. */
-    private record Running(Scheduler.PlannedPass planned, Device.Running pass, long start) {}
+    private record Running(Scheduler.PlannedPass planned, GuardedScorer.Running pass, long start) {}
 
     /** Plans passes and hands them to the device: at most two, of which the second waits for the first. */
     private void deviceLoop() {

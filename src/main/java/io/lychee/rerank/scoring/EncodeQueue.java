@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class EncodeQueue {
 
     /** A job whose image bytes are here. */
-    record Fetched(EncodeJob job, List<byte[]> images) {
+    record Fetched(EncodeTask job, List<byte[]> images) {
 
         private long bytes() {
             return images.stream().mapToLong(image -> image.length).sum();
@@ -25,13 +25,13 @@ final class EncodeQueue {
 
     private final EngineSettings settings;
     /** Lists with jobs that need no fetch, so that a slow host doesn't hold them up, and with jobs that do. */
-    private final TreeSet<PendingList> local = new TreeSet<>(PendingList.URGENCY);
+    private final TreeSet<ListInFlight> local = new TreeSet<>(ListInFlight.URGENCY);
 
-    private final TreeSet<PendingList> remote = new TreeSet<>(PendingList.URGENCY);
+    private final TreeSet<ListInFlight> remote = new TreeSet<>(ListInFlight.URGENCY);
     private final PriorityQueue<Fetched> fetched =
-            new PriorityQueue<>((a, b) -> EncodeJob.URGENCY.compare(a.job(), b.job()));
+            new PriorityQueue<>((a, b) -> EncodeTask.URGENCY.compare(a.job(), b.job()));
     /** Image bytes of jobs fetched and not yet encoded. */
-    private final Map<EncodeJob, Long> held = new HashMap<>();
+    private final Map<EncodeTask, Long> held = new HashMap<>();
 
     private long heldBytes;
     private long reservedBytes;
@@ -46,8 +46,8 @@ final class EncodeQueue {
         this.settings = settings;
     }
 
-    void add(EncodeJob job) {
-        PendingList owner = job.owner();
+    void add(EncodeTask job) {
+        ListInFlight owner = job.owner();
         if (job.references() == 0) {
             owner.local.add(job);
             local.add(owner);
@@ -58,7 +58,7 @@ final class EncodeQueue {
     }
 
     /** Takes out what nobody waits for; jobs under way give their bytes back when they end. */
-    void remove(PendingList owner) {
+    void remove(ListInFlight owner) {
         local.remove(owner);
         remote.remove(owner);
         owner.local.clear();
@@ -82,9 +82,9 @@ final class EncodeQueue {
     }
 
     /** The most urgent job that may be taken, to be fetched; only after {@link #hasJob()} said yes. */
-    EncodeJob takeJob() {
-        EncodeJob job = Objects.requireNonNull(nextJob());
-        PendingList owner = job.owner();
+    EncodeTask takeJob() {
+        EncodeTask job = Objects.requireNonNull(nextJob());
+        ListInFlight owner = job.owner();
         boolean here = job.equals(owner.local.peek());
         (here ? owner.local : owner.remote).remove();
         if ((here ? owner.local : owner.remote).isEmpty()) {
@@ -96,16 +96,16 @@ final class EncodeQueue {
             // not earlier: candidates could fill the bound, and without their prefix never leave it
             for (int i = 0; i < owner.outcomes.length; i++) {
                 if (!owner.outcomes[i].settled()) {
-                    add(new EncodeJob(owner, i));
+                    add(new EncodeTask(owner, i));
                 }
             }
         }
         return job;
     }
 
-    private @Nullable EncodeJob nextJob() {
-        EncodeJob here = local.isEmpty() ? null : local.first().local.peek();
-        EncodeJob there = remote.isEmpty() ? null : remote.first().remote.peek();
+    private @Nullable EncodeTask nextJob() {
+        EncodeTask here = local.isEmpty() ? null : local.first().local.peek();
+        EncodeTask there = remote.isEmpty() ? null : remote.first().remote.peek();
         Fetched ready = fetched.peek();
         if (here != null && (!mayEncode(here) || (ready != null && isBefore(ready.job(), here)))) {
             here = null; // or all of them would be taken at once, past the bound
@@ -119,15 +119,15 @@ final class EncodeQueue {
         return here == null || (there != null && isBefore(there, here)) ? there : here;
     }
 
-    private static boolean isBefore(EncodeJob a, EncodeJob b) {
-        return EncodeJob.URGENCY.compare(a, b) < 0;
+    private static boolean isBefore(EncodeTask a, EncodeTask b) {
+        return EncodeTask.URGENCY.compare(a, b) < 0;
     }
 
-    private boolean mayEncode(EncodeJob job) {
+    private boolean mayEncode(EncodeTask job) {
         return bytes() < bound(job) || bytes() == prefixBytes;
     }
 
-    private boolean mayFetch(EncodeJob job) {
+    private boolean mayFetch(EncodeTask job) {
         int images = job.references();
         return fits(images, fetching, settings.fetches())
                 && (!isBackfill(job) || fits(images, fetchingBackfill, Math.max(1, settings.fetches() / 2)))
@@ -143,30 +143,30 @@ final class EncodeQueue {
      * What is encoded goes away by itself, except prefixes: they go with their candidates, which have to come in for
      * it. So a job that is larger than the bound runs beside prefixes only.
      */
-    private boolean lacksBytes(EncodeJob job, long reserved) {
+    private boolean lacksBytes(EncodeTask job, long reserved) {
         long used = bytes() + reserved;
         return used + estimate(job) > bound(job) && used != prefixBytes;
     }
 
-    private long bound(EncodeJob job) {
+    private long bound(EncodeTask job) {
         return isBackfill(job) ? settings.encodeBytes() / 2 : settings.encodeBytes();
     }
 
-    private long estimate(EncodeJob job) {
+    private long estimate(EncodeTask job) {
         return (long) job.references() * settings.imageBytes();
     }
 
-    private static boolean isBackfill(EncodeJob job) {
+    private static boolean isBackfill(EncodeTask job) {
         return job.owner().lane() == Lane.BACKFILL;
     }
 
-    private void countFetching(EncodeJob job, int sign) {
+    private void countFetching(EncodeTask job, int sign) {
         int images = sign * job.references();
         fetching += images;
         fetchingBackfill += isBackfill(job) ? images : 0;
     }
 
-    void fetched(EncodeJob job, List<byte[]> images) {
+    void fetched(EncodeTask job, List<byte[]> images) {
         reservedBytes -= estimate(job);
         if (job.owner().answered) {
             countFetching(job, -1);
@@ -178,7 +178,7 @@ final class EncodeQueue {
         fetched.add(work);
     }
 
-    void fetchFailed(EncodeJob job) {
+    void fetchFailed(EncodeTask job) {
         reservedBytes -= estimate(job);
         countFetching(job, -1);
     }
@@ -194,7 +194,7 @@ final class EncodeQueue {
     }
 
     /** The job's image bytes are needed no longer. */
-    void release(EncodeJob job) {
+    void release(EncodeTask job) {
         Long bytes = held.remove(job);
         heldBytes -= bytes == null ? 0 : bytes;
     }

@@ -58,7 +58,7 @@ final class EncodeThreads {
     }
 
     private final class Worker extends Thread {
-        private @Nullable EncodeJob job;
+        private @Nullable EncodeTask job;
         private @Nullable ScheduledFuture<?> watchdog;
         private boolean abandoned;
 
@@ -134,7 +134,7 @@ final class EncodeThreads {
     /** Blocks for the most urgent work whose images are here; null when the thread is to end. */
     private EncodeQueue.@Nullable Fetched take(Worker worker) throws InterruptedException {
         while (true) {
-            EncodeJob job;
+            EncodeTask job;
             engine.lock.lockInterruptibly();
             try {
                 while (!engine.isDead() && !worker.abandoned && !queue.hasJob()) {
@@ -159,7 +159,7 @@ final class EncodeThreads {
         }
     }
 
-    private void fetch(EncodeJob job) {
+    private void fetch(EncodeTask job) {
         CompletableFuture<List<byte[]>> images;
         try {
             images = encoder.fetch(job.content());
@@ -185,7 +185,7 @@ final class EncodeThreads {
         }
     }
 
-    private Runnable fetchFailed(EncodeJob job, Throwable error) {
+    private Runnable fetchFailed(EncodeTask job, Throwable error) {
         Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
         if (cause instanceof RejectedException rejection) {
             return () -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage()));
@@ -197,7 +197,7 @@ final class EncodeThreads {
     }
 
     /** Log lines of the work carry the list's id; conf/log4j2.properties prints it. */
-    private static void about(EncodeJob job, Runnable work) {
+    private static void about(EncodeTask job, Runnable work) {
         MDC.put("request_id", job.owner().list.requestId());
         try {
             work.run();
@@ -207,11 +207,11 @@ final class EncodeThreads {
     }
 
     private void encode(Worker worker, EncodeQueue.Fetched work) {
-        EncodeJob job = work.job();
+        EncodeTask job = work.job();
         long start = ticker.nanos();
         Runnable result;
         try {
-            Segment segment = segment(job, work.images());
+            PromptPart segment = segment(job, work.images());
             long nanos = ticker.nanos() - start;
             result = () -> {
                 engine.encoded(job, segment);
@@ -237,26 +237,26 @@ final class EncodeThreads {
         });
     }
 
-    private Segment segment(EncodeJob job, List<byte[]> images) throws RejectedException {
-        PendingList owner = job.owner();
+    private PromptPart segment(EncodeTask job, List<byte[]> images) throws RejectedException {
+        ListInFlight owner = job.owner();
         return job.isPrefix()
                 ? encoder.encodePrefix(owner.list.instruction(), encoder.prepare(job.content()), images)
                 : encoder.encodeCandidate(
                         encoder.prepare(owner.list.candidates().get(job.index())), images);
     }
 
-    private static Reason reason(EncodeJob job) {
+    private static Reason reason(EncodeTask job) {
         return job.content().images().isEmpty() ? Reason.OVER_BUDGET : Reason.IMAGE_UNREADABLE;
     }
 
     /** Under the lock. */
-    private void watch(Worker worker, EncodeJob job) {
+    private void watch(Worker worker, EncodeTask job) {
         worker.watchdog = timer.schedule(
                 () -> overdue(worker, job), settings.encodeTimeout().toNanos(), TimeUnit.NANOSECONDS);
     }
 
     /** Rejects what takes too long. A thread in native code can't be stopped: another takes its place. */
-    private void overdue(Worker worker, EncodeJob job) {
+    private void overdue(Worker worker, EncodeTask job) {
         String detail = "encoding it takes longer than image.decode-timeout, " + settings.encodeTimeout();
         int[] hang = new int[1];
         engine.settle(() -> {

@@ -8,7 +8,8 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Text and images to {@link Segment}s: fetching without a CPU thread, then preparing and encoding on one. Thread-safe.
+ * Text and images to {@link PromptPart}s: fetching without a CPU thread, then preparing and encoding on one.
+ * Thread-safe.
  */
 public interface Encoder extends AutoCloseable {
 
@@ -35,14 +36,14 @@ public interface Encoder extends AutoCloseable {
      * @param instruction null takes the default
      * @throws RejectedException when an image can't be decoded or a limit is passed
      */
-    Segment encodePrefix(@Nullable String instruction, Content query, List<byte[]> images) throws RejectedException;
+    PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> images) throws RejectedException;
 
     /**
      * The rest of the prompt, for one candidate.
      *
      * @throws RejectedException when an image can't be decoded or a limit is passed
      */
-    Segment encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException;
+    PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException;
 
     /** Images so far that were neither decoded nor resized because they had been before. */
     default long imageHits() {

@@ -74,7 +74,7 @@ public final class Engine implements AutoCloseable {
         timer.setRemoveOnCancelPolicy(true);
         // a pass that is awaited, or a list that comes, while this closes needs no timer any more
         timer.setRejectedExecutionHandler(new ThreadPoolExecutor.DiscardPolicy());
-        timer.prestartCoreThread(); // here, not under the first caller: see Engines
+        timer.prestartCoreThread(); // here, not under the first caller: see EngineRegistry
         this.encoding = new EncodeThreads(this, encoder, scheduler, settings, ticker, timer);
         this.device = new DeviceThreads(this, scorer, scheduler, settings, ticker, timer);
         encoding.start();
@@ -95,14 +95,14 @@ public final class Engine implements AutoCloseable {
      *     closed
      */
     public CompletableFuture<RerankedList> submit(CandidateList list, Arrival arrival, CallerSettings caller) {
-        PendingList pending;
+        ListInFlight pending;
         List<Scheduler.Answered> answered;
         lock.lock();
         try {
             if (dead != null) {
                 return CompletableFuture.failedFuture(dead);
             }
-            pending = new PendingList(list, arrival, caller, submitted++, ticker);
+            pending = new ListInFlight(list, arrival, caller, submitted++, ticker);
             scheduler.add(pending, ticker.nanos());
             encoding.wake();
             answered = drain();
@@ -182,7 +182,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /** Under the lock. */
-    void encoded(EncodeJob job, Segment segment) {
+    void encoded(EncodeTask job, PromptPart segment) {
         if (scheduler.encoded(job, segment)) {
             device.wake();
         }
@@ -210,7 +210,7 @@ public final class Engine implements AutoCloseable {
     }
 
     void fail(RuntimeException cause) {
-        List<PendingList> abandoned;
+        List<ListInFlight> abandoned;
         lock.lock();
         try {
             if (dead != null) {
@@ -224,7 +224,7 @@ public final class Engine implements AutoCloseable {
             lock.unlock();
         }
         if (!(cause instanceof EngineClosedException)) {
-            Engines.countDeath();
+            EngineRegistry.countDeath();
             LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
             onDeath.accept(cause);
         }

@@ -12,10 +12,10 @@ public interface EngineFactory extends Serializable {
      *
      * @param gpus numbers of the GPUs that Flink gives this process; empty where it gives none
      */
-    Engines.Lease lease(List<Integer> gpus);
+    EngineRegistry.Lease lease(List<Integer> gpus);
 
     /** Where no Flink cluster hands out GPUs. */
-    default Engines.Lease lease() {
+    default EngineRegistry.Lease lease() {
         return lease(List.of());
     }
 }

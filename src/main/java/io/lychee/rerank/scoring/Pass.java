@@ -7,7 +7,7 @@ import java.util.stream.Stream;
 public record Pass(List<Group> groups) {
 
     /** Candidates of one list, or a slice of them, behind the prefix they share. */
-    public record Group(Segment prefix, List<Segment> candidates) {
+    public record Group(PromptPart prefix, List<PromptPart> candidates) {
 
         public Group {
             candidates = List.copyOf(candidates);
@@ -56,7 +56,7 @@ public record Pass(List<Group> groups) {
         return groups.stream()
                 .mapToInt(g -> g.prefix().visionTokens()
                         + g.candidates().stream()
-                                .mapToInt(Segment::visionTokens)
+                                .mapToInt(PromptPart::visionTokens)
                                 .sum())
                 .sum();
     }

@@ -17,15 +17,15 @@ import org.jspecify.annotations.Nullable;
 record Ranking(List<RankedCandidate> results, List<RankedCandidate> leftOut) {
 
     /** @param missing why candidates that are not settled have no score */
-    static Ranking of(CandidateList list, Outcome[] outcomes, Rules rules, @Nullable Reason missing) {
+    static Ranking of(CandidateList list, CandidateState[] outcomes, Rules rules, @Nullable Reason missing) {
         List<RankedCandidate> kept = new ArrayList<>();
         List<RankedCandidate> leftOut = new ArrayList<>();
         for (int i = 0; i < outcomes.length; i++) {
             Candidate candidate = list.candidates().get(i);
-            if (outcomes[i] instanceof Outcome.Scored scored) {
+            if (outcomes[i] instanceof CandidateState.Scored scored) {
                 Rules.Verdict verdict = rules.judge(scored.score(), candidate.attributes());
                 (verdict.dropped() ? leftOut : kept).add(scored(candidate, i + 1, scored, verdict));
-            } else if (outcomes[i] instanceof Outcome.Rejected rejected) {
+            } else if (outcomes[i] instanceof CandidateState.Rejected rejected) {
                 leftOut.add(unscored(candidate, i + 1, CandidateStatus.REJECTED, rejected.reason(), rejected.detail()));
             } else {
                 kept.add(unscored(candidate, i + 1, CandidateStatus.NOT_SCORED, missing, null));
@@ -49,7 +49,7 @@ record Ranking(List<RankedCandidate> results, List<RankedCandidate> leftOut) {
     }
 
     private static RankedCandidate scored(
-            Candidate candidate, int retrievalRank, Outcome.Scored scored, Rules.Verdict verdict) {
+            Candidate candidate, int retrievalRank, CandidateState.Scored scored, Rules.Verdict verdict) {
         return new RankedCandidate(
                 candidate.id(),
                 null,

@@ -31,11 +31,11 @@ final class Scheduler {
     private record PairKey(Sha256 prefix, Sha256 candidate) {}
 
     /** A pass, and whose candidates are in it: {@code indices.get(g)} belongs to {@code owners.get(g)}. */
-    record PlannedPass(Pass pass, List<PendingList> owners, List<List<Integer>> indices) {}
+    record PlannedPass(Pass pass, List<ListInFlight> owners, List<List<Integer>> indices) {}
 
     /** A list whose answer is to be made and completed outside the lock. */
     record Answered(
-            PendingList owner,
+            ListInFlight owner,
             ModelInfo model,
             @Nullable Reason reason,
             @Nullable String detail) {
@@ -59,9 +59,9 @@ final class Scheduler {
 
     private final EngineSettings settings;
     private final ModelInfo model;
-    private final TreeSet<PendingList> lists = new TreeSet<>(PendingList.URGENCY);
+    private final TreeSet<ListInFlight> lists = new TreeSet<>(ListInFlight.URGENCY);
     private final EncodeQueue encoding;
-    private final DeviceTime device = new DeviceTime();
+    private final PassCost device = new PassCost();
     private final List<Answered> answered = new ArrayList<>();
     private final Cache<PairKey, Float> scores;
     private final int mostPassTokens;
@@ -86,14 +86,14 @@ final class Scheduler {
                 .build();
     }
 
-    void add(PendingList pending, long nowNanos) {
+    void add(ListInFlight pending, long nowNanos) {
         lists.add(pending);
         answerIfComplete(pending);
         if (pending.deadline <= nowNanos) {
             expire(pending);
         }
         if (!pending.answered) {
-            encoding.add(new EncodeJob(pending, EncodeJob.PREFIX));
+            encoding.add(new EncodeTask(pending, EncodeTask.PREFIX));
         }
     }
 
@@ -102,15 +102,15 @@ final class Scheduler {
         return encoding;
     }
 
-    void fetchFailed(EncodeJob job, Reason reason, String detail) {
+    void fetchFailed(EncodeTask job, Reason reason, String detail) {
         encoding.fetchFailed(job);
         rejected(job, reason, detail);
     }
 
     /** Returns whether the device has work that it did not have. */
-    boolean encoded(EncodeJob job, Segment segment) {
+    boolean encoded(EncodeTask job, PromptPart segment) {
         encoding.release(job);
-        PendingList pending = job.owner();
+        ListInFlight pending = job.owner();
         if (!isAwaited(job)) {
             return false;
         }
@@ -122,25 +122,26 @@ final class Scheduler {
             }
         } else {
             encoding.count(segment.bytes());
-            pending.outcomes[job.index()] = new Outcome.Ready(segment);
+            pending.outcomes[job.index()] = new CandidateState.Ready(segment);
             checkBudget(pending, job.index());
         }
         answerIfComplete(pending);
         return job.isPrefix()
                 ? pending.readyTokens() > 0
-                : pending.prefix != null && pending.outcomes[job.index()] instanceof Outcome.Ready;
+                : pending.prefix != null && pending.outcomes[job.index()] instanceof CandidateState.Ready;
     }
 
     /** False for what nobody waits for, or was given up because it took too long. */
-    private static boolean isAwaited(EncodeJob job) {
-        PendingList owner = job.owner();
-        boolean waits = job.isPrefix() ? owner.prefix == null : owner.outcomes[job.index()] instanceof Outcome.Waiting;
+    private static boolean isAwaited(EncodeTask job) {
+        ListInFlight owner = job.owner();
+        boolean waits =
+                job.isPrefix() ? owner.prefix == null : owner.outcomes[job.index()] instanceof CandidateState.Waiting;
         return waits && !owner.answered;
     }
 
     /** A pair that fits no pass must never reach the queue, where it would block its list for ever. */
-    private void checkBudget(PendingList pending, int index) {
-        if (pending.prefix == null || !(pending.outcomes[index] instanceof Outcome.Ready ready)) {
+    private void checkBudget(ListInFlight pending, int index) {
+        if (pending.prefix == null || !(pending.outcomes[index] instanceof CandidateState.Ready ready)) {
             return;
         }
         int tokens = pending.prefix.tokens().length + ready.segment().tokens().length;
@@ -148,7 +149,7 @@ final class Scheduler {
             encoding.count(-ready.segment().bytes());
             pending.settle(
                     index,
-                    new Outcome.Rejected(
+                    new CandidateState.Rejected(
                             Reason.OVER_BUDGET,
                             "query and candidate need " + tokens + " tokens; pair.max-tokens is "
                                     + settings.maxPairTokens()));
@@ -163,17 +164,17 @@ final class Scheduler {
         }
     }
 
-    private static PairKey key(Segment prefix, Segment candidate) {
+    private static PairKey key(PromptPart prefix, PromptPart candidate) {
         return new PairKey(prefix.key(), candidate.key());
     }
 
-    private Outcome scored(float score, Segment prefix, Segment candidate) {
-        return new Outcome.Scored(score, candidate.truncated(), remark(prefix, candidate));
+    private CandidateState scored(float score, PromptPart prefix, PromptPart candidate) {
+        return new CandidateState.Scored(score, candidate.truncated(), remark(prefix, candidate));
     }
 
-    void rejected(EncodeJob job, Reason reason, String detail) {
+    void rejected(EncodeTask job, Reason reason, String detail) {
         encoding.release(job);
-        PendingList pending = job.owner();
+        ListInFlight pending = job.owner();
         if (!isAwaited(job)) {
             return;
         }
@@ -181,7 +182,7 @@ final class Scheduler {
             boolean ofQuery = reason == Reason.QUERY_EMPTY || reason == Reason.OVER_BUDGET;
             answer(pending, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
         } else {
-            pending.settle(job.index(), new Outcome.Rejected(reason, detail));
+            pending.settle(job.index(), new CandidateState.Rejected(reason, detail));
             answerIfComplete(pending);
         }
     }
@@ -198,11 +199,11 @@ final class Scheduler {
     /** Most urgent lists first; none that the pass's estimated end doesn't serve. */
     private @Nullable PlannedPass nextPass(Lane lane, long now) {
         List<Pass.Group> groups = new ArrayList<>();
-        List<PendingList> owners = new ArrayList<>();
+        List<ListInFlight> owners = new ArrayList<>();
         List<List<Integer>> indices = new ArrayList<>();
         int most = lane == Lane.REALTIME ? realtimeRoom() : passTokens;
         int room = most;
-        for (PendingList pending : lists) {
+        for (ListInFlight pending : lists) {
             if (pending.prefix == null || pending.lane() != lane) {
                 continue;
             }
@@ -210,9 +211,9 @@ final class Scheduler {
             long latestEnd = owners.isEmpty() ? pending.deadline : owners.get(0).deadline;
             int left = room - pending.prefix.tokens().length;
             List<Integer> taken = new ArrayList<>();
-            List<Segment> segments = new ArrayList<>();
+            List<PromptPart> segments = new ArrayList<>();
             for (int i = 0; i < pending.outcomes.length; i++) {
-                if (!(pending.outcomes[i] instanceof Outcome.Ready ready)) {
+                if (!(pending.outcomes[i] instanceof CandidateState.Ready ready)) {
                     continue;
                 }
                 int after = left - ready.segment().tokens().length;
@@ -227,8 +228,8 @@ final class Scheduler {
             if (taken.isEmpty()) {
                 continue;
             }
-            taken.forEach(
-                    i -> pending.outcomes[i] = new Outcome.Running(((Outcome.Ready) pending.outcomes[i]).segment()));
+            taken.forEach(i -> pending.outcomes[i] =
+                    new CandidateState.Running(((CandidateState.Ready) pending.outcomes[i]).segment()));
             groups.add(new Pass.Group(pending.prefix, segments));
             owners.add(pending);
             indices.add(taken);
@@ -251,7 +252,7 @@ final class Scheduler {
     private int realtimeRoom() {
         long waiting = 0;
         int first = 0;
-        for (PendingList pending : lists) {
+        for (ListInFlight pending : lists) {
             if (pending.lane() != Lane.REALTIME || waiting >= (long) REALTIME_PART * passTokens) {
                 break;
             }
@@ -288,7 +289,8 @@ final class Scheduler {
     }
 
     /**
-     * @param passScores one for each candidate of the pass, in its order, as {@link Device.Running#await} returns them
+     * @param passScores one for each candidate of the pass, in its order, as {@link GuardedScorer.Running#await}
+     *     returns them
      * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
      */
     void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {
@@ -296,7 +298,7 @@ final class Scheduler {
         device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
         for (int g = 0; g < planned.owners().size(); g++) {
-            PendingList pending = planned.owners().get(g);
+            ListInFlight pending = planned.owners().get(g);
             Pass.Group group = planned.pass().groups().get(g);
             List<Integer> indices = planned.indices().get(g);
             if (!pending.answered) {
@@ -308,18 +310,20 @@ final class Scheduler {
                     scores.put(key(group.prefix(), group.candidates().get(i)), score);
                 }
                 if (!pending.answered) {
-                    Segment segment = group.candidates().get(i);
+                    PromptPart segment = group.candidates().get(i);
                     encoding.count(-segment.bytes());
                     pending.settle(
                             indices.get(i),
-                            Float.isFinite(score) ? scored(score, group.prefix(), segment) : Outcome.unscored(score));
+                            Float.isFinite(score)
+                                    ? scored(score, group.prefix(), segment)
+                                    : CandidateState.unscored(score));
                 }
             }
             answerIfComplete(pending);
         }
     }
 
-    private @Nullable String remark(Segment prefix, Segment candidate) {
+    private @Nullable String remark(PromptPart prefix, PromptPart candidate) {
         int tokens = prefix.tokens().length + candidate.tokens().length;
         return tokens <= settings.trainedPairTokens()
                 ? null
@@ -328,17 +332,17 @@ final class Scheduler {
     }
 
     /** The deadline came: answers with what has been scored. */
-    void expire(PendingList pending) {
+    void expire(ListInFlight pending) {
         answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
     }
 
-    private void answerIfComplete(PendingList pending) {
+    private void answerIfComplete(ListInFlight pending) {
         if (pending.complete()) {
             answer(pending, null, null);
         }
     }
 
-    private void answer(PendingList pending, @Nullable Reason reason, @Nullable String detail) {
+    private void answer(ListInFlight pending, @Nullable Reason reason, @Nullable String detail) {
         if (!pending.answered) {
             cancel(pending);
             answered.add(new Answered(pending, model, reason, detail));
@@ -346,7 +350,7 @@ final class Scheduler {
     }
 
     /** Takes a list out for which nobody waits; what the device has of it is scored without effect. */
-    void cancel(PendingList pending) {
+    void cancel(ListInFlight pending) {
         if (pending.answered) {
             return;
         }
@@ -366,12 +370,12 @@ final class Scheduler {
 
     /** Candidates in flight that are not settled. */
     long queued() {
-        return lists.stream().mapToLong(PendingList::unsettled).sum();
+        return lists.stream().mapToLong(ListInFlight::unsettled).sum();
     }
 
     /** Takes out everything in flight, for an engine that is dead or closed. */
-    List<PendingList> abandon() {
-        List<PendingList> abandoned = List.copyOf(lists);
+    List<ListInFlight> abandon() {
+        List<ListInFlight> abandoned = List.copyOf(lists);
         abandoned.forEach(pending -> pending.answered = true);
         lists.clear();
         encoding.clear();
@@ -386,7 +390,7 @@ final class Scheduler {
     /** Lists in flight, by lane. */
     Map<Lane, EngineStats.Queue> queues(long now) {
         Map<Lane, EngineStats.Queue> queues = new EnumMap<>(Lane.class);
-        for (PendingList pending : lists) {
+        for (ListInFlight pending : lists) {
             queues.merge(
                     pending.lane(),
                     new EngineStats.Queue(1, pending.unsettled(), pending.ageMillis(now)),

@@ -9,6 +9,6 @@ public final class AnswerDecoder {
 
     /** @throws UnreadableException when {@code value} is no answer of a known schema */
     public static Answer decode(byte[] value) throws UnreadableException {
-        return Answers.fromRecord(RecordType.RERANKED_LIST.read(value, ItemLimit.NONE, UNKNOWN));
+        return Answers.fromRecord(WireSchema.RERANKED_LIST.read(value, ItemLimit.NONE, UNKNOWN));
     }
 }

@@ -19,7 +19,7 @@ import org.apache.avro.generic.GenericRecord;
 /** {@code reranked_list.avsc} to {@link RerankedList} and back. */
 public final class Answers {
 
-    private static final RecordType TYPE = RecordType.RERANKED_LIST;
+    private static final WireSchema TYPE = WireSchema.RERANKED_LIST;
     private static final Schema CANDIDATE = TYPE.schema("results").getElementType();
 
     private Answers() {}

@@ -136,7 +136,7 @@ public final class AvroCheck {
         long length = varint();
         int start = at;
         skip(length);
-        if (!Text.isUtf8(data, start, (int) length)) {
+        if (!Utf8.isUtf8(data, start, (int) length)) {
             throw broken("text that is not UTF-8 at byte " + from);
         }
     }

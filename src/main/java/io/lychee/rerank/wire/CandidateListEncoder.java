@@ -9,6 +9,6 @@ public final class CandidateListEncoder {
     private CandidateListEncoder() {}
 
     public static byte[] encode(CandidateList list, OutputFormat format) {
-        return Wire.encode(RecordType.CANDIDATE_LIST, CandidateLists.toRecord(list), format);
+        return SizeBudget.encode(WireSchema.CANDIDATE_LIST, CandidateLists.toRecord(list), format);
     }
 }

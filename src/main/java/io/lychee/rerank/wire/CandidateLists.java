@@ -15,10 +15,10 @@ import org.jspecify.annotations.Nullable;
 /** {@code candidate_list.avsc} to {@link CandidateList} and back. */
 public final class CandidateLists {
 
-    private static final Schema LIST = RecordType.CANDIDATE_LIST.schema();
-    private static final Schema QUERY = RecordType.CANDIDATE_LIST.schema("query");
+    private static final Schema LIST = WireSchema.CANDIDATE_LIST.schema();
+    private static final Schema QUERY = WireSchema.CANDIDATE_LIST.schema("query");
     private static final Schema CANDIDATE =
-            RecordType.CANDIDATE_LIST.schema("candidates").getElementType();
+            WireSchema.CANDIDATE_LIST.schema("candidates").getElementType();
 
     private CandidateLists() {}
 

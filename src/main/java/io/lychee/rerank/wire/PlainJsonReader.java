@@ -51,7 +51,7 @@ final class PlainJsonReader {
     /** @throws UnreadableException naming the path, what was expected and what was found */
     static GenericRecord read(Schema schema, byte[] data, int from, ItemLimit limit, UnknownFields unknown)
             throws UnreadableException {
-        if (!Text.isUtf8(data, from, data.length - from)) {
+        if (!Utf8.isUtf8(data, from, data.length - from)) {
             throw UnreadableException.undecodable("JSON that is not UTF-8");
         }
         try (JsonParser parser = JSON.createParser(data, from, data.length - from)) {
@@ -66,7 +66,7 @@ final class PlainJsonReader {
         } catch (JsonProcessingException e) {
             throw UnreadableException.undecodable("broken JSON at byte "
                     + (e.getLocation() == null ? "?" : e.getLocation().getByteOffset()) + " of " + (data.length - from)
-                    + ": " + Text.cut(e.getOriginalMessage(), 300));
+                    + ": " + Utf8.cut(e.getOriginalMessage(), 300));
         } catch (IOException e) {
             throw UnreadableException.undecodable("broken JSON: " + e.getMessage());
         }
@@ -246,9 +246,9 @@ final class PlainJsonReader {
         } else if (token == JsonToken.START_ARRAY) {
             found = "an array";
         } else if (token == JsonToken.VALUE_STRING) {
-            found = "the string \"" + Text.cut(in.getText(), 60) + "\"";
+            found = "the string \"" + Utf8.cut(in.getText(), 60) + "\"";
         } else {
-            found = Text.cut(in.getText(), 60);
+            found = Utf8.cut(in.getText(), 60);
         }
         JsonStreamContext context = in.getParsingContext();
         boolean opened = token == JsonToken.START_OBJECT || token == JsonToken.START_ARRAY;
@@ -266,7 +266,7 @@ final class PlainJsonReader {
         if (context.inArray()) {
             return parent + "[" + context.getCurrentIndex() + "]";
         }
-        String name = Text.cut(String.valueOf(context.getCurrentName()), 60);
+        String name = Utf8.cut(String.valueOf(context.getCurrentName()), 60);
         return parent.isEmpty() ? name : parent + "." + name;
     }
 }

@@ -19,7 +19,7 @@ public final class UnknownFields {
 
     void seen(String type, String name) {
         count.increment();
-        String field = type + "." + Text.cut(name, 100).replaceAll("\\p{Cntrl}", "?");
+        String field = type + "." + Utf8.cut(name, 100).replaceAll("\\p{Cntrl}", "?");
         if (named.size() < MAX_NAMES && named.add(field)) {
             LOG.warn("unknown field {} is ignored, here and in all later records", field);
         }

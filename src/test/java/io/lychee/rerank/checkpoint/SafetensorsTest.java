@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.qwen.Golden;
+import io.lychee.rerank.qwen.QwenGolden;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -30,7 +30,7 @@ class SafetensorsTest {
         Safetensors.Tensor tensor = Objects.requireNonNull(file.tensors().get("a"));
         assertThat(tensor.shape()).containsExactly(2L, 1L);
         assertThat(tensor.type()).isEqualTo(Safetensors.Type.F16);
-        assertThat(Golden.all(tensor).getShort(0)).isEqualTo((short) 0x0302);
+        assertThat(QwenGolden.all(tensor).getShort(0)).isEqualTo((short) 0x0302);
     }
 
     @Test

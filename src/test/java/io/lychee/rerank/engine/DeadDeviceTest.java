@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
-import io.lychee.rerank.scoring.Engines;
+import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
@@ -70,13 +70,13 @@ class DeadDeviceTest {
     static final class Dying {
         public static void main(String[] args) {
             OnDeath choice = OnDeath.valueOf(args[0]);
-            try (Engines.Lease first = lease(choice, new FaultyScorer(Fault.valueOf(args[1])))) {
+            try (EngineRegistry.Lease first = lease(choice, new FaultyScorer(Fault.valueOf(args[1])))) {
                 var unused = first.submit(Lists.of("q", 1), Lists.realtime());
                 first.submit(Lists.of("q", 30), Lists.realtime()).join();
             } catch (CompletionException e) {
                 // as Flink does, once more
             }
-            try (Engines.Lease second = lease(choice, new TestingScorer())) {
+            try (EngineRegistry.Lease second = lease(choice, new TestingScorer())) {
                 second.engine()
                         .submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
                         .join();
@@ -84,8 +84,8 @@ class DeadDeviceTest {
             }
         }
 
-        private static Engines.Lease lease(OnDeath choice, Scorer scorer) {
-            return Engines.lease(
+        private static EngineRegistry.Lease lease(OnDeath choice, Scorer scorer) {
+            return EngineRegistry.lease(
                     "dying",
                     List.of("cpu"),
                     device -> new Engine(
@@ -93,7 +93,7 @@ class DeadDeviceTest {
                             scorer,
                             Lists.settings(60, 1 << 20, Duration.ofMillis(300), Duration.ofSeconds(60)),
                             Ticker.system(),
-                            QwenEngines.onDeath(choice)),
+                            QwenEngineFactory.onDeath(choice)),
                     Duration.ofMinutes(5));
         }
     }

@@ -41,9 +41,9 @@ class AnswerFileTest {
                 .queries()
                 .get(0);
 
-        assertThat(query.before()).extracting(Place::id).containsExactly("a", "b", "c", "d", "e");
-        assertThat(query.after()).extracting(Place::id).containsExactly("b", "c", "a", "d", "e");
-        assertThat(query.after().get(1)).isEqualTo(new Place("c", "red mug", 3, 0.5, 2));
+        assertThat(query.before()).extracting(RankedDocument::id).containsExactly("a", "b", "c", "d", "e");
+        assertThat(query.after()).extracting(RankedDocument::id).containsExactly("b", "c", "a", "d", "e");
+        assertThat(query.after().get(1)).isEqualTo(new RankedDocument("c", "red mug", 3, 0.5, 2));
         assertThat(query.judged()).containsExactlyInAnyOrder(0, 2, 1, 0);
         assertThat(query.attributes()).containsEntry("group", "style");
     }
@@ -96,8 +96,8 @@ class AnswerFileTest {
 
         Measures measures = new Measures(List.of(5, 10), 1);
         Bootstrap bootstrap = new Bootstrap(100, 1);
-        Quality expected = Quality.of(queries, measures, bootstrap);
-        Quality actual = Quality.of(again, measures, bootstrap);
+        Comparison expected = Comparison.of(queries, measures, bootstrap);
+        Comparison actual = Comparison.of(again, measures, bootstrap);
         for (String name : measures.names()) {
             assertThat(actual.was(name)).isCloseTo(expected.was(name), within(1e-12));
             assertThat(actual.is(name)).isCloseTo(expected.is(name), within(1e-12));

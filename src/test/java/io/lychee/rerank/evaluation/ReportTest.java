@@ -47,8 +47,8 @@ class ReportTest {
         Report report = new Report(
                 HOSTILE,
                 MEASURES,
-                Quality.of(queries, MEASURES, BOOTSTRAP),
-                Map.of(HOSTILE, Map.of(HOSTILE, Quality.of(queries, MEASURES, BOOTSTRAP))),
+                Comparison.of(queries, MEASURES, BOOTSTRAP),
+                Map.of(HOSTILE, Map.of(HOSTILE, Comparison.of(queries, MEASURES, BOOTSTRAP))),
                 null,
                 List.of(),
                 Map.of(),
@@ -110,9 +110,9 @@ class ReportTest {
         return new Report(
                 "answers.jsonl",
                 MEASURES,
-                Quality.of(queries, MEASURES, BOOTSTRAP),
-                Map.of("group", Quality.by("group", queries, MEASURES, BOOTSTRAP)),
-                Scores.of(queries, MEASURES),
+                Comparison.of(queries, MEASURES, BOOTSTRAP),
+                Map.of("group", Comparison.by("group", queries, MEASURES, BOOTSTRAP)),
+                Calibration.of(queries, MEASURES),
                 Report.moved(queries, MEASURES),
                 lists,
                 images);

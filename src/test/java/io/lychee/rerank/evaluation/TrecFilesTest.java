@@ -61,7 +61,7 @@ class TrecFilesTest {
         Files.writeString(qrels, "q1 0 a -1\nq1 0 b 2\n");
         Files.writeString(run, "q1 Q0 new 1 3 me\nq1 Q0 a 1 2 me\nq1 Q0 b 2 1 me\n");
         JudgedQuery query = TrecFiles.read(qrels, List.of(run), false).queries().get(0);
-        assertThat(query.after()).extracting(Place::grade).containsExactly(0, 0, 2);
+        assertThat(query.after()).extracting(RankedDocument::grade).containsExactly(0, 0, 2);
         assertThat(query.judged()).containsExactly(2);
     }
 
@@ -106,7 +106,7 @@ class TrecFilesTest {
 
     private List<String> ids() throws IOException {
         return TrecFiles.read(qrels, List.of(run), false).queries().get(0).after().stream()
-                .map(Place::id)
+                .map(RankedDocument::id)
                 .toList();
     }
 }

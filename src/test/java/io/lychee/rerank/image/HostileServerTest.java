@@ -1,13 +1,13 @@
 package io.lychee.rerank.image;
 
-import static io.lychee.rerank.image.FetchingTest.assertRejected;
-import static io.lychee.rerank.image.FetchingTest.one;
+import static io.lychee.rerank.image.ImageFetcherTest.assertRejected;
+import static io.lychee.rerank.image.ImageFetcherTest.one;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
-import io.lychee.rerank.prompt.Golden;
+import io.lychee.rerank.prompt.PromptGolden;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -90,7 +90,7 @@ final class HostileServerTest {
                 out.flush();
             }
         };
-        try (Fetching fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.timeout", "400 ms")) {
+        try (ImageFetcher fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.timeout", "400 ms")) {
             assertRejected(fetching, base, Reason.IMAGE_NOT_FOUND, "fetch.timeout");
         }
     }
@@ -98,7 +98,7 @@ final class HostileServerTest {
     @Test
     void aLengthThatIsALieIsNoPicture() {
         answer = out -> out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"));
-        try (Fetching fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.tries", "2")) {
+        try (ImageFetcher fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.tries", "2")) {
             assertRejected(fetching, base, Reason.IMAGE_NOT_FOUND, "tried 2 times");
             answer = out -> out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nlong"));
             assertThat(one(fetching, base)).isEqualTo("lo");
@@ -118,7 +118,7 @@ final class HostileServerTest {
                     out.write(bytes(header));
                 }
             };
-            try (Fetching fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.tries", "1")) {
+            try (ImageFetcher fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.tries", "1")) {
                 assertRejected(fetching, base, Reason.IMAGE_NOT_FOUND, "exceeded");
             }
         }
@@ -135,7 +135,7 @@ final class HostileServerTest {
                     bytes("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: " + bomb.size() + "\r\n\r\n"));
             out.write(bomb.toByteArray());
         };
-        try (Fetching fetching = open(SystemDefaultDnsResolver.INSTANCE)) {
+        try (ImageFetcher fetching = open(SystemDefaultDnsResolver.INSTANCE)) {
             assertThat(one(fetching, base)).hasSize(bomb.size());
         }
         assertThat(asked.get(0)).doesNotContainIgnoringCase("accept-encoding");
@@ -152,7 +152,7 @@ final class HostileServerTest {
             }
             return "127.0.0.1";
         });
-        try (Fetching fetching = open(resolver)) {
+        try (ImageFetcher fetching = open(resolver)) {
             assertRejected(
                     fetching,
                     "http://outside.example:" + server.getLocalPort() + "/",
@@ -166,7 +166,7 @@ final class HostileServerTest {
     void whatIsCheckedIsWhatIsConnectedTo() throws IOException {
         answer = out -> out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
         List<String> lookups = new ArrayList<>();
-        try (Fetching fetching = open(resolver(host -> {
+        try (ImageFetcher fetching = open(resolver(host -> {
             lookups.add(host);
             return "127.0.0.1";
         }))) {
@@ -200,10 +200,10 @@ final class HostileServerTest {
         };
     }
 
-    private static Fetching open(DnsResolver resolver, String... overrides) {
+    private static ImageFetcher open(DnsResolver resolver, String... overrides) {
         List<String> all = new ArrayList<>(List.of("fetch.allow-private-addresses", "true"));
         all.addAll(List.of(overrides));
-        RerankConfig config = Golden.config(all.toArray(String[]::new));
-        return new Fetching(config.fetch(), config.limits(), resolver);
+        RerankConfig config = PromptGolden.config(all.toArray(String[]::new));
+        return new ImageFetcher(config.fetch(), config.limits(), resolver);
     }
 }

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
-import io.lychee.rerank.checkpoint.Preprocessor;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import io.lychee.rerank.prompt.Golden;
+import io.lychee.rerank.prompt.PromptGolden;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,21 +57,22 @@ final class SmartResizeTest {
         Path file = folder.resolve("preprocessor_config.json");
         Files.writeString(file, "{\"min_pixels\": 6272, \"max_pixels\": 12845056, \"patch_size\": 14}");
         CheckpointFiles checkpoint = CheckpointFiles.of(folder.toString());
-        var limits = Golden.config().limits();
-        assertThat(SmartResize.of(limits, Preprocessor.read(checkpoint)))
+        var limits = PromptGolden.config().limits();
+        assertThat(SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
                 .isEqualTo(new SmartResize(28, 6272, 1_003_520));
 
         Files.writeString(file, "{\"size\": {\"shortest_edge\": 784, \"longest_edge\": 50176}, \"merge_size\": 4}");
-        assertThat(SmartResize.of(limits, Preprocessor.read(checkpoint))).isEqualTo(new SmartResize(56, 3136, 50_176));
+        assertThat(SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
+                .isEqualTo(new SmartResize(56, 3136, 50_176));
 
         Files.writeString(file, "{\"max_pixels\": 3000, \"min_pixels\": 784}");
-        assertThatThrownBy(() -> SmartResize.of(limits, Preprocessor.read(checkpoint)))
+        assertThatThrownBy(() -> SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("image.min-pixels is 3136");
 
         Files.writeString(file, "{\"max_pixels\": 3000}");
-        assertThatThrownBy(() -> Preprocessor.read(checkpoint)).isInstanceOf(ConfigException.class);
+        assertThatThrownBy(() -> ImageProcessorConfig.read(checkpoint)).isInstanceOf(ConfigException.class);
         Files.delete(file);
-        assertThatThrownBy(() -> Preprocessor.read(checkpoint)).isInstanceOf(ConfigException.class);
+        assertThatThrownBy(() -> ImageProcessorConfig.read(checkpoint)).isInstanceOf(ConfigException.class);
     }
 }

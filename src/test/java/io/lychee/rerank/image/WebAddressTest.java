@@ -1,6 +1,6 @@
 package io.lychee.rerank.image;
 
-import static io.lychee.rerank.image.FetchingTest.assertRejected;
+import static io.lychee.rerank.image.ImageFetcherTest.assertRejected;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -9,7 +9,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import io.lychee.rerank.prompt.Golden;
+import io.lychee.rerank.prompt.PromptGolden;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -84,7 +84,7 @@ final class WebAddressTest {
     private final BlockingQueue<String> lookups = new LinkedBlockingQueue<>();
     private volatile String location = "";
     private ServerSocket server;
-    private Fetching fetching;
+    private ImageFetcher fetching;
 
     @BeforeEach
     void start() throws IOException {
@@ -92,8 +92,8 @@ final class WebAddressTest {
         Thread thread = new Thread(this::serve);
         thread.setDaemon(true);
         thread.start();
-        RerankConfig config = Golden.config("fetch.allow-private-addresses", "true");
-        fetching = new Fetching(config.fetch(), config.limits(), new DnsResolver() {
+        RerankConfig config = PromptGolden.config("fetch.allow-private-addresses", "true");
+        fetching = new ImageFetcher(config.fetch(), config.limits(), new DnsResolver() {
             @Override
             public InetAddress[] resolve(String host) {
                 lookups.add(host);

@@ -92,7 +92,7 @@ class OutputFilesTest {
                 .hasMessageContaining("is an input, and would be replaced or deleted");
     }
 
-    /** Parts are deleted, whatever lies there. */
+    /** Deletes the parts and their folder. */
     @ParameterizedTest
     @ValueSource(strings = {"lists/out.jsonl.parts/x/in.jsonl", "other/out.jsonl.parts.discarded/in.jsonl"})
     void norDoesAnInputLieInWhatIsDeleted(String path) throws IOException {

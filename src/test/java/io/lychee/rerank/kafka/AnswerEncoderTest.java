@@ -16,7 +16,7 @@ import io.lychee.rerank.domain.Usage;
 import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.DeadLetterReason;
-import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -173,13 +173,13 @@ class AnswerEncoderTest {
     @Test
     void everyReasonHasItsSymbol() {
         var symbols =
-                RecordType.RERANKED_LIST.schema("reason").getTypes().get(1).getEnumSymbols();
+                WireSchema.RERANKED_LIST.schema("reason").getTypes().get(1).getEnumSymbols();
         for (Reason reason : Reason.values()) {
             assertThat(symbols).contains(reason.name());
         }
-        assertThat(RecordType.RERANKED_LIST.schema("status").getEnumSymbols())
+        assertThat(WireSchema.RERANKED_LIST.schema("status").getEnumSymbols())
                 .containsExactly(names(ListStatus.values()));
-        assertThat(RecordType.DEAD_LETTER.schema("reason").getEnumSymbols())
+        assertThat(WireSchema.DEAD_LETTER.schema("reason").getEnumSymbols())
                 .containsExactly(names(DeadLetterReason.values()));
     }
 

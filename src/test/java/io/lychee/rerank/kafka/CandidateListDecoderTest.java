@@ -12,7 +12,7 @@ import io.lychee.rerank.wire.CandidateLists;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
 import io.lychee.rerank.wire.PlainJsonWriter;
-import io.lychee.rerank.wire.RecordType;
+import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -203,7 +203,7 @@ class CandidateListDecoderTest {
         assertThat(image("\\tfile:a b.jpg\\r\\n")).isEqualTo(new Image.Reference("file:a b.jpg"));
         GenericRecord record = CandidateLists.toRecord(list(1));
         Fields.records(record, "candidates").get(0).put("images", List.of(" file:a%20b ", " data:,x"));
-        Decoded decoded = decoder.decode(TestingRecords.source(RecordType.CANDIDATE_LIST.toAvro(record)));
+        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.CANDIDATE_LIST.toAvro(record)));
         assertThat(((Decoded.Taken) decoded)
                         .list()
                         .candidates()
@@ -230,7 +230,7 @@ class CandidateListDecoderTest {
         candidate.put("images", List.of("data:,x"));
         candidate.put("retrieval_score", Double.NaN);
 
-        Decoded decoded = decoder.decode(TestingRecords.source(RecordType.CANDIDATE_LIST.toAvro(record)));
+        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.CANDIDATE_LIST.toAvro(record)));
 
         Candidate read = ((Decoded.Taken) decoded).list().candidates().get(0);
         assertThat(read.content().images()).containsExactly(new Image.Bytes(new byte[] {'x'}));
@@ -240,7 +240,7 @@ class CandidateListDecoderTest {
     /** Counts and lengths that only an attacker or a flipped bit would write. */
     @Test
     void hugeCountsCostNothing() {
-        byte[] avro = RecordType.CANDIDATE_LIST.toAvro(CandidateLists.toRecord(list(0)));
+        byte[] avro = WireSchema.CANDIDATE_LIST.toAvro(CandidateLists.toRecord(list(0)));
         byte[] huge = {(byte) 0xFE, (byte) 0xFF, (byte) 0xFF, (byte) 0xFF, 0x0F};
         for (int at = 10; at < avro.length; at++) {
             byte[] broken = new byte[avro.length + huge.length];
@@ -261,9 +261,9 @@ class CandidateListDecoderTest {
         int refused = 0;
         for (long seed = 1; seed <= 6000; seed++) {
             Random random = new Random(seed);
-            GenericRecord record = new TestingRecords(seed % 50).record(RecordType.CANDIDATE_LIST.schema());
+            GenericRecord record = new TestingRecords(seed % 50).record(WireSchema.CANDIDATE_LIST.schema());
             byte[] bytes = random.nextBoolean()
-                    ? RecordType.CANDIDATE_LIST.toAvro(record)
+                    ? WireSchema.CANDIDATE_LIST.toAvro(record)
                     : PlainJsonWriter.write(GenericData.get().deepCopy(record.getSchema(), record));
             byte[] mutated = mutate(bytes, random);
             Decoded decoded = decoder.decode(TestingRecords.source(mutated));

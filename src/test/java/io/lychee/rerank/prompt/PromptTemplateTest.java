@@ -17,29 +17,30 @@ import org.junit.jupiter.api.io.TempDir;
 
 final class PromptTemplateTest {
 
-    private static final Path TINY = Golden.FOLDER.resolve("checkpoint").resolve("tokenizer.json");
+    private static final Path TINY = PromptGolden.FOLDER.resolve("checkpoint").resolve("tokenizer.json");
 
     @Test
     void splittingAtThePrefixEqualsEncodingWhole(@TempDir Path folder) throws Exception {
         try (Tokenizer tiny = Tokenizer.open(TINY);
-                Tokenizer published = Tokenizer.open(Golden.published(folder).resolve("tokenizer.json"))) {
+                Tokenizer published =
+                        Tokenizer.open(PromptGolden.published(folder).resolve("tokenizer.json"))) {
             split(tiny, 1, 2000);
             split(published, 2, 2000);
         }
     }
 
     private static void split(Tokenizer tokenizer, long seed, int rounds) {
-        PromptTemplate template = PromptTemplate.parse(Golden.config().prompt(), tokenizer);
+        PromptTemplate template = PromptTemplate.parse(PromptGolden.config().prompt(), tokenizer);
         Random random = new Random(seed);
         for (int round = 0; round < rounds; round++) {
             String instruction = RandomText.next(random, 6);
             String query = RandomText.next(random, 12);
             String document = RandomText.next(random, 12);
-            TokenRuns prefix = new TokenRuns(tokenizer);
+            PromptTokens prefix = new PromptTokens(tokenizer);
             fill(prefix, template.prefix(), instruction, query, document);
-            TokenRuns candidate = new TokenRuns(tokenizer);
+            PromptTokens candidate = new PromptTokens(tokenizer);
             fill(candidate, template.candidate(), instruction, query, document);
-            TokenRuns whole = new TokenRuns(tokenizer);
+            PromptTokens whole = new PromptTokens(tokenizer);
             fill(whole, template.prefix(), instruction, query, document);
             fill(whole, template.candidate(), instruction, query, document);
 
@@ -50,7 +51,7 @@ final class PromptTemplateTest {
         }
     }
 
-    private static void fill(TokenRuns runs, List<Piece> pieces, String instruction, String query, String document) {
+    private static void fill(PromptTokens runs, List<Piece> pieces, String instruction, String query, String document) {
         for (Piece piece : pieces) {
             if (piece.text() != null) {
                 runs.text(piece.text());

@@ -8,7 +8,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -20,22 +20,22 @@ final class QwenEncoderTest {
 
     @Test
     void longTextsAreCutAndMarked() throws RejectedException {
-        try (QwenEncoder encoder =
-                QwenEncoder.open(Golden.config("text.max-query-tokens", "40", "text.max-candidate-tokens", "50"))) {
+        try (QwenEncoder encoder = QwenEncoder.open(
+                PromptGolden.config("text.max-query-tokens", "40", "text.max-candidate-tokens", "50"))) {
             String text = "a blue denim jacket in vintage style, ".repeat(3000);
-            Segment empty = encoder.encodeAny(new Content("", List.of()), List.of());
-            Segment candidate = encoder.encodeCandidate(new Content(text, List.of()), List.of());
+            PromptPart empty = encoder.encodeAny(new Content("", List.of()), List.of());
+            PromptPart candidate = encoder.encodeCandidate(new Content(text, List.of()), List.of());
             assertThat(candidate.truncated()).isTrue();
             assertThat(candidate.tokens().length - empty.tokens().length).isBetween(47, 51);
             assertThat(candidate.visionTokens()).isZero();
 
-            Segment brief = encoder.encodePrefix("judge", new Content("denim", List.of()), List.of());
-            Segment prefix = encoder.encodePrefix("judge", new Content(text, List.of()), List.of());
+            PromptPart brief = encoder.encodePrefix("judge", new Content("denim", List.of()), List.of());
+            PromptPart prefix = encoder.encodePrefix("judge", new Content(text, List.of()), List.of());
             assertThat(brief.truncated()).isFalse();
             assertThat(prefix.truncated()).isTrue();
             assertThat(prefix.tokens().length - brief.tokens().length).isBetween(30, 41);
 
-            Segment instructed = encoder.encodePrefix(text, new Content("denim", List.of()), List.of());
+            PromptPart instructed = encoder.encodePrefix(text, new Content("denim", List.of()), List.of());
             assertThat(instructed.truncated()).isTrue();
             assertThat(instructed.tokens().length).isLessThan(brief.tokens().length + 41);
         }
@@ -43,12 +43,12 @@ final class QwenEncoderTest {
 
     @Test
     void aPictureIsDecodedOnceWhileItIsKept() throws Exception {
-        byte[] png = Files.readAllBytes(Golden.FOLDER.resolve("images").resolve("tiny.png"));
+        byte[] png = Files.readAllBytes(PromptGolden.FOLDER.resolve("images").resolve("tiny.png"));
         Content content = new Content(null, List.of(new Image.Bytes(png)));
         for (String bytes : List.of("1 mb", "0 bytes")) {
-            try (QwenEncoder encoder = QwenEncoder.open(Golden.config("cache.images.max-bytes", bytes))) {
-                Segment first = encoder.encodeCandidate(content, List.of(png));
-                Segment second = encoder.encodeCandidate(content, List.of(png.clone()));
+            try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config("cache.images.max-bytes", bytes))) {
+                PromptPart first = encoder.encodeCandidate(content, List.of(png));
+                PromptPart second = encoder.encodeCandidate(content, List.of(png.clone()));
 
                 assertThat(second.key()).isEqualTo(first.key());
                 assertThat(encoder.imageHits()).isEqualTo(bytes.equals("1 mb") ? 1 : 0);
@@ -58,7 +58,7 @@ final class QwenEncoderTest {
 
     @Test
     void theDefaultInstructionStandsInForNone() throws RejectedException {
-        var config = Golden.config();
+        var config = PromptGolden.config();
         try (QwenEncoder encoder = QwenEncoder.open(config)) {
             Content query = new Content("denim", List.of());
             assertThat(encoder.encodePrefix(null, query, List.of()).tokens())
@@ -69,12 +69,13 @@ final class QwenEncoderTest {
 
     @Test
     void whatCantBeEncodedIsRejected() throws Exception {
-        try (QwenEncoder encoder = QwenEncoder.open(Golden.config("image.max-per-candidate", "2"))) {
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config("image.max-per-candidate", "2"))) {
             Content blank = new Content(" \n", List.of());
             assertRejected(Reason.EMPTY, () -> encoder.encodeCandidate(blank, List.of()));
             assertRejected(Reason.QUERY_EMPTY, () -> encoder.encodePrefix(null, blank, List.of()));
 
-            byte[] png = Files.readAllBytes(Golden.FOLDER.resolve("images").resolve("tiny.png"));
+            byte[] png =
+                    Files.readAllBytes(PromptGolden.FOLDER.resolve("images").resolve("tiny.png"));
             Content three = new Content(null, Collections.nCopies(3, new Image.Bytes(png)));
             assertRejected(Reason.TOO_MANY_IMAGES, () -> encoder.encodeCandidate(three, Collections.nCopies(3, png)));
 
@@ -88,9 +89,9 @@ final class QwenEncoderTest {
 
     @Test
     void imagesStandBeforeTextAndCountAsVision() throws RejectedException {
-        try (QwenEncoder encoder = QwenEncoder.open(Golden.config())) {
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
             Content content = new Content("denim", List.of(new Image.Reference("file:wide.png")));
-            Segment segment =
+            PromptPart segment =
                     encoder.encodeCandidate(content, encoder.fetch(content).join());
             var image = segment.images().get(0);
             assertThat(segment.visionTokens()).isEqualTo(image.height() / 28 * (image.width() / 28));
@@ -100,13 +101,13 @@ final class QwenEncoderTest {
 
     @Test
     void aCheckpointThatIsNoneIsRefused(@TempDir Path folder) {
-        assertThatThrownBy(() -> QwenEncoder.open(Golden.config(folder.resolve("none"))))
+        assertThatThrownBy(() -> QwenEncoder.open(PromptGolden.config(folder.resolve("none"))))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.checkpoint");
-        assertThatThrownBy(() -> QwenEncoder.open(Golden.config(folder)))
+        assertThatThrownBy(() -> QwenEncoder.open(PromptGolden.config(folder)))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("preprocessor_config.json");
-        assertThatThrownBy(() -> QwenEncoder.open(Golden.config("prompt.template", "{query}")))
+        assertThatThrownBy(() -> QwenEncoder.open(PromptGolden.config("prompt.template", "{query}")))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("prompt.template");
     }

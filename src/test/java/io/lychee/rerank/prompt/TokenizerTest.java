@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class TokenizerTest {
 
     private static final Tokenizer TOKENIZER =
-            Tokenizer.open(Golden.FOLDER.resolve("checkpoint").resolve("tokenizer.json"));
+            Tokenizer.open(PromptGolden.FOLDER.resolve("checkpoint").resolve("tokenizer.json"));
 
     @AfterAll
     static void close() {

@@ -64,11 +64,11 @@ class CheckpointLoadingTest {
     /** What a GPU computes in; here on the CPU. The random network magnifies the rounding. */
     @Test
     void computing_in_bf16() {
-        List<Golden.Case> cases = Golden.all();
+        List<QwenGolden.Case> cases = QwenGolden.all();
         try (QwenScorer scorer =
-                Golden.open(new TorchDevice("cpu", "bfloat16"), QwenNetwork.sources(TorchDevice.CPU))) {
-            float[] scores =
-                    scorer.score(new Pass(cases.stream().map(Golden.Case::group).toList()));
+                QwenGolden.open(new TorchDevice("cpu", "bfloat16"), QwenNetwork.sources(TorchDevice.CPU))) {
+            float[] scores = scorer.score(
+                    new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
             for (int i = 0; i < scores.length; i++) {
                 assertThat((double) scores[i])
                         .as(cases.get(i).name())
@@ -150,28 +150,28 @@ class CheckpointLoadingTest {
         new CheckpointVariants().write(directory, Safetensors.Type.F32);
         Files.delete(directory.resolve("model.safetensors"));
         assertRefused("has neither model.safetensors nor model.safetensors.index.json");
-        assertThatThrownBy(() -> Golden.open(directory.resolve("nowhere")))
+        assertThatThrownBy(() -> QwenGolden.open(directory.resolve("nowhere")))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.checkpoint is " + directory.resolve("nowhere"));
     }
 
     @Test
     void another_device_than_there_is() {
-        String golden = Golden.CHECKPOINT.toString();
+        String golden = QwenGolden.CHECKPOINT.toString();
         assertThatThrownBy(() -> QwenScorer.open(
                         new RerankConfig.Model(golden, "tpu"),
-                        Golden.BOUNDS,
-                        Golden.yes(),
-                        Golden.no(),
+                        QwenGolden.BOUNDS,
+                        QwenGolden.yes(),
+                        QwenGolden.no(),
                         progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
         // the tests' PyTorch is built for the CPU alone
         assertThatThrownBy(() -> QwenScorer.open(
                         new RerankConfig.Model(golden, "cuda:3"),
-                        Golden.BOUNDS,
-                        Golden.yes(),
-                        Golden.no(),
+                        QwenGolden.BOUNDS,
+                        QwenGolden.yes(),
+                        QwenGolden.no(),
                         progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is cuda:3")
@@ -189,22 +189,22 @@ class CheckpointLoadingTest {
     }
 
     private String fingerprint() {
-        try (QwenScorer scorer = Golden.open(directory)) {
+        try (QwenScorer scorer = QwenGolden.open(directory)) {
             assertThat(scorer.model().name()).isEqualTo(directory.getFileName().toString());
             return scorer.model().fingerprint();
         }
     }
 
     private float[] scores() {
-        try (QwenScorer scorer = Golden.open(directory)) {
-            return scorer.score(
-                    new Pass(Golden.all().stream().map(Golden.Case::group).toList()));
+        try (QwenScorer scorer = QwenGolden.open(directory)) {
+            return scorer.score(new Pass(
+                    QwenGolden.all().stream().map(QwenGolden.Case::group).toList()));
         }
     }
 
     private void assertScores(double tolerance) {
         float[] scores = scores();
-        List<Golden.Case> cases = Golden.all();
+        List<QwenGolden.Case> cases = QwenGolden.all();
         for (int i = 0; i < scores.length; i++) {
             assertThat((double) scores[i])
                     .as(cases.get(i).name())
@@ -213,7 +213,7 @@ class CheckpointLoadingTest {
     }
 
     private void assertRefused(String... parts) {
-        assertThatThrownBy(() -> Golden.open(directory))
+        assertThatThrownBy(() -> QwenGolden.open(directory))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.checkpoint")
                 .hasMessageContainingAll(parts);

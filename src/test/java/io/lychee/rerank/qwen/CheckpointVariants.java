@@ -25,18 +25,18 @@ final class CheckpointVariants {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, Raw> tensors = new TreeMap<>();
-    private final ObjectNode config = (ObjectNode) Golden.json(Golden.CHECKPOINT.resolve("config.json"));
+    private final ObjectNode config = (ObjectNode) QwenGolden.json(QwenGolden.CHECKPOINT.resolve("config.json"));
 
     /** A tensor as float32 values. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Raw(List<Long> shape, float[] values) {}
 
     CheckpointVariants() {
-        Safetensors.read(List.of(Golden.CHECKPOINT.resolve("model.safetensors")))
+        Safetensors.read(List.of(QwenGolden.CHECKPOINT.resolve("model.safetensors")))
                 .tensors()
                 .forEach((name, tensor) -> {
                     float[] values = new float[Math.toIntExact(tensor.bytes() / 4)];
-                    Golden.all(tensor).asFloatBuffer().get(values);
+                    QwenGolden.all(tensor).asFloatBuffer().get(values);
                     tensors.put(name, new Raw(tensor.shape(), values));
                 });
     }
@@ -116,7 +116,7 @@ final class CheckpointVariants {
         writeJson(directory.resolve("config.json"), config);
         for (String name : List.of("preprocessor_config.json", "tokenizer.json")) {
             try {
-                Files.copy(Golden.CHECKPOINT.resolve(name), directory.resolve(name));
+                Files.copy(QwenGolden.CHECKPOINT.resolve(name), directory.resolve(name));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

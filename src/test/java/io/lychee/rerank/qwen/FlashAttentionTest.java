@@ -61,13 +61,13 @@ class FlashAttentionTest {
     void scoresAreThoseOfTheReferenceWithEitherLayout(String layout) {
         Map<String, String> sources = QwenNetwork.sources(TorchDevice.CPU);
         sources.put("flash", KERNEL.replace("LAYOUT", layout));
-        List<Golden.Case> cases = Golden.all();
-        try (QwenScorer scorer = Golden.open(TorchDevice.CPU, sources)) {
+        List<QwenGolden.Case> cases = QwenGolden.all();
+        try (QwenScorer scorer = QwenGolden.open(TorchDevice.CPU, sources)) {
             // random sequences, of which some make it merge two attentions
             assertThat(scorer.network().flashError()).isLessThan(1e-5);
             scorer.network().useFlash(true);
-            float[] scores =
-                    scorer.score(new Pass(cases.stream().map(Golden.Case::group).toList()));
+            float[] scores = scorer.score(
+                    new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
             for (int i = 0; i < scores.length; i++) {
                 assertThat((double) scores[i])
                         .as(cases.get(i).name())

@@ -3,7 +3,7 @@ package io.lychee.rerank.qwen;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.scoring.EncodedImage;
-import io.lychee.rerank.scoring.Segment;
+import io.lychee.rerank.scoring.PromptPart;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -17,9 +17,9 @@ class MropePositionsTest {
         MropePositions mrope = new MropePositions(IMAGE, 28);
         EncodedImage wide = image(1, 3);
         EncodedImage tall = image(2, 1);
-        Segment prefix = new Segment(new int[] {1, IMAGE, IMAGE, IMAGE, 2}, List.of(wide), 3, false);
-        Segment candidate =
-                new Segment(new int[] {IMAGE, IMAGE, IMAGE, IMAGE, IMAGE, 3}, List.of(tall, wide), 5, false);
+        PromptPart prefix = new PromptPart(new int[] {1, IMAGE, IMAGE, IMAGE, 2}, List.of(wide), 3, false);
+        PromptPart candidate =
+                new PromptPart(new int[] {IMAGE, IMAGE, IMAGE, IMAGE, IMAGE, 3}, List.of(tall, wide), 5, false);
         long[][] positions = new long[3][11];
 
         int next = mrope.write(prefix, 0, positions, 0);

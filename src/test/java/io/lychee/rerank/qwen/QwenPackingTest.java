@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.ScoringException;
-import io.lychee.rerank.scoring.Segment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -29,7 +29,7 @@ class QwenPackingTest {
 
     @BeforeAll
     static void open() {
-        scorer = Golden.open(Golden.CHECKPOINT);
+        scorer = QwenGolden.open(QwenGolden.CHECKPOINT);
     }
 
     @AfterAll
@@ -78,7 +78,7 @@ class QwenPackingTest {
     /** The prefix is shared, but what a candidate sees is what it would see as one sequence behind it. */
     @Test
     void split_anywhere() {
-        Golden.Case golden = Golden.named("t-t-zh");
+        QwenGolden.Case golden = QwenGolden.named("t-t-zh");
         int[] tokens = golden.tokens().stream().mapToInt(i -> i).toArray();
         for (int split = 1; split < tokens.length; split += 16) {
             Pass.Group group = new Pass.Group(
@@ -90,21 +90,21 @@ class QwenPackingTest {
 
     @Test
     void what_does_not_fit_the_network_is_a_fault_that_says_so() {
-        Segment text = text(1, 2);
+        PromptPart text = text(1, 2);
         assertThatThrownBy(() -> score(text, text(3, 70_000)))
                 .isInstanceOf(ScoringException.class)
                 .hasMessageContaining("token 70000 outside the vocabulary of 704");
-        assertThatThrownBy(() -> score(text, text(3, Golden.IMAGE_TOKEN)))
+        assertThatThrownBy(() -> score(text, text(3, QwenGolden.IMAGE_TOKEN)))
                 .isInstanceOf(ScoringException.class)
                 .hasMessageContaining("image token at 1, behind the last of 0 images");
-        Segment lacking =
-                new Segment(new int[] {3, Golden.IMAGE_TOKEN, 4}, List.of(image(new Random(1), 1, 2)), 2, false);
+        PromptPart lacking =
+                new PromptPart(new int[] {3, QwenGolden.IMAGE_TOKEN, 4}, List.of(image(new Random(1), 1, 2)), 2, false);
         assertThatThrownBy(() -> score(text, lacking))
                 .isInstanceOf(ScoringException.class)
                 .hasMessageContaining("expected 1 × 2 image tokens from token 1 on");
     }
 
-    private static float score(Segment prefix, Segment candidate) {
+    private static float score(PromptPart prefix, PromptPart candidate) {
         return scorer.score(new Pass(List.of(new Pass.Group(prefix, List.of(candidate)))))[0];
     }
 
@@ -115,7 +115,7 @@ class QwenPackingTest {
     }
 
     /** Text with up to two images in it. */
-    private static Segment segment(Random random) {
+    private static PromptPart segment(Random random) {
         List<Integer> tokens = new ArrayList<>();
         List<EncodedImage> images = new ArrayList<>();
         int vision = 0;
@@ -123,17 +123,17 @@ class QwenPackingTest {
         for (int i = random.nextInt(4) - 1; i > 0; i--) {
             EncodedImage image = image(random, 1 + random.nextInt(6), 1 + random.nextInt(6));
             int cells = image.height() / CELL * (image.width() / CELL);
-            IntStream.range(0, cells).forEach(cell -> tokens.add(Golden.IMAGE_TOKEN));
+            IntStream.range(0, cells).forEach(cell -> tokens.add(QwenGolden.IMAGE_TOKEN));
             vision += cells;
             images.add(image);
             appendText(random, tokens);
         }
-        return new Segment(tokens.stream().mapToInt(t -> t).toArray(), images, vision, false);
+        return new PromptPart(tokens.stream().mapToInt(t -> t).toArray(), images, vision, false);
     }
 
     private static void appendText(Random random, List<Integer> tokens) {
         for (int i = random.nextInt(30); i >= 0; i--) {
-            tokens.add(random.nextInt(Golden.IMAGE_TOKEN));
+            tokens.add(random.nextInt(QwenGolden.IMAGE_TOKEN));
         }
     }
 
@@ -146,7 +146,7 @@ class QwenPackingTest {
                 ByteBuffer.allocateDirect(rgb.length).put(rgb).flip());
     }
 
-    private static Segment text(int... tokens) {
-        return new Segment(tokens, List.of(), 0, false);
+    private static PromptPart text(int... tokens) {
+        return new PromptPart(tokens, List.of(), 0, false);
     }
 }

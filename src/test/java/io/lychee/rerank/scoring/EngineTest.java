@@ -252,8 +252,10 @@ class EngineTest {
     @Test
     void aLeaseThatIsClosedTakesItsOwnListsAlong() throws Exception {
         scorer.hold = new CountDownLatch(1);
-        Engines.Lease leaving = Engines.lease("lists", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
-        try (Engines.Lease staying = Engines.lease("lists", List.of("cpu"), device -> null, Duration.ZERO)) {
+        EngineRegistry.Lease leaving =
+                EngineRegistry.lease("lists", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
+        try (EngineRegistry.Lease staying =
+                EngineRegistry.lease("lists", List.of("cpu"), device -> null, Duration.ZERO)) {
             for (int i = 0; i < 20; i++) {
                 var unused = leaving.submit(Lists.of("leaving" + i, 2), realtimeNow());
             }
@@ -308,7 +310,7 @@ class EngineTest {
             gaveUp.add(interrupted);
             Thread thread = new Thread(() -> {
                 try {
-                    Engines.lease("slow", List.of("cpu"), slow, Duration.ofMinutes(5));
+                    EngineRegistry.lease("slow", List.of("cpu"), slow, Duration.ofMinutes(5));
                 } catch (CancellationException e) {
                     interrupted.complete(Thread.currentThread().isInterrupted());
                 }
@@ -324,7 +326,7 @@ class EngineTest {
                     .isTrue();
         }
         loaded.countDown();
-        try (Engines.Lease next = Engines.lease("slow", List.of("cpu"), slow, Duration.ZERO)) {
+        try (EngineRegistry.Lease next = EngineRegistry.lease("slow", List.of("cpu"), slow, Duration.ZERO)) {
             assertThat(next.engine()).isSameAs(engine);
         }
         assertThat(loads).hasValue(1);
@@ -443,11 +445,11 @@ class EngineTest {
 
     @Test
     void leasesShareAnEngineAndReplaceADeadOne() {
-        Engines.Lease first = Engines.lease("k", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
-        Engines.Lease second = Engines.lease("k", List.of("cpu"), device -> null, Duration.ofMinutes(5));
+        EngineRegistry.Lease first = EngineRegistry.lease("k", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
+        EngineRegistry.Lease second = EngineRegistry.lease("k", List.of("cpu"), device -> null, Duration.ofMinutes(5));
         assertThat(second.engine()).isSameAs(engine);
         first.close();
-        assertThatThrownBy(() -> Engines.lease(
+        assertThatThrownBy(() -> EngineRegistry.lease(
                         "other",
                         List.of("cpu"),
                         device -> {
@@ -458,7 +460,8 @@ class EngineTest {
 
         engine.close();
         Engine replacement = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
-        try (Engines.Lease third = Engines.lease("k", List.of("cpu"), device -> replacement, Duration.ofMinutes(5))) {
+        try (EngineRegistry.Lease third =
+                EngineRegistry.lease("k", List.of("cpu"), device -> replacement, Duration.ofMinutes(5))) {
             assertThat(third.engine()).isSameAs(replacement);
         }
         second.close();
@@ -468,10 +471,10 @@ class EngineTest {
     /** A job that is started again with another key needs the memory. */
     @Test
     void whatLingersGivesWayToAnotherConfiguration() {
-        Engines.lease("before", List.of("cuda:0"), device -> engine, Duration.ofMinutes(5))
+        EngineRegistry.lease("before", List.of("cuda:0"), device -> engine, Duration.ofMinutes(5))
                 .close();
         Engine second = new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system());
-        try (Engines.Lease after = Engines.lease(
+        try (EngineRegistry.Lease after = EngineRegistry.lease(
                 "after",
                 List.of("cuda:0"),
                 device -> {
@@ -487,7 +490,7 @@ class EngineTest {
     void aListGoesToTheDeviceWithTheLeastQueuedWork() {
         scorer.hold = new CountDownLatch(1);
         Engine second = new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system());
-        try (Engines.Lease both = Engines.lease(
+        try (EngineRegistry.Lease both = EngineRegistry.lease(
                 "two",
                 List.of("cuda:0", "cuda:1"),
                 device -> device.equals("cuda:0") ? engine : second,

@@ -44,7 +44,7 @@ class LanesTest {
             new ModelInfo("test", "0"),
             PASS_TOKENS);
     private final ArrayDeque<Long> topic = new ArrayDeque<>();
-    private final List<PendingList> realtime = new ArrayList<>();
+    private final List<ListInFlight> realtime = new ArrayList<>();
     private final List<Answer> answers = new ArrayList<>();
     private long sequence;
     private int backfillInFlight;
@@ -168,8 +168,8 @@ class LanesTest {
 
     /** Expires, collects answers, and lets in what the capacities allow. */
     private void settle(int timeoutMs, boolean backfill) {
-        for (Iterator<PendingList> lists = realtime.iterator(); lists.hasNext(); ) {
-            PendingList pending = lists.next();
+        for (Iterator<ListInFlight> lists = realtime.iterator(); lists.hasNext(); ) {
+            ListInFlight pending = lists.next();
             if (pending.deadline <= ticker.nanos()) {
                 scheduler.expire(pending);
             }
@@ -178,7 +178,7 @@ class LanesTest {
             }
         }
         while (!topic.isEmpty() && realtime.size() < REALTIME_CAPACITY) {
-            PendingList pending = add(Lane.REALTIME, topic.remove(), timeoutMs);
+            ListInFlight pending = add(Lane.REALTIME, topic.remove(), timeoutMs);
             if (!pending.answered) {
                 realtime.add(pending);
             }
@@ -201,8 +201,8 @@ class LanesTest {
         }
     }
 
-    private PendingList add(Lane lane, long timestamp, int timeoutMs) {
-        PendingList pending = new PendingList(
+    private ListInFlight add(Lane lane, long timestamp, int timeoutMs) {
+        ListInFlight pending = new ListInFlight(
                 Lists.of("q", CANDIDATES),
                 new Arrival(lane, timestamp, now()),
                 Lists.timeout(timeoutMs),
@@ -210,9 +210,9 @@ class LanesTest {
                 ticker);
         scheduler.add(pending, ticker.nanos());
         if (!pending.answered) {
-            scheduler.encoded(new EncodeJob(pending, EncodeJob.PREFIX), Lists.segment(PREFIX_TOKENS));
+            scheduler.encoded(new EncodeTask(pending, EncodeTask.PREFIX), Lists.segment(PREFIX_TOKENS));
             for (int i = 0; i < CANDIDATES; i++) {
-                scheduler.encoded(new EncodeJob(pending, i), Lists.segment(CANDIDATE_TOKENS));
+                scheduler.encoded(new EncodeTask(pending, i), Lists.segment(CANDIDATE_TOKENS));
             }
         }
         return pending;

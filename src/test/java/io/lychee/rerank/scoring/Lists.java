@@ -65,8 +65,8 @@ public final class Lists {
         return new Arrival(Lane.REALTIME, -1, 1_000_000);
     }
 
-    public static Segment segment(int tokens) {
-        return new Segment(new int[tokens], List.of(), 0, false);
+    public static PromptPart segment(int tokens) {
+        return new PromptPart(new int[tokens], List.of(), 0, false);
     }
 
     public static EngineSettings settings(int passTokens) {

@@ -28,10 +28,10 @@ class RankingTest {
         Ranking ranking = rank(
                 4,
                 null,
-                Outcome.Waiting.INSTANCE,
-                new Outcome.Rejected(Reason.EMPTY, "nothing"),
+                CandidateState.Waiting.INSTANCE,
+                new CandidateState.Rejected(Reason.EMPTY, "nothing"),
                 scored(0.1f),
-                Outcome.Waiting.INSTANCE);
+                CandidateState.Waiting.INSTANCE);
 
         assertThat(ranking.results()).extracting(RankedCandidate::retrievalRank).containsExactly(3, 1, 4);
         assertThat(ranking.results())
@@ -60,7 +60,8 @@ class RankingTest {
 
     @Test
     void beyondTopNTooWhatHasNoScoreSaysWhy() {
-        Ranking ranking = rank(4, 1, scored(0.3f), Outcome.Waiting.INSTANCE, scored(0.4f), Outcome.Waiting.INSTANCE);
+        Ranking ranking = rank(
+                4, 1, scored(0.3f), CandidateState.Waiting.INSTANCE, scored(0.4f), CandidateState.Waiting.INSTANCE);
 
         assertThat(ranking.leftOut())
                 .extracting(RankedCandidate::reason)
@@ -72,13 +73,13 @@ class RankingTest {
         for (long seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
             int n = random.nextInt(30);
-            Outcome[] outcomes = IntStream.range(0, n)
+            CandidateState[] outcomes = IntStream.range(0, n)
                     .mapToObj(i -> switch (random.nextInt(3)) {
-                        case 0 -> Outcome.Waiting.INSTANCE;
-                        case 1 -> new Outcome.Rejected(Reason.EMPTY, "");
+                        case 0 -> CandidateState.Waiting.INSTANCE;
+                        case 1 -> new CandidateState.Rejected(Reason.EMPTY, "");
                         default -> scored(random.nextInt(5) / 4f);
                     })
-                    .toArray(Outcome[]::new);
+                    .toArray(CandidateState[]::new);
             Integer topN = random.nextBoolean() ? null : 1 + random.nextInt(20);
 
             Ranking ranking = rank(n, topN, outcomes);
@@ -100,11 +101,11 @@ class RankingTest {
         }
     }
 
-    private static Outcome scored(float score) {
-        return new Outcome.Scored(score, false, null);
+    private static CandidateState scored(float score) {
+        return new CandidateState.Scored(score, false, null);
     }
 
-    private static Ranking rank(int n, Integer topN, Outcome... outcomes) {
+    private static Ranking rank(int n, Integer topN, CandidateState... outcomes) {
         return Ranking.of(Lists.of("q", n, topN, null), outcomes, Rules.NONE, Reason.DEADLINE);
     }
 }

@@ -27,7 +27,7 @@ class RulesTest {
                 List.of(candidate("5000"), candidate("10"), candidate("5000"), candidate("9")),
                 null,
                 null);
-        Outcome[] outcomes = {scored(0.8f), scored(0.85f), scored(0.3f), scored(0.5f)};
+        CandidateState[] outcomes = {scored(0.8f), scored(0.85f), scored(0.3f), scored(0.5f)};
 
         Ranking ranking = Ranking.of(list, outcomes, SHOP, null);
 
@@ -75,8 +75,8 @@ class RulesTest {
         return new Candidate("c", new Content("text", List.of()), null, Map.of("sales", sales), null);
     }
 
-    private static Outcome scored(float score) {
-        return new Outcome.Scored(score, false, null);
+    private static CandidateState scored(float score) {
+        return new CandidateState.Scored(score, false, null);
     }
 
     @Test

@@ -77,11 +77,11 @@ class SchedulerTest {
                 MODEL,
                 Integer.MAX_VALUE);
         for (int round = 0; round < 2; round++) {
-            PendingList pending =
-                    new PendingList(Lists.of("a", 2), Lists.realtime(), CallerSettings.NONE, round, ticker);
+            ListInFlight pending =
+                    new ListInFlight(Lists.of("a", 2), Lists.realtime(), CallerSettings.NONE, round, ticker);
             keeping.add(pending, ticker.nanos());
             while (keeping.encoding().hasJob()) {
-                EncodeJob job = keeping.encoding().takeJob();
+                EncodeTask job = keeping.encoding().takeJob();
                 keeping.encoding().fetched(job, List.of());
                 keeping.encoding().takeFetched();
                 keeping.encoded(job, Lists.segment(7 + job.index()));
@@ -111,8 +111,8 @@ class SchedulerTest {
 
     @Test
     void givesALongPairAPassOfItsOwnAndRejectsOneBeyondTheBound() {
-        PendingList pending = add(Lists.of("a", 3));
-        encode(pending, EncodeJob.PREFIX, 10);
+        ListInFlight pending = add(Lists.of("a", 3));
+        encode(pending, EncodeTask.PREFIX, 10);
         encode(pending, 0, 60);
         encode(pending, 1, 91);
         encode(pending, 2, 5);
@@ -133,10 +133,10 @@ class SchedulerTest {
 
     @Test
     void servesRealtimeBeforeBackfillAndTheNearerDeadlineFirst() {
-        PendingList backfill = add(Lists.of("backfill", 1), Lane.BACKFILL, 0);
-        PendingList late = add(Lists.of("late", 1), Lane.REALTIME, 5000);
-        PendingList soon = add(Lists.of("soon", 1), Lane.REALTIME, 1000);
-        for (PendingList pending : List.of(backfill, late, soon)) {
+        ListInFlight backfill = add(Lists.of("backfill", 1), Lane.BACKFILL, 0);
+        ListInFlight late = add(Lists.of("late", 1), Lane.REALTIME, 5000);
+        ListInFlight soon = add(Lists.of("soon", 1), Lane.REALTIME, 1000);
+        for (ListInFlight pending : List.of(backfill, late, soon)) {
             encodeAll(pending, 30, 5);
         }
 
@@ -149,8 +149,8 @@ class SchedulerTest {
 
     @Test
     void answersWithWhatIsScoredWhenTheDeadlineComes() {
-        PendingList pending = add(Lists.of("a", 4), Lane.REALTIME, 1000);
-        encode(pending, EncodeJob.PREFIX, 10);
+        ListInFlight pending = add(Lists.of("a", 4), Lane.REALTIME, 1000);
+        encode(pending, EncodeTask.PREFIX, 10);
         encode(pending, 2, 5);
         Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
         scheduler.scored(first, new float[] {0.7f}, new int[0], 1_000_000, ticker.nanos());
@@ -175,13 +175,13 @@ class SchedulerTest {
     @Test
     void answersWhatNeedsNoDeviceWithoutOne() {
         add(Lists.of("empty", 0));
-        PendingList blank = add(Lists.of("blank", 2));
-        encode(blank, EncodeJob.PREFIX, 1);
-        scheduler.rejected(new EncodeJob(blank, 0), Reason.EMPTY, "nothing");
-        scheduler.rejected(new EncodeJob(blank, 1), Reason.EMPTY, "nothing");
+        ListInFlight blank = add(Lists.of("blank", 2));
+        encode(blank, EncodeTask.PREFIX, 1);
+        scheduler.rejected(new EncodeTask(blank, 0), Reason.EMPTY, "nothing");
+        scheduler.rejected(new EncodeTask(blank, 1), Reason.EMPTY, "nothing");
         for (Reason reason : List.of(Reason.QUERY_EMPTY, Reason.IMAGE_UNREADABLE)) {
-            PendingList noQuery = add(Lists.of("no-query", 2));
-            scheduler.rejected(new EncodeJob(noQuery, EncodeJob.PREFIX), reason, "nothing");
+            ListInFlight noQuery = add(Lists.of("no-query", 2));
+            scheduler.rejected(new EncodeTask(noQuery, EncodeTask.PREFIX), reason, "nothing");
         }
 
         List<RerankedList> answers = answers();
@@ -198,7 +198,7 @@ class SchedulerTest {
 
     @Test
     void stageLatenciesAddUpToTheTotal() {
-        PendingList pending = new PendingList(
+        ListInFlight pending = new ListInFlight(
                 Lists.of("a", 1),
                 new Arrival(Lane.REALTIME, 999_000, 999_970),
                 CallerSettings.NONE,
@@ -260,11 +260,11 @@ class SchedulerTest {
     }
 
     private void ready(Scheduler fresh, Lane lane) {
-        PendingList pending =
-                new PendingList(Lists.of("q", 1), new Arrival(lane, -1, 0), CallerSettings.NONE, sequence++, ticker);
+        ListInFlight pending =
+                new ListInFlight(Lists.of("q", 1), new Arrival(lane, -1, 0), CallerSettings.NONE, sequence++, ticker);
         fresh.add(pending, ticker.nanos());
-        fresh.encoded(new EncodeJob(pending, EncodeJob.PREFIX), Lists.segment(10));
-        fresh.encoded(new EncodeJob(pending, 0), Lists.segment(30));
+        fresh.encoded(new EncodeTask(pending, EncodeTask.PREFIX), Lists.segment(10));
+        fresh.encoded(new EncodeTask(pending, 0), Lists.segment(30));
     }
 
     @Test
@@ -273,10 +273,10 @@ class SchedulerTest {
         Scheduler.PlannedPass first = scheduler.nextPass(ticker.nanos());
         scheduler.scored(
                 first, new float[1], new int[0], 160_000_000, ticker.nanos()); // 8 ms a token, 10 with the margin
-        PendingList soon = add(Lists.of("soon", 3), Lane.REALTIME, 250);
+        ListInFlight soon = add(Lists.of("soon", 3), Lane.REALTIME, 250);
         encodeAll(soon, 10, 10);
         encodeAll(add(Lists.of("later", 3), Lane.REALTIME, 1000), 10, 10);
-        PendingList hopeless = add(Lists.of("hopeless", 1), Lane.REALTIME, 190);
+        ListInFlight hopeless = add(Lists.of("hopeless", 1), Lane.REALTIME, 190);
         encodeAll(hopeless, 10, 10);
 
         Scheduler.PlannedPass second = scheduler.nextPass(ticker.nanos());
@@ -289,7 +289,7 @@ class SchedulerTest {
                 .containsExactly("later");
         scheduler.expire(soon);
         assertThat(answers()).extracting(RerankedList::status).contains(ListStatus.PARTIAL);
-        assertThat(hopeless.outcomes[0]).isInstanceOf(Outcome.Ready.class);
+        assertThat(hopeless.outcomes[0]).isInstanceOf(CandidateState.Ready.class);
     }
 
     @Test
@@ -305,13 +305,13 @@ class SchedulerTest {
 
     @Test
     void backfillGetsHalfOfTheFetches() {
-        PendingList backfill = add(Lists.withImages("backfill", 10, 1), Lane.BACKFILL, 0);
+        ListInFlight backfill = add(Lists.withImages("backfill", 10, 1), Lane.BACKFILL, 0);
         takePrefix(backfill);
-        EncodeJob first = scheduler.encoding().takeJob();
+        EncodeTask first = scheduler.encoding().takeJob();
         scheduler.encoding().takeJob();
         assertThat(scheduler.encoding().hasJob()).as("two of four").isFalse();
 
-        PendingList realtime = add(Lists.withImages("realtime", 10, 1), Lane.REALTIME, 0);
+        ListInFlight realtime = add(Lists.withImages("realtime", 10, 1), Lane.REALTIME, 0);
         takePrefix(realtime);
         assertThat(scheduler.encoding().takeJob().owner()).isSameAs(realtime);
         scheduler.encoding().takeJob();
@@ -322,8 +322,8 @@ class SchedulerTest {
         assertThat(scheduler.encoding().takeJob().owner()).isSameAs(realtime);
     }
 
-    private void takePrefix(PendingList pending) {
-        assertThat(scheduler.encoding().takeJob()).isEqualTo(new EncodeJob(pending, EncodeJob.PREFIX));
+    private void takePrefix(ListInFlight pending) {
+        assertThat(scheduler.encoding().takeJob()).isEqualTo(new EncodeTask(pending, EncodeTask.PREFIX));
     }
 
     @Test
@@ -345,10 +345,10 @@ class SchedulerTest {
                 .as("four of four, and no candidate before its prefix")
                 .isFalse();
 
-        PendingList text = add(Lists.of("text", 3));
-        for (int i = EncodeJob.PREFIX; i < 3; i++) {
-            EncodeJob job = scheduler.encoding().takeJob();
-            assertThat(job).isEqualTo(new EncodeJob(text, i));
+        ListInFlight text = add(Lists.of("text", 3));
+        for (int i = EncodeTask.PREFIX; i < 3; i++) {
+            EncodeTask job = scheduler.encoding().takeJob();
+            assertThat(job).isEqualTo(new EncodeTask(text, i));
             scheduler.encoding().fetched(job, List.of());
             assertThat(scheduler.encoding().hasJob())
                     .as("taken no faster than encoded")
@@ -361,10 +361,10 @@ class SchedulerTest {
 
     @Test
     void fetchedWorkThatNobodyWaitsForHoldsUpNothing() {
-        PendingList expired = add(Lists.of("expired", 1));
+        ListInFlight expired = add(Lists.of("expired", 1));
         takePrefix(expired);
-        scheduler.encoding().fetched(new EncodeJob(expired, EncodeJob.PREFIX), List.of());
-        PendingList next = add(Lists.of("next", 1));
+        scheduler.encoding().fetched(new EncodeTask(expired, EncodeTask.PREFIX), List.of());
+        ListInFlight next = add(Lists.of("next", 1));
         assertThat(scheduler.encoding().hasJob()).isFalse();
 
         scheduler.expire(expired);
@@ -373,20 +373,20 @@ class SchedulerTest {
 
     @Test
     void fetchesAreCountedByImage() {
-        PendingList three = add(Lists.withImages("three", 2, 3));
+        ListInFlight three = add(Lists.withImages("three", 2, 3));
         takePrefix(three);
-        EncodeJob first = scheduler.encoding().takeJob();
+        EncodeTask first = scheduler.encoding().takeJob();
         assertThat(scheduler.encoding().hasJob())
                 .as("three of four, and three more")
                 .isFalse();
         scheduler.fetchFailed(first, Reason.IMAGE_NOT_FOUND, "gone");
-        EncodeJob second = scheduler.encoding().takeJob();
+        EncodeTask second = scheduler.encoding().takeJob();
 
-        PendingList eight = add(Lists.withImages("eight", 2, 8), Lane.BACKFILL, 0);
+        ListInFlight eight = add(Lists.withImages("eight", 2, 8), Lane.BACKFILL, 0);
         takePrefix(eight);
         assertThat(scheduler.encoding().hasJob()).isFalse();
         scheduler.fetchFailed(second, Reason.IMAGE_NOT_FOUND, "gone");
-        assertThat(scheduler.encoding().takeJob()).as("more than four, alone").isEqualTo(new EncodeJob(eight, 0));
+        assertThat(scheduler.encoding().takeJob()).as("more than four, alone").isEqualTo(new EncodeTask(eight, 0));
         assertThat(scheduler.encoding().hasJob()).isFalse();
     }
 
@@ -394,15 +394,15 @@ class SchedulerTest {
     void imagesAreFetchedIntoBytesThatAreFree() {
         EncodeQueue queue =
                 new Scheduler(Lists.settings(40, 4 * Lists.IMAGE_BYTES), MODEL, Integer.MAX_VALUE).encoding();
-        PendingList three = pending(Lists.withImages("three", 3, 3), Lane.REALTIME);
+        ListInFlight three = pending(Lists.withImages("three", 3, 3), Lane.REALTIME);
         for (int i = 0; i < 3; i++) {
-            queue.add(new EncodeJob(three, i));
+            queue.add(new EncodeTask(three, i));
         }
-        EncodeJob first = queue.takeJob();
+        EncodeTask first = queue.takeJob();
         assertThat(queue.reservedBytes()).isEqualTo(3 * Lists.IMAGE_BYTES);
         assertThat(queue.hasJob()).as("one would fit, three more don't").isFalse();
-        PendingList text = pending(Lists.of("text", 1), Lane.REALTIME);
-        queue.add(new EncodeJob(text, 0));
+        ListInFlight text = pending(Lists.of("text", 1), Lane.REALTIME);
+        queue.add(new EncodeTask(text, 0));
         assertThat(queue.takeJob().owner()).as("a slow host holds up no text").isSameAs(text);
 
         queue.fetched(first, List.of(new byte[600], new byte[600], new byte[601]));
@@ -410,35 +410,35 @@ class SchedulerTest {
         assertThat(queue.bytes()).isEqualTo(1801);
         assertThat(queue.takeFetched().job()).isEqualTo(first);
         assertThat(queue.hasJob()).as("what is being encoded is in memory").isFalse();
-        PendingList later = pending(Lists.of("later", 1), Lane.REALTIME);
-        queue.add(new EncodeJob(later, 0));
+        ListInFlight later = pending(Lists.of("later", 1), Lane.REALTIME);
+        queue.add(new EncodeTask(later, 0));
         assertThat(queue.hasJob())
                 .as("nor is the room for them filled by what is less urgent")
                 .isFalse();
         queue.release(first);
-        EncodeJob second = queue.takeJob();
+        EncodeTask second = queue.takeJob();
         assertThat(second.owner()).isSameAs(three);
 
-        PendingList six = pending(Lists.withImages("six", 1, 6), Lane.REALTIME);
+        ListInFlight six = pending(Lists.withImages("six", 1, 6), Lane.REALTIME);
         queue.remove(later);
         queue.remove(three);
-        queue.add(new EncodeJob(six, 0));
+        queue.add(new EncodeTask(six, 0));
         assertThat(queue.hasJob()).as("larger than the bound, so alone").isFalse();
         queue.fetchFailed(second);
         assertThat(queue.takeJob().owner()).isSameAs(six);
     }
 
-    private PendingList pending(CandidateList list, Lane lane) {
-        return new PendingList(list, now(lane), CallerSettings.NONE, sequence++, ticker);
+    private ListInFlight pending(CandidateList list, Lane lane) {
+        return new ListInFlight(list, now(lane), CallerSettings.NONE, sequence++, ticker);
     }
 
     @Test
     void aListThatIsGivenUpLeavesNothing() {
         for (int step = 0; step < 5; step++) {
-            PendingList pending = add(Lists.withImages("given-up", 3, 1));
+            ListInFlight pending = add(Lists.withImages("given-up", 3, 1));
             EncodeQueue queue = scheduler.encoding();
             takePrefix(pending);
-            EncodeJob job = queue.takeJob();
+            EncodeTask job = queue.takeJob();
             if (step > 0) {
                 queue.fetched(job, List.of(new byte[100]));
             }
@@ -448,7 +448,7 @@ class SchedulerTest {
             Scheduler.PlannedPass planned = null;
             if (step > 2) {
                 scheduler.encoded(job, Lists.segment(5));
-                encode(pending, EncodeJob.PREFIX, 5);
+                encode(pending, EncodeTask.PREFIX, 5);
             }
             if (step > 3) {
                 planned = scheduler.nextPass(ticker.nanos());
@@ -491,7 +491,7 @@ class SchedulerTest {
     void anEndlessTimeoutIsALongOne() {
         for (long timeoutMs : new long[] {10_000_000_000_000L, Long.MAX_VALUE}) {
             assertThat(add(Lists.of("a", 1), Lane.REALTIME, timeoutMs).deadline)
-                    .isEqualTo(PendingList.MAX_TIMEOUT_MS * 1_000_000);
+                    .isEqualTo(ListInFlight.MAX_TIMEOUT_MS * 1_000_000);
         }
         assertThat(answers()).isEmpty();
     }
@@ -527,7 +527,7 @@ class SchedulerTest {
             EngineSettings settings = Lists.settings(40, 1L << random.nextInt(20));
             Scheduler fresh = new Scheduler(settings, MODEL, Integer.MAX_VALUE);
             Map<String, Integer> scored = new HashMap<>();
-            List<PendingList> lists = new ArrayList<>();
+            List<ListInFlight> lists = new ArrayList<>();
             List<RerankedList> answers = new ArrayList<>();
             int candidates = 0;
             boolean deadlines = seed % 2 == 0;
@@ -537,7 +537,7 @@ class SchedulerTest {
                 Lane lane = random.nextBoolean() ? Lane.REALTIME : Lane.BACKFILL;
                 long timeoutMs = deadlines ? 1 + random.nextInt(1000) : 0;
                 CandidateList list = Lists.withImages("q" + i, n, random.nextInt(7));
-                lists.add(new PendingList(list, now(lane), Lists.timeout(timeoutMs), sequence++, ticker));
+                lists.add(new ListInFlight(list, now(lane), Lists.timeout(timeoutMs), sequence++, ticker));
                 fresh.add(lists.get(i), ticker.nanos());
             }
             Lane last = Lane.REALTIME;
@@ -545,14 +545,14 @@ class SchedulerTest {
             while (worked) {
                 worked = fresh.encoding().hasJob();
                 while (fresh.encoding().hasJob() && random.nextInt(8) > 0) {
-                    EncodeJob job = fresh.encoding().takeJob();
+                    EncodeTask job = fresh.encoding().takeJob();
                     long reserved = fresh.encoding().reservedBytes();
                     assertThat(reserved == 0
                                     || reserved == (long) job.references() * Lists.IMAGE_BYTES
                                     || reserved + fresh.encoding().bytes() <= settings.encodeBytes())
                             .as("seed %d: bytes in memory and on their way", seed)
                             .isTrue();
-                    if (random.nextInt(20) == 0 && job.index() != EncodeJob.PREFIX && deadlines) {
+                    if (random.nextInt(20) == 0 && job.index() != EncodeTask.PREFIX && deadlines) {
                         fresh.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "gone");
                     } else {
                         fresh.encoding().fetched(job, List.of(new byte[random.nextInt(100)]));
@@ -569,7 +569,7 @@ class SchedulerTest {
                                 && p.lane() == Lane.REALTIME
                                 && p.deadline == Long.MAX_VALUE
                                 && p.prefix != null
-                                && Arrays.stream(p.outcomes).anyMatch(Outcome.Ready.class::isInstance));
+                                && Arrays.stream(p.outcomes).anyMatch(CandidateState.Ready.class::isInstance));
                 Scheduler.PlannedPass planned = fresh.nextPass(ticker.nanos());
                 if (planned != null) {
                     Lane lane = checkPass(planned, scored);
@@ -615,7 +615,7 @@ class SchedulerTest {
             }
         }
         List<Lane> lanes =
-                planned.owners().stream().map(PendingList::lane).distinct().toList();
+                planned.owners().stream().map(ListInFlight::lane).distinct().toList();
         assertThat(lanes).hasSize(1);
         return lanes.get(0);
     }
@@ -624,26 +624,26 @@ class SchedulerTest {
         return new Arrival(lane, -1, 1_000_000);
     }
 
-    private PendingList add(CandidateList list) {
+    private ListInFlight add(CandidateList list) {
         return add(list, Lane.REALTIME, 0);
     }
 
-    private PendingList add(CandidateList list, Lane lane, long timeoutMs) {
-        PendingList pending =
-                new PendingList(list, new Arrival(lane, -1, 1_000_000), Lists.timeout(timeoutMs), sequence++, ticker);
+    private ListInFlight add(CandidateList list, Lane lane, long timeoutMs) {
+        ListInFlight pending =
+                new ListInFlight(list, new Arrival(lane, -1, 1_000_000), Lists.timeout(timeoutMs), sequence++, ticker);
         scheduler.add(pending, ticker.nanos());
         return pending;
     }
 
-    private void encodeAll(PendingList pending, int prefixTokens, int candidateTokens) {
-        encode(pending, EncodeJob.PREFIX, prefixTokens);
+    private void encodeAll(ListInFlight pending, int prefixTokens, int candidateTokens) {
+        encode(pending, EncodeTask.PREFIX, prefixTokens);
         for (int i = 0; i < pending.outcomes.length; i++) {
             encode(pending, i, candidateTokens);
         }
     }
 
-    private void encode(PendingList pending, int index, int tokens) {
-        scheduler.encoded(new EncodeJob(pending, index), Lists.segment(tokens));
+    private void encode(ListInFlight pending, int index, int tokens) {
+        scheduler.encoded(new EncodeTask(pending, index), Lists.segment(tokens));
     }
 
     private List<Scheduler.PlannedPass> score() {

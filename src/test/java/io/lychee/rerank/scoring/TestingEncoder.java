@@ -50,7 +50,7 @@ public final class TestingEncoder implements Encoder {
     }
 
     @Override
-    public Segment encodePrefix(String instruction, Content query, List<byte[]> images) {
+    public PromptPart encodePrefix(String instruction, Content query, List<byte[]> images) {
         if ("throws".equals(query.text())) {
             throwAny();
         }
@@ -58,7 +58,7 @@ public final class TestingEncoder implements Encoder {
     }
 
     @Override
-    public Segment encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
+    public PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
         if ("bad".equals(candidate.text())) {
             throw new RejectedException(Reason.IMAGE_UNREADABLE, "broken");
         }
@@ -92,8 +92,8 @@ public final class TestingEncoder implements Encoder {
         throw (RuntimeException) failure;
     }
 
-    private static Segment segment(Content content) {
-        return new Segment(content.text().chars().toArray(), List.of(), 0, false);
+    private static PromptPart segment(Content content) {
+        return new PromptPart(content.text().chars().toArray(), List.of(), 0, false);
     }
 
     @Override

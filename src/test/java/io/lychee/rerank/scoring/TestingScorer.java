@@ -43,7 +43,7 @@ public final class TestingScorer implements Scorer {
         float[] scores = new float[pass.candidates()];
         int next = 0;
         for (Pass.Group group : pass.groups()) {
-            for (Segment segment : group.candidates()) {
+            for (PromptPart segment : group.candidates()) {
                 int last = segment.tokens()[segment.tokens().length - 1];
                 scores[next++] = notANumber.test(last) ? Float.NaN : last / 128f;
             }
