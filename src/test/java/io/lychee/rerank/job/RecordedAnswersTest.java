@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Compares what the job makes of 2,000 recorded records, on a CPU with the demo checkpoint, with what it once made. */
+/** Compares the outcomes of 2,000 recorded records with recorded ones, on a CPU with the demo checkpoint. */
 @Timeout(600)
 class RecordedAnswersTest {
 
@@ -189,7 +189,7 @@ class RecordedAnswersTest {
                 Map.entry("pair.max-tokens", "300"),
                 Map.entry("image.roots", images.toString()),
                 Map.entry("image.max-decoded-pixels", "4000000"),
-                // no time is part of an outcome
+                // outcomes depend on no time
                 Map.entry("image.decode-timeout", "5 min"),
                 Map.entry("pass.timeout", "10 min"),
                 Map.entry("realtime.timeout", "0 s"),

@@ -85,7 +85,7 @@ final class RecordedInputs {
     /** Makes a list with damaged pictures inside, in one of twenty as its query, else in its candidates. */
     byte[] hostile(int i) {
         ObjectNode list = list("hostile-" + i, pick(NAMES));
-        // a damaged query beside damaged candidates is answered by whichever is found first
+        // of a damaged query and damaged candidates, the answer depends on which is found first
         boolean inQuery = i % 20 == 0;
         if (inQuery) {
             ((ObjectNode) list.path("query")).withArray("images").add(dataUri(hostilePicture()));
@@ -107,7 +107,7 @@ final class RecordedInputs {
         return "data:image/jpeg;base64," + Base64.getEncoder().encodeToString(picture);
     }
 
-    /** Makes one of 25 kinds of lists at a limit, or records that are none. */
+    /** Makes a list at a limit, or a record that is no list; 25 kinds in turn. */
     byte[] edge(int i) {
         ObjectNode list = list("edge-" + i, pick(KINDS) + " " + pick(NAMES));
         candidate(list, pick(KINDS) + " " + pick(NAMES) + " a");
@@ -176,7 +176,7 @@ final class RecordedInputs {
         int count = 3 + random.nextInt(3);
         while (candidates.size() > count) {
             int one = random.nextInt(candidates.size());
-            // the relevant ones are few
+            // keeps more of the relevant candidates, which are few
             if (candidates.get(one).path("relevance").asInt() == 0 || random.nextInt(4) == 0) {
                 candidates.remove(one);
             }

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Restores state of the first build, whose lists in flight {@link StateFixtureMaker} published. */
-@Timeout(120)
+@Timeout(value = 180, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class StateFixtureTest {
 
     static final Path FOLDER = Path.of("src/test/resources/state");
@@ -74,7 +74,9 @@ class StateFixtureTest {
         publish();
 
         try (EmbeddedFlink job = EmbeddedFlink.start(held.config(), held.engines(), "restored")) {
-            HeldJob.await(() -> HeldJob.inFlight(job) == IN_FLIGHT + INPUTS.size() * (LATER - READ));
+            int inFlight = IN_FLIGHT + INPUTS.size() * (LATER - READ);
+            HeldJob.await(() -> job.result().isDone() || HeldJob.inFlight(job) == inFlight);
+            assertThat(job.result()).isNotDone();
             held.awaitCommit();
             assertThat(committed(held)).as("lowest unanswered offsets").isEqualTo(offsets(ANSWERED));
 
