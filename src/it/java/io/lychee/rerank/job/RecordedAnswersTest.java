@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.engine.QwenEngines;
+import io.lychee.rerank.engine.QwenEngineFactory;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -145,7 +145,7 @@ class RecordedAnswersTest {
             }
             publish(inputs, client);
             RerankConfig config = config(broker, images);
-            try (EmbeddedFlink job = EmbeddedFlink.start(config, new QwenEngines(config), "recorded");
+            try (EmbeddedFlink job = EmbeddedFlink.start(config, new QwenEngineFactory(config), "recorded");
                     var consumer =
                             new KafkaConsumer<>(client, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
                 List<TopicPartition> outputs = OUTPUTS.stream()
