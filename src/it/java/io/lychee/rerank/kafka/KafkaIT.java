@@ -55,6 +55,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -203,9 +204,10 @@ class KafkaIT {
                 good + "\n\n{\"request_id\":\"q-2\"}\n" + " ".repeat(MAX_BYTES + 1) + "\n" + good.replace("q-1", "q-3");
         for (OutputFormat format : OutputFormat.values()) {
             List<String> refusals = new ArrayList<>();
-            try (ListProducer producer = new ListProducer(config, Lane.BACKFILL, format)) {
-                assertThat(producer.sendLines("in.jsonl", new ByteArrayInputStream(bytes(lines)), refusals::add))
-                        .isEqualTo(new ListProducer.Summary(2, 1));
+            try (TopicWriter writer = new TopicWriter(config.kafka(), Lane.BACKFILL, null)) {
+                var in = new ByteArrayInputStream(bytes(lines));
+                assertThat(TopicLines.write(writer, config, Lane.BACKFILL, format, "in.jsonl", in, refusals::add))
+                        .isEqualTo(new TopicLines.Sent(2, 1));
             }
             assertThat(refusals).containsExactly("in.jsonl:3: query is missing");
         }
@@ -213,12 +215,16 @@ class KafkaIT {
         send(List.of(new ProducerRecord<>(config.kafka().backfillTopic(), null, bytes("{broken"))));
 
         List<String> out = new ArrayList<>();
-        try (ListConsumer consumer =
-                new ListConsumer(config.kafka(), config.kafka().backfillTopic(), true)) {
-            assertThat(consumer.consume(6, Duration.ZERO, out::add)).isEqualTo(6);
-            assertThat(consumer.consume(1, Duration.ofMillis(300), out::add)).isZero();
+        try (TopicReader consumer = new TopicReader(
+                config.kafka(),
+                Set.of(config.kafka().backfillTopic()),
+                TopicReader.From.BEGINNING,
+                IsolationLevel.READ_COMMITTED)) {
+            assertThat(TopicLines.read(consumer, 6, Duration.ZERO, out::add)).isEqualTo(6);
+            assertThat(TopicLines.read(consumer, 1, Duration.ofMillis(300), out::add))
+                    .isZero();
             consumer.stop();
-            assertThat(consumer.consume(1, Duration.ZERO, out::add)).isZero();
+            assertThat(TopicLines.read(consumer, 1, Duration.ZERO, out::add)).isZero();
         }
 
         assertThat(out)
@@ -226,9 +232,13 @@ class KafkaIT {
                 .anyMatch(line -> line.startsWith("{\"request_id\":\"q-1\",\"instruction\":null"))
                 .anyMatch(line -> line.startsWith("{\"unreadable\":\"Unexpected"))
                 .noneMatch(line -> line.contains("\n"));
-        try (ListConsumer consumer =
-                new ListConsumer(config.kafka(), config.kafka().backfillTopic(), false)) {
-            assertThat(consumer.consume(1, Duration.ofMillis(300), out::add)).isZero();
+        try (TopicReader consumer = new TopicReader(
+                config.kafka(),
+                Set.of(config.kafka().backfillTopic()),
+                TopicReader.From.END,
+                IsolationLevel.READ_COMMITTED)) {
+            assertThat(TopicLines.read(consumer, 1, Duration.ofMillis(300), out::add))
+                    .isZero();
         }
     }
 
