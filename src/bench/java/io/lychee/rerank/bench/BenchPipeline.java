@@ -8,8 +8,8 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.Engine;
@@ -66,8 +66,8 @@ final class BenchPipeline implements AutoCloseable {
         this.arrivals = new Random(seed);
         this.contents = new Random(seed + 1);
         try {
-            BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
-            broker.createMissing(BrokerCheck.topics(config.kafka()), config.parallelism());
+            new TopicAdmin(config.kafka(), BROKER)
+                    .createMissing(TopicAdmin.topics(config.kafka()), config.parallelism());
             this.engine = started.add(engines.lease()).engine();
             this.job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank bench"), config.drainTimeout());
             this.writer = started.add(new TopicWriter(config.kafka(), Lane.REALTIME, null));

@@ -3,7 +3,7 @@ package io.lychee.rerank.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -44,7 +44,7 @@ class BoundedTopicTest {
                         broker.folder().getFileName(),
                         Path.of("src/test/resources/golden/checkpoint").toAbsolutePath()));
         RerankConfig config = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of()));
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 2);
     }
 
     @AfterEach

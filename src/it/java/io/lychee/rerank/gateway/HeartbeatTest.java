@@ -7,7 +7,7 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicLines;
 import io.lychee.rerank.kafka.TopicReader;
 import java.io.BufferedReader;
@@ -58,7 +58,7 @@ class HeartbeatTest {
 
     @Test
     void readyWhileAJobAnswers() throws Exception {
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         gateway = new Gateway(config);
         server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         Http http = new Http(server.port());

@@ -2,7 +2,7 @@ package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicLines;
 import io.lychee.rerank.kafka.TopicReader;
 import java.time.Duration;
@@ -51,7 +51,7 @@ final class ConsumeCommand implements Callable<Integer> {
     public Integer call() {
         RerankConfig config = options.loadClient();
         Set<String> topics = Set.of(topic(config.kafka()));
-        new BrokerCheck(config.kafka(), BROKER).check(topics);
+        new TopicCheck(config.kafka(), BROKER).check(topics);
         TopicReader.From from = latest ? TopicReader.From.END : TopicReader.From.BEGINNING;
         try (TopicReader reader = new TopicReader(config.kafka(), topics, from, IsolationLevel.READ_COMMITTED)) {
             TopicLines.read(reader, max, Duration.ofSeconds(idleSeconds), line -> {

@@ -8,8 +8,8 @@ import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.EngineRegistry;
@@ -72,7 +72,7 @@ final class DemoCommand implements Callable<Integer> {
             EmbeddedBroker broker = started.add(EmbeddedBroker.start(brokerPort));
             RerankConfig config = options.load(
                     defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
-            new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
+            new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
             QwenEngineFactory engines = new QwenEngineFactory(config);
             EngineRegistry.Lease lease = started.add(engines.lease());
             people.println(lease.engine().model().name() + " is loaded, a broker runs at "

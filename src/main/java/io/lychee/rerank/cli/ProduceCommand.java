@@ -4,8 +4,8 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSources;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicLines;
 import io.lychee.rerank.kafka.TopicWriter;
 import java.io.FilterInputStream;
@@ -51,7 +51,7 @@ final class ProduceCommand implements Callable<Integer> {
         RerankConfig config = options.loadClient();
         String name = input == null ? "standard input" : input.toString();
         try (InputStream lines = open()) {
-            new BrokerCheck(config.kafka(), BROKER).check(Set.of(KafkaSources.topic(config.kafka(), lane)));
+            new TopicCheck(config.kafka(), BROKER).check(Set.of(KafkaSources.topic(config.kafka(), lane)));
             try (TopicWriter writer = new TopicWriter(config.kafka(), lane, null)) {
                 TopicLines.Sent sent = TopicLines.write(
                         writer, config, lane, format, name, lines, refusal -> System.err.println("lychee: " + refusal));

@@ -4,9 +4,9 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.wire.Answer;
@@ -73,7 +73,7 @@ public final class Gateway implements AutoCloseable {
         this.admission = new Admission(config.gateway());
         this.bodies = new BodyReader(config.gateway().maxBodyTokens());
         this.heartbeat = new Heartbeat(config.gateway().heartbeatInterval());
-        new BrokerCheck(kafka, PATIENCE)
+        new TopicCheck(kafka, PATIENCE)
                 .check(Set.of(kafka.requestsTopic(), kafka.resultsTopic(), kafka.deadLettersTopic()))
                 .forEach(LOG::warn);
         this.writer = new TopicWriter(kafka, Lane.REALTIME, SEND);

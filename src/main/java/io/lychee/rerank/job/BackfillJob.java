@@ -3,11 +3,12 @@ package io.lychee.rerank.job;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
@@ -148,11 +149,11 @@ public final class BackfillJob implements AutoCloseable {
             folder.open(restart);
             transactions = folder.transactions();
             String topic = config.kafka().backfillTopic();
-            ends = inputs.isEmpty() ? folder.ends(topic, () -> broker().ends(topic)) : Map.of();
+            ends = inputs.isEmpty() ? folder.ends(topic, () -> topics().ends(topic)) : Map.of();
             Progress saved = folder.progress();
             progress = saved != null
                     ? saved
-                    : new Progress(0, inputs.isEmpty() ? broker().waiting(topic) : InputFiles.count(inputs, config));
+                    : new Progress(0, inputs.isEmpty() ? topics().waiting(topic) : InputFiles.count(inputs, config));
             // only now, so that a damaged file can be mended without --restart
             folder.requireSame(description());
             if (saved == null) {
@@ -166,8 +167,8 @@ public final class BackfillJob implements AutoCloseable {
         }
     }
 
-    private BrokerCheck broker() {
-        return new BrokerCheck(config.kafka(), BROKER);
+    private TopicAdmin topics() {
+        return new TopicAdmin(config.kafka(), BROKER);
     }
 
     /** Tells whether only {@link #complete} is left to do; after {@link #begin}. */
@@ -236,9 +237,9 @@ public final class BackfillJob implements AutoCloseable {
         if (topics.isEmpty()) {
             return;
         }
-        List<String> warnings = new ArrayList<>(broker().check(topics));
+        List<String> warnings = new ArrayList<>(new TopicCheck(config.kafka(), BROKER).check(topics));
         if (output == null) {
-            warnings.addAll(broker().checkDelivery());
+            warnings.addAll(new TopicCheck(config.kafka(), BROKER).checkDelivery());
         }
         warnings.forEach(LOG::warn);
     }
@@ -247,7 +248,7 @@ public final class BackfillJob implements AutoCloseable {
     private void commit() {
         try {
             if (!ends.isEmpty()) {
-                broker().commit(ends);
+                topics().commit(ends);
             }
         } catch (KafkaException e) {
             throw new ConfigException(

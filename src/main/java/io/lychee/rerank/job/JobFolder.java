@@ -3,8 +3,8 @@ package io.lychee.rerank.job;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.OffsetCommits;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -155,7 +155,7 @@ public final class JobFolder implements AutoCloseable {
     private List<String> identity() {
         return List.of(
                 FIRST_LINE,
-                "cluster " + new BrokerCheck(kafka, BROKER).clusterId(),
+                "cluster " + new TopicAdmin(kafka, BROKER).clusterId(),
                 "group " + kafka.groupId(),
                 "topics " + kafka.requestsTopic() + " and " + kafka.backfillTopic());
     }
@@ -163,7 +163,7 @@ public final class JobFolder implements AutoCloseable {
     private Map<TopicPartition, OffsetAndMetadata> committed() {
         Map<TopicPartition, OffsetAndMetadata> ours =
                 new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
-        new BrokerCheck(kafka, BROKER).committed().forEach((partition, offset) -> {
+        new TopicAdmin(kafka, BROKER).committed().forEach((partition, offset) -> {
             if (List.of(kafka.requestsTopic(), kafka.backfillTopic()).contains(partition.topic())) {
                 ours.put(partition, offset);
             }

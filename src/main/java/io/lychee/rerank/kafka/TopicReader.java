@@ -55,7 +55,7 @@ public final class TopicReader implements AutoCloseable {
         var properties = KafkaSources.consumer(kafka, isolation);
         properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         properties.setProperty(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
-        admin = BrokerCheck.admin(kafka, BROKER);
+        admin = TopicAdmin.open(kafka, BROKER);
         consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
         ends = askEnds();
         try {
