@@ -92,7 +92,8 @@ class BoundedTopicTest {
         Path parts = Path.of("results-of-" + broker.folder().getFileName() + ".parts");
         List<String> command = List.of("rerank", "--conf", conf.toString(), "--input", input.toString(), "--to-topic");
         try (ChildProcess killed = ChildProcess.start(folder.resolve("killed.log"), command.toArray(String[]::new))) {
-            while (!Files.exists(parts.resolve("finished.txt"))) {
+            Path state = parts.resolve("run.json");
+            while (!Files.exists(state) || !Files.readString(state).contains("\"ended\"")) {
                 assertThat(killed.process().waitFor(1, TimeUnit.MILLISECONDS))
                         .as("it ended before it could be killed: %s", killed.output())
                         .isFalse();

@@ -118,7 +118,7 @@ class BoundedRunsTest {
             }
             try (BackfillJob job = new BackfillJob(config, List.of(input), null)) {
                 var unused = job.begin(false);
-                assertThat(job.run(engines, () -> 0, () -> {}).answers()).isEqualTo(1);
+                assertThat(job.run(engines, () -> {}).answers()).isEqualTo(1);
                 return job.complete();
             }
         } catch (IOException e) {

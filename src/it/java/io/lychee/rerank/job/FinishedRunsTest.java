@@ -199,7 +199,7 @@ class FinishedRunsTest {
     }
 
     private static Tally score(BackfillJob job, EngineFactory engines) throws IOException {
-        return job.run(engines, () -> 0, () -> {});
+        return job.run(engines, () -> {});
     }
 
     /** Without an engine, because nothing is left to score. */
