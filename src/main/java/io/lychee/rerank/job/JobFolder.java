@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.configuration.Configuration;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 
@@ -135,9 +136,9 @@ public final class JobFolder implements AutoCloseable {
         return folder.lastCheckpoint().map(RunFolder.Checkpoint::number);
     }
 
-    /** Returns the path of the last complete checkpoint or savepoint. */
-    Optional<Path> lastPath() throws IOException {
-        return folder.lastCheckpoint().map(RunFolder.Checkpoint::path);
+    /** Configures Flink to keep its checkpoints here, and to resume from the last one. */
+    Configuration flink() throws IOException {
+        return folder.flink();
     }
 
     /** Leaves the folder to other processes. */

@@ -26,6 +26,11 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.RecoveryClaimMode;
 import org.apache.flink.runtime.checkpoint.Checkpoints;
 import org.apache.flink.util.FileUtils;
 import org.jspecify.annotations.Nullable;
@@ -222,6 +227,28 @@ final class RunFolder implements AutoCloseable {
 
     Path joining() {
         return folder.resolve(JOINING);
+    }
+
+    /** Configures Flink to keep its checkpoints here, and to resume from the last one where there is one. */
+    Configuration flink() throws IOException {
+        Configuration flink = new Configuration();
+        flink.set(
+                CheckpointingOptions.CHECKPOINTS_DIRECTORY,
+                checkpoints().toUri().toString());
+        flink.set(
+                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+                ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
+        Optional<Checkpoint> last = lastCheckpoint();
+        if (last.isPresent()) {
+            flink.set(
+                    StateRecoveryOptions.SAVEPOINT_PATH,
+                    last.get().path().toUri().toString());
+            if (kind == Kind.JOB) {
+                // the one that is resumed goes away with the next complete one
+                flink.set(StateRecoveryOptions.RESTORE_MODE, RecoveryClaimMode.CLAIM);
+            }
+        }
+        return flink;
     }
 
     /** Returns the folder that Flink writes checkpoints to. */
