@@ -108,11 +108,7 @@ public final class BackfillJob implements AutoCloseable {
     /** Returns all files and folders that a run with this {@code output}, null for the topics, writes. */
     public static List<Path> outputs(RerankConfig config, @Nullable Path output) {
         Path parts = parts(config, output);
-        List<Path> folders = List.of(parts, RunFolder.discarded(parts));
-        return output == null
-                ? folders
-                : Stream.concat(Stream.of(output, deadLetters(output)), folders.stream())
-                        .toList();
+        return output == null ? List.of(parts) : List.of(output, deadLetters(output), parts);
     }
 
     private static Path beside(Path output, String suffix) {
@@ -231,7 +227,7 @@ public final class BackfillJob implements AutoCloseable {
                 }
             }
             commit();
-            folder.discard();
+            folder.delete();
             return new Result(answers, dead, tally);
         });
     }
