@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
@@ -122,7 +123,12 @@ public final class TopicLines {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return unreadable(record, problem);
+        return JsonNodeFactory.instance
+                .objectNode()
+                .put("unreadable", problem)
+                .put("partition", record.partition())
+                .put("offset", record.offset())
+                .toString();
     }
 
     /**
@@ -152,20 +158,6 @@ public final class TopicLines {
             while (in.nextToken() != null) {
                 out.copyCurrentEventExact(in);
             }
-        }
-        return line.toString();
-    }
-
-    private static String unreadable(ConsumerRecord<byte[], byte[]> record, String problem) {
-        StringWriter line = new StringWriter();
-        try (JsonGenerator out = JSON.createGenerator(line)) {
-            out.writeStartObject();
-            out.writeStringField("unreadable", problem);
-            out.writeNumberField("partition", record.partition());
-            out.writeNumberField("offset", record.offset());
-            out.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
         return line.toString();
     }

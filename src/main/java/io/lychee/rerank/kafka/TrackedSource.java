@@ -119,7 +119,7 @@ public final class TrackedSource<S extends SourceSplit, E>
             if (commits != null) {
                 Map<TopicPartition, Long> offsets = positions(splits);
                 offsets.putAll(inFlight.lowest());
-                context.sendSourceEventToCoordinator(new UnansweredOffsets(checkpoint, offsets));
+                context.sendSourceEventToCoordinator(new CommittingEnumerator.Unanswered(checkpoint, offsets));
             }
             return splits;
         }
