@@ -15,9 +15,10 @@ import org.apache.flink.connector.kafka.source.KafkaSourceOptions;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 
-/** Where lists come from: one source for each lane. */
+/** Builds the source of each lane's lists. */
 public final class KafkaSources {
 
     private static final int DEFAULT_FETCH_BYTES = 1024 * 1024;
@@ -28,7 +29,8 @@ public final class KafkaSources {
     /** Reads the lane's topic without end. */
     public static Source<SourceRecord, ?, ?> lists(RerankConfig config, Lane lane) {
         OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), false);
-        return new TrackedSource<>(builder(config.kafka(), lane).build(), config, lane, commits);
+        KafkaSource<SourceRecord> source = builder(config.kafka(), lane).build();
+        return new TrackedSource<>(source, config, lane, commits, source::restoreEnumerator);
     }
 
     /** Reads the lane's topic up to these offsets. */
@@ -38,21 +40,21 @@ public final class KafkaSources {
         KafkaSource<SourceRecord> source = builder(config.kafka(), lane)
                 .setBounded(OffsetsInitializer.offsets(ends))
                 .build();
-        return new TrackedSource<>(new BoundedSource(source), config, lane, commits);
+        return new TrackedSource<>(
+                source,
+                config,
+                lane,
+                commits,
+                (context, state) -> state.initialDiscoveryFinished()
+                        ? new BoundedEnumerator(context, state)
+                        : source.restoreEnumerator(context, state));
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {
-        Properties properties = new Properties();
-        // a record of the largest size in one fetch; larger ones still come, one at a time
-        properties.setProperty(
-                ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
-                Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
-        // what a failed transaction left behind was never said
-        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-        // what the source holds ahead is not counted as waiting any more
-        properties.setProperty(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
-        properties.putAll(kafka.properties());
-        // its own commits cover what is read, and lists in flight are not answered
+        Properties properties = consumer(kafka, IsolationLevel.READ_COMMITTED);
+        // records that the source holds ahead no longer count as waiting
+        properties.putIfAbsent(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
+        // the connector commits what is read, and lists in flight are not answered
         properties.setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false");
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(properties)
@@ -64,7 +66,19 @@ public final class KafkaSources {
                 .setDeserializer(new SourceRecordDeserializer(lane, kafka.maxRecordBytes()));
     }
 
-    static String topic(RerankConfig.Kafka kafka, Lane lane) {
+    /** Sets a fetch that holds the largest record in one piece; larger records still come, one at a time. */
+    static Properties consumer(RerankConfig.Kafka kafka, IsolationLevel isolation) {
+        Properties properties = new Properties();
+        properties.setProperty(
+                ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
+                Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
+        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation.toString());
+        properties.putAll(kafka.properties());
+        return properties;
+    }
+
+    /** Returns the topic of a lane's lists. */
+    public static String topic(RerankConfig.Kafka kafka, Lane lane) {
         return lane == Lane.REALTIME ? kafka.requestsTopic() : kafka.backfillTopic();
     }
 
