@@ -13,7 +13,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Pictures from the folders that are allowed. Blocks; thread-safe. */
+/** Reads images below the folders of {@code image.roots}, at most {@code image.max-bytes} each. Blocks. Thread-safe. */
 final class FileImageReader {
 
     private final List<Path> roots;
@@ -27,8 +27,10 @@ final class FileImageReader {
     }
 
     /**
-     * @param name a plain path, not percent-decoded; a relative one is looked up in the first root
-     * @throws RejectedException when it lies outside the roots, by name or through links, or can't be read
+     * Reads a file that is under a root, by its name and by its real path.
+     *
+     * @param name a plain path, not percent-decoded; a relative one is resolved against the first root
+     * @throws RejectedException for a file outside the roots, or one that can't be read
      */
     byte[] read(String name) throws RejectedException {
         if (roots.isEmpty()) {
@@ -36,13 +38,10 @@ final class FileImageReader {
         }
         try {
             Path path = roots.get(0).resolve(name).normalize();
-            // by name first, so that an answer tells nothing about files elsewhere
-            if (roots.stream().noneMatch(path::startsWith)) {
-                throw outside(name);
-            }
-            Path real = path.toRealPath();
-            if (!isUnderRealRoot(real)) {
-                throw outside(name);
+            // the name comes first, so that an answer tells nothing about files elsewhere
+            Path real = roots.stream().anyMatch(path::startsWith) ? path.toRealPath() : null;
+            if (real == null || !isUnderRealRoot(real)) {
+                throw rejected(Reason.IMAGE_FORBIDDEN, name, "lies outside the folders of image.roots");
             }
             if (!Files.isRegularFile(real, LinkOption.NOFOLLOW_LINKS)) {
                 throw rejected(Reason.IMAGE_NOT_FOUND, name, "is no file");
@@ -74,11 +73,7 @@ final class FileImageReader {
         return false;
     }
 
-    private static RejectedException outside(String name) {
-        return rejected(Reason.IMAGE_FORBIDDEN, name, "lies outside the folders of image.roots");
-    }
-
     private static RejectedException rejected(Reason reason, String name, String what) {
-        return new RejectedException(reason, "the image file:%s %s".formatted(ImageFetcher.shorten(name), what));
+        return ImageFetcher.rejected(reason, "file:" + name, what);
     }
 }
