@@ -124,33 +124,25 @@ final class HttpImageClient implements AutoCloseable {
      * @throws RejectedException when an address is refused, a limit is passed or the last try fails
      */
     byte[] fetch(String address, CompletableFuture<byte[]> result) throws RejectedException {
+        String redirect = "";
         try {
             WebAddress target = WebAddress.parse(address, null);
-            for (int redirects = 0; ; redirects++) {
+            for (int redirects = 0; redirects <= config.maxRedirects(); redirects++) {
                 Response response = respond(target, result);
                 if (response.location == null) {
                     return response.body;
                 }
-                if (redirects == config.maxRedirects()) {
-                    throw notFound("redirects more than " + redirects + " times (fetch.max-redirects)");
-                }
-                target = redirected(response.location, target);
+                redirect = "redirects to what ";
+                target = WebAddress.parse(response.location, target);
+                redirect = "";
             }
+            throw notFound("redirects more than " + config.maxRedirects() + " times (fetch.max-redirects)");
         } catch (RejectedException e) {
-            throw new RejectedException(
-                    e.reason(), "the image %s %s".formatted(ImageFetcher.shorten(address), e.getMessage()));
+            throw ImageFetcher.rejected(e.reason(), address, redirect + e.getMessage());
         }
     }
 
-    private static WebAddress redirected(String location, WebAddress from) throws RejectedException {
-        try {
-            return WebAddress.parse(location, from);
-        } catch (RejectedException e) {
-            throw new RejectedException(e.reason(), "redirects to what " + e.getMessage());
-        }
-    }
-
-    /** Asks until there is an image or a redirect. Server errors and broken exchanges are tried again. */
+    /** Requests until an image or a redirect comes. Retries server errors and broken exchanges. */
     private Response respond(WebAddress target, CompletableFuture<byte[]> result) throws RejectedException {
         for (int tries = 1; ; tries++) {
             String failure;

@@ -27,17 +27,17 @@ import java.util.concurrent.atomic.LongAdder;
 import org.apache.hc.client5.http.SystemDefaultDnsResolver;
 import org.jspecify.annotations.Nullable;
 
-/** Encodes for a Qwen2.5-VL checkpoint: its tokenizer, its image sizes, the configured prompt. Thread-safe. */
+/** Encodes prompts for a Qwen2.5-VL checkpoint, and caches its resized images. Thread-safe. */
 public final class QwenEncoder implements Encoder {
 
     private final RerankConfig.Prompt prompt;
     private final RerankConfig.Limits limits;
-    private final TextCleaner preparation;
+    private final TextCleaner cleaner;
     private final Tokenizer tokenizer;
     private final PromptTemplate template;
     private final SmartResize sizes;
     private final ImageDecoder decoder;
-    private final ImageFetcher fetching;
+    private final ImageFetcher fetcher;
     private final Cache<Sha256, EncodedImage> images;
     private final LongAdder imageHits = new LongAdder();
     private final int visionStart;
@@ -49,14 +49,14 @@ public final class QwenEncoder implements Encoder {
     private QwenEncoder(RerankConfig config, Tokenizer tokenizer, ImageProcessorConfig preprocessor) {
         this.prompt = config.prompt();
         this.limits = config.limits();
-        this.preparation = TextCleaner.of(config.preparation());
+        this.cleaner = TextCleaner.of(config.preparation());
         this.tokenizer = tokenizer;
         this.template = PromptTemplate.parse(prompt, tokenizer);
         this.sizes = SmartResize.of(limits, preprocessor);
         this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels(), limits.decodeTimeout());
         this.images = Caffeine.newBuilder()
                 .maximumWeight(config.caches().imageBytes())
-                .executor(Runnable::run) // what is over the bound is gone at once
+                .executor(Runnable::run) // evicts on the caller's thread, at once
                 .weigher((Sha256 key, EncodedImage image) -> image.bytes())
                 .build();
         this.visionStart = tokenizer.controlToken("<|vision_start|>");
@@ -64,7 +64,7 @@ public final class QwenEncoder implements Encoder {
         this.imagePad = tokenizer.controlToken("<|image_pad|>");
         this.yes = tokenizer.single("yes");
         this.no = tokenizer.single("no");
-        this.fetching = new ImageFetcher(config.fetch(), limits, SystemDefaultDnsResolver.INSTANCE);
+        this.fetcher = new ImageFetcher(config.fetch(), limits, SystemDefaultDnsResolver.INSTANCE);
     }
 
     /**
@@ -87,17 +87,17 @@ public final class QwenEncoder implements Encoder {
 
     @Override
     public Content prepare(Content query) {
-        return preparation.prepare(query);
+        return cleaner.prepare(query);
     }
 
     @Override
     public Content prepare(Candidate candidate) {
-        return preparation.prepare(candidate);
+        return cleaner.prepare(candidate);
     }
 
     @Override
     public CompletableFuture<List<byte[]>> fetch(Content content) {
-        return fetching.fetch(content);
+        return fetcher.fetch(content);
     }
 
     @Override
@@ -107,8 +107,7 @@ public final class QwenEncoder implements Encoder {
             throw new RejectedException(Reason.QUERY_EMPTY, "the query has neither text nor image");
         }
         String task = instruction == null ? prompt.instruction() : instruction;
-        Tokenizer.Cut shortTask = tokenizer.cut(task, limits.maxQueryTokens());
-        return encode(template.prefix(), shortTask, query, images, limits.maxQueryTokens());
+        return encode(template.prefix(), task, query, images, limits.maxQueryTokens());
     }
 
     @Override
@@ -119,59 +118,49 @@ public final class QwenEncoder implements Encoder {
         return encodeAny(candidate, images);
     }
 
-    /** A candidate that may be blank: what the reference would make of it. */
+    /** Encodes a candidate that may be blank, as the reference does. */
     PromptPart encodeAny(Content candidate, List<byte[]> images) throws RejectedException {
-        return encode(
-                template.candidate(), new Tokenizer.Cut("", false), candidate, images, limits.maxCandidateTokens());
+        return encode(template.candidate(), "", candidate, images, limits.maxCandidateTokens());
     }
 
     private PromptPart encode(
-            List<PromptTemplate.Piece> pieces,
-            Tokenizer.Cut instruction,
-            Content content,
-            List<byte[]> bytes,
-            int maxTokens)
+            List<PromptTemplate.Piece> pieces, String instruction, Content content, List<byte[]> bytes, int maxTokens)
             throws RejectedException {
         if (bytes.size() != content.images().size()) {
             throw new IllegalArgumentException("%d images fetched for %d"
                     .formatted(bytes.size(), content.images().size()));
         }
         ImageFetcher.checkCount(bytes.size(), limits);
+        Tokenizer.Cut task = tokenizer.cut(instruction, maxTokens);
         Tokenizer.Cut text = tokenizer.cut(content.text() == null ? "" : content.text(), maxTokens);
         List<EncodedImage> images = new ArrayList<>(bytes.size());
         for (byte[] data : bytes) {
             images.add(image(data));
         }
-        PromptTokens runs = new PromptTokens(tokenizer);
+        PromptTokens tokens = new PromptTokens(tokenizer);
         int visionTokens = 0;
         for (PromptTemplate.Piece piece : pieces) {
             if (piece.text() != null) {
-                runs.text(piece.text());
+                tokens.text(piece.text());
             } else if (piece.control() != null) {
-                runs.control(piece.control());
+                tokens.control(piece.control());
             } else if (piece.slot() == PromptTemplate.Slot.INSTRUCTION) {
-                runs.text(instruction.text());
+                tokens.text(task.text());
             } else {
-                visionTokens = images(runs, images);
-                runs.text(text.text());
+                for (EncodedImage image : images) {
+                    int pads = (image.height() / sizes.factor()) * (image.width() / sizes.factor());
+                    tokens.control(visionStart);
+                    tokens.control(imagePad, pads);
+                    tokens.control(visionEnd);
+                    visionTokens += pads;
+                }
+                tokens.text(text.text());
             }
         }
-        return new PromptPart(runs.tokens(), images, visionTokens, instruction.truncated() || text.truncated());
+        return new PromptPart(tokens.tokens(), images, visionTokens, task.truncated() || text.truncated());
     }
 
-    private int images(PromptTokens runs, List<EncodedImage> images) {
-        int total = 0;
-        for (EncodedImage image : images) {
-            int pads = (image.height() / sizes.factor()) * (image.width() / sizes.factor());
-            runs.control(visionStart);
-            runs.control(imagePad, pads);
-            runs.control(visionEnd);
-            total += pads;
-        }
-        return total;
-    }
-
-    /** Decodes and resizes one picture, or finds it where that was done before. */
+    /** Decodes and resizes one image, or finds it in the cache. */
     private EncodedImage image(byte[] data) throws RejectedException {
         Sha256 key = Sha256.of(ByteBuffer.wrap(data));
         EncodedImage known = images.getIfPresent(key);
@@ -195,27 +184,26 @@ public final class QwenEncoder implements Encoder {
 
     @Override
     public EngineStats.Fetches fetches() {
-        return fetching.fetches();
+        return fetcher.fetches();
     }
 
-    /** Id of the token whose likelihood stands for relevance. */
+    /** Id of the token whose probability is the relevance. */
     public int yesId() {
         return yes;
     }
 
-    /** Id of the opposite token. */
     public int noId() {
         return no;
     }
 
-    /** Id of the token that stands for one merged cell of an image. */
+    /** Id of the token that represents one merged cell of an image. */
     public int imagePadId() {
         return imagePad;
     }
 
     @Override
     public void close() {
-        fetching.close();
+        fetcher.close();
         tokenizer.close();
     }
 }
