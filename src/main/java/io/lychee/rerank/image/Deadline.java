@@ -5,7 +5,7 @@ import java.io.InterruptedIOException;
 import java.time.Duration;
 
 /** Ends the decoding of one image at its time limit or when its thread is interrupted; loops check it row by row. */
-public final class Deadline {
+final class Deadline {
 
     private final Duration limit;
     private long end;

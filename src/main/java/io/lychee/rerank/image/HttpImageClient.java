@@ -57,7 +57,6 @@ final class HttpImageClient implements AutoCloseable {
     HttpImageClient(RerankConfig.Fetch config, int maxBytes, DnsResolver resolver) {
         this.config = config;
         this.maxBytes = maxBytes;
-        Timeout total = Timeout.of(config.timeout());
         Timeout connect = Timeout.of(config.connectTimeout());
         Http1Config headers = Http1Config.custom()
                 .setMaxHeaderCount(MAX_HEADERS)
@@ -72,7 +71,7 @@ final class HttpImageClient implements AutoCloseable {
                 .setMaxConnPerRoute(Math.max(1, config.maxConnections() / 2))
                 .setDefaultConnectionConfig(ConnectionConfig.custom()
                         .setConnectTimeout(connect)
-                        .setSocketTimeout(total)
+                        .setSocketTimeout(Timeout.of(config.timeout()))
                         .setValidateAfterInactivity(TimeValue.ofSeconds(1))
                         .setTimeToLive(TimeValue.ofMinutes(1))
                         .build())
@@ -82,8 +81,6 @@ final class HttpImageClient implements AutoCloseable {
         this.client = HttpClients.custom()
                 .setConnectionManager(connections)
                 .setDefaultRequestConfig(RequestConfig.custom()
-                        .setConnectionRequestTimeout(total)
-                        .setResponseTimeout(total)
                         .setAuthenticationEnabled(false)
                         .setProtocolUpgradeEnabled(false)
                         .build())

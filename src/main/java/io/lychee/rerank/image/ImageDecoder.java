@@ -21,7 +21,7 @@ import javax.imageio.spi.ImageReaderSpi;
  * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned or put on its canvas. An
  * image also takes up to twice its file, 1 MB of inflated text in a PNG, and a few rows.
  */
-public final class ImageDecoder {
+final class ImageDecoder {
 
     /*
      * Readers are named one by one instead of looked up by format: the registry's plugin scan goes through the context
@@ -50,7 +50,7 @@ public final class ImageDecoder {
      * @param maxPixels that a file may declare, and that all images being decoded may have together
      * @param time that decoding one image may take
      */
-    public ImageDecoder(int maxBytes, int maxPixels, Duration time) {
+    ImageDecoder(int maxBytes, int maxPixels, Duration time) {
         this.maxBytes = maxBytes;
         this.maxPixels = maxPixels;
         this.time = time;
@@ -58,7 +58,7 @@ public final class ImageDecoder {
     }
 
     /** Processes a decoded image within the same limits of memory and time. */
-    public interface Use<T> {
+    interface Use<T> {
         T apply(RgbImage image, Deadline deadline) throws IOException, RejectedException;
     }
 
@@ -67,7 +67,7 @@ public final class ImageDecoder {
      *
      * @throws RejectedException for bytes that are no image, are cut short, pass a limit or make a decoder throw
      */
-    public <T> T decode(byte[] data, Use<T> use) throws RejectedException {
+    <T> T decode(byte[] data, Use<T> use) throws RejectedException {
         checkBytes(data.length, maxBytes);
         ImageFormat format = ImageFormat.of(data)
                 .orElseThrow(() -> unreadable("the file of %d bytes %s; expected JPEG, PNG, WebP, GIF or BMP"
@@ -117,29 +117,24 @@ public final class ImageDecoder {
 
     private <T> T decode(ImageReaderSpi spi, ImageHeader header, Use<T> use) throws IOException, RejectedException {
         Deadline deadline = new Deadline(time);
-        Canvas canvas = header.canvas();
         ImageReader reader = spi.createReaderInstance(null);
         try (ByteArrayImageInput input = new ByteArrayImageInput(header.pixels(), deadline)) {
-            if (canvas != null) {
-                checkPixels(canvas.width(), canvas.height());
-            }
             reader.setInput(input, true, true);
             int width = reader.getWidth(0);
             int height = reader.getHeight(0);
+            Canvas canvas = header.canvas() == null ? new Canvas(width, height, 0, 0, Canvas.WHITE) : header.canvas();
+            checkPixels(canvas.width(), canvas.height());
             checkPixels(width, height);
-            SmartResize.requireShape(
-                    canvas == null ? height : canvas.height(), canvas == null ? width : canvas.width());
-            int cost = canvas == null
-                    ? cost(width, height)
-                    : cost(Math.max(width, canvas.width()), Math.max(height, canvas.height()));
-            DecodingRoom.Share share = room.take(cost);
+            SmartResize.requireShape(canvas.height(), canvas.width());
+            DecodingRoom.Share share =
+                    room.take(cost(Math.max(width, canvas.width()), Math.max(height, canvas.height())));
             try {
                 deadline.restart();
                 RgbImage image = header.decoder().decode(reader, deadline);
                 if (input.pastEnd()) {
                     throw new IOException("it is cut short");
                 }
-                RgbImage placed = canvas == null ? image : canvas.place(image, deadline);
+                RgbImage placed = canvas.place(image, deadline);
                 return use.apply(Orientation.upright(placed, header.orientation(), deadline), deadline);
             } finally {
                 share.giveBack();
@@ -183,9 +178,7 @@ public final class ImageDecoder {
             return message(e.getCause());
         }
         String message = e.getMessage();
-        return message == null || message.isBlank()
-                ? e.getClass().getSimpleName()
-                : message.length() > 200 ? message.substring(0, 200) + "…" : message;
+        return message == null || message.isBlank() ? e.getClass().getSimpleName() : ImageFetcher.shorten(message);
     }
 
     private static ImageReaderSpi ofJdk(String name) {

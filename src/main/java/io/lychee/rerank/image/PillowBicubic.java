@@ -9,7 +9,7 @@ import java.util.Arrays;
  * 22 bits; the horizontal pass is rounded and clipped to 8 bits, then the vertical one. The network was trained on such
  * pixels, and other bicubic filters differ in up to every fifth of them.
  */
-public final class PillowBicubic {
+final class PillowBicubic {
 
     private static final int PRECISION_BITS = 32 - 8 - 2;
     private static final int HALF = 1 << (PRECISION_BITS - 1);
@@ -19,7 +19,7 @@ public final class PillowBicubic {
     private PillowBicubic() {}
 
     /** @return buffer of {@code height × width × 3} bytes, position 0 */
-    public static ByteBuffer resize(RgbImage image, int height, int width, Deadline deadline) throws IOException {
+    static ByteBuffer resize(RgbImage image, int height, int width, Deadline deadline) throws IOException {
         ByteBuffer out = ByteBuffer.allocate(height * width * 3);
         if (image.height() == height && image.width() == width) {
             return out.put(image.data()).flip();

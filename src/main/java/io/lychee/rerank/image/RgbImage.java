@@ -4,9 +4,9 @@ import java.io.IOException;
 
 /** Holds decoded pixels: 8 bits, row by row, red green blue. The array is shared, not copied. */
 @SuppressWarnings("ArrayRecordComponent") // never compared
-public record RgbImage(int width, int height, byte[] data) {
+record RgbImage(int width, int height, byte[] data) {
 
-    public RgbImage {
+    RgbImage {
         if (data.length != 3L * width * height) {
             throw new IllegalArgumentException(
                     "%d bytes for %d × %d pixels of 3".formatted(data.length, width, height));

@@ -12,15 +12,15 @@ import io.lychee.rerank.domain.RejectedException;
  *
  * @param factor pixels; patch size × merge size
  */
-public record SmartResize(int factor, long minPixels, long maxPixels) {
+record SmartResize(int factor, long minPixels, long maxPixels) {
 
     private static final int MAX_ASPECT = 200;
 
     /** In pixels. */
-    public record Size(int height, int width) {}
+    record Size(int height, int width) {}
 
     /** Takes the narrower of the configured limits and the checkpoint's. */
-    public static SmartResize of(RerankConfig.Limits limits, ImageProcessorConfig checkpoint) {
+    static SmartResize of(RerankConfig.Limits limits, ImageProcessorConfig checkpoint) {
         long min = Math.max(limits.minPixels(), checkpoint.minPixels());
         long max = Math.min(limits.maxPixels(), checkpoint.maxPixels());
         if (min > max) {
@@ -48,7 +48,7 @@ public record SmartResize(int factor, long minPixels, long maxPixels) {
     }
 
     /** @throws RejectedException as {@link #requireShape} */
-    public Size size(int height, int width) throws RejectedException {
+    Size size(int height, int width) throws RejectedException {
         requireShape(height, width);
         // rint rounds halves to even, as Python's round
         double h = Math.rint(height / (double) factor) * factor;

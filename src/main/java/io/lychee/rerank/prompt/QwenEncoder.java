@@ -1,7 +1,5 @@
 package io.lychee.rerank.prompt;
 
-import com.github.benmanes.caffeine.cache.Cache;
-import com.github.benmanes.caffeine.cache.Caffeine;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
@@ -10,24 +8,19 @@ import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import io.lychee.rerank.image.ImageDecoder;
+import io.lychee.rerank.image.ImageEncoder;
 import io.lychee.rerank.image.ImageFetcher;
-import io.lychee.rerank.image.PillowBicubic;
-import io.lychee.rerank.image.SmartResize;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.PromptPart;
-import io.lychee.rerank.scoring.Sha256;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.LongAdder;
 import org.apache.hc.client5.http.SystemDefaultDnsResolver;
 import org.jspecify.annotations.Nullable;
 
-/** Encodes prompts for a Qwen2.5-VL checkpoint, and caches its resized images. Thread-safe. */
+/** Encodes lists and candidates as the prompt of a Qwen2.5-VL checkpoint. Thread-safe. */
 public final class QwenEncoder implements Encoder {
 
     private final RerankConfig.Prompt prompt;
@@ -35,11 +28,8 @@ public final class QwenEncoder implements Encoder {
     private final TextCleaner cleaner;
     private final Tokenizer tokenizer;
     private final PromptTemplate template;
-    private final SmartResize sizes;
-    private final ImageDecoder decoder;
+    private final ImageEncoder images;
     private final ImageFetcher fetcher;
-    private final Cache<Sha256, EncodedImage> images;
-    private final LongAdder imageHits = new LongAdder();
     private final int visionStart;
     private final int visionEnd;
     private final int imagePad;
@@ -52,13 +42,7 @@ public final class QwenEncoder implements Encoder {
         this.cleaner = TextCleaner.of(config.preparation());
         this.tokenizer = tokenizer;
         this.template = PromptTemplate.parse(prompt, tokenizer);
-        this.sizes = SmartResize.of(limits, preprocessor);
-        this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels(), limits.decodeTimeout());
-        this.images = Caffeine.newBuilder()
-                .maximumWeight(config.caches().imageBytes())
-                .executor(Runnable::run) // evicts on the caller's thread, at once
-                .weigher((Sha256 key, EncodedImage image) -> image.bytes())
-                .build();
+        this.images = new ImageEncoder(limits, preprocessor, config.caches().imageBytes());
         this.visionStart = tokenizer.controlToken("<|vision_start|>");
         this.visionEnd = tokenizer.controlToken("<|vision_end|>");
         this.imagePad = tokenizer.controlToken("<|image_pad|>");
@@ -101,26 +85,26 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> images)
+    public PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> bytes)
             throws RejectedException {
         if (query.isEmpty()) {
             throw new RejectedException(Reason.QUERY_EMPTY, "the query has neither text nor image");
         }
         String task = instruction == null ? prompt.instruction() : instruction;
-        return encode(template.prefix(), task, query, images, limits.maxQueryTokens());
+        return encode(template.prefix(), task, query, bytes, limits.maxQueryTokens());
     }
 
     @Override
-    public PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
+    public PromptPart encodeCandidate(Content candidate, List<byte[]> bytes) throws RejectedException {
         if (candidate.isEmpty()) {
             throw new RejectedException(Reason.EMPTY, "the candidate has neither text nor image");
         }
-        return encodeAny(candidate, images);
+        return encodeAny(candidate, bytes);
     }
 
     /** Encodes a candidate that may be blank, as the reference does. */
-    PromptPart encodeAny(Content candidate, List<byte[]> images) throws RejectedException {
-        return encode(template.candidate(), "", candidate, images, limits.maxCandidateTokens());
+    PromptPart encodeAny(Content candidate, List<byte[]> bytes) throws RejectedException {
+        return encode(template.candidate(), "", candidate, bytes, limits.maxCandidateTokens());
     }
 
     private PromptPart encode(
@@ -133,9 +117,9 @@ public final class QwenEncoder implements Encoder {
         ImageFetcher.checkCount(bytes.size(), limits);
         Tokenizer.Cut task = tokenizer.cut(instruction, maxTokens);
         Tokenizer.Cut text = tokenizer.cut(content.text() == null ? "" : content.text(), maxTokens);
-        List<EncodedImage> images = new ArrayList<>(bytes.size());
+        List<EncodedImage> encoded = new ArrayList<>(bytes.size());
         for (byte[] data : bytes) {
-            images.add(image(data));
+            encoded.add(images.encode(data));
         }
         PromptTokens tokens = new PromptTokens(tokenizer);
         int visionTokens = 0;
@@ -147,8 +131,8 @@ public final class QwenEncoder implements Encoder {
             } else if (piece.slot() == PromptTemplate.Slot.INSTRUCTION) {
                 tokens.text(task.text());
             } else {
-                for (EncodedImage image : images) {
-                    int pads = (image.height() / sizes.factor()) * (image.width() / sizes.factor());
+                for (EncodedImage image : encoded) {
+                    int pads = images.tokens(image);
                     tokens.control(visionStart);
                     tokens.control(imagePad, pads);
                     tokens.control(visionEnd);
@@ -157,29 +141,12 @@ public final class QwenEncoder implements Encoder {
                 tokens.text(text.text());
             }
         }
-        return new PromptPart(tokens.tokens(), images, visionTokens, task.truncated() || text.truncated());
-    }
-
-    /** Decodes and resizes one image, or finds it in the cache. */
-    private EncodedImage image(byte[] data) throws RejectedException {
-        Sha256 key = Sha256.of(ByteBuffer.wrap(data));
-        EncodedImage known = images.getIfPresent(key);
-        if (known != null) {
-            imageHits.increment();
-            return known;
-        }
-        EncodedImage encoded = decoder.decode(data, (image, deadline) -> {
-            SmartResize.Size size = sizes.size(image.height(), image.width());
-            return new EncodedImage(
-                    size.height(), size.width(), PillowBicubic.resize(image, size.height(), size.width(), deadline));
-        });
-        images.put(key, encoded);
-        return encoded;
+        return new PromptPart(tokens.tokens(), encoded, visionTokens, task.truncated() || text.truncated());
     }
 
     @Override
     public long imageHits() {
-        return imageHits.sum();
+        return images.hits();
     }
 
     @Override
