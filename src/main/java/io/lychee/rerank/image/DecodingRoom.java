@@ -6,7 +6,6 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Bounds the pixels decoded at a time: one image as large as allowed, or several smaller ones. An image past its time
@@ -28,7 +27,6 @@ final class DecodingRoom {
     final class Share {
         private final int pixels;
         private final long since = System.nanoTime();
-        private final AtomicBoolean back = new AtomicBoolean();
 
         private Share(int pixels) {
             this.pixels = pixels;
@@ -41,8 +39,7 @@ final class DecodingRoom {
         }
 
         void giveBack() {
-            if (back.compareAndSet(false, true)) {
-                shares.remove(this);
+            if (shares.remove(this)) {
                 free.release(pixels);
             }
         }

@@ -57,7 +57,7 @@ final class GifHeader {
         return new ImageHeader(pixels.flip(), canvas, Orientation.UPRIGHT);
     }
 
-    /** Reads what Pillow fills the canvas with where no color is transparent. */
+    /** Reads the background that Pillow uses where no color is transparent. */
     private static int firstColor(byte[] data, int blocks, int image) {
         boolean own = (data[image + 9] & 0x80) != 0;
         int at = own ? image + 10 : SCREEN_BYTES;

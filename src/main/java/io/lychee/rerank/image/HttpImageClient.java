@@ -115,7 +115,7 @@ final class HttpImageClient implements AutoCloseable {
     private record Response(int status, @Nullable String location, byte[] body) {}
 
     /**
-     * Blocks until the image is here.
+     * Fetches one image, and blocks until that ends.
      *
      * @param result aborts the exchange when completed by another thread, as at the time limit
      * @throws RejectedException when an address is refused, a limit is passed or the last try fails

@@ -102,8 +102,8 @@ final class ImageDecoder {
             throw broken;
         }
         String folder = e instanceof LinkageError && format == ImageFormat.WEBP
-                ? "; libwebp is unpacked to the temporary folder %s (java.io.tmpdir), expected one to write to and to run from"
-                        .formatted(System.getProperty("java.io.tmpdir"))
+                ? "; libwebp is unpacked to the temporary folder " + System.getProperty("java.io.tmpdir")
+                        + " (java.io.tmpdir), expected one to write to and to run from"
                 : "";
         return unreadable("%s can't be decoded: %s%s".formatted(file, message(e), folder));
     }

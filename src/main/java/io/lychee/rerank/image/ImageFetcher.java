@@ -119,11 +119,11 @@ public final class ImageFetcher implements AutoCloseable {
             return result;
         }
         String uri = ((Image.Reference) image).uri();
-        int colon = uri.indexOf(':');
-        String scheme = Urls.clean(uri.substring(0, Math.max(0, colon))).toLowerCase(Locale.ROOT);
+        String scheme =
+                Urls.clean(uri.substring(0, Math.max(0, uri.indexOf(':')))).toLowerCase(Locale.ROOT);
         switch (scheme) {
             case "http", "https" -> start(connections, uri, result, () -> http.fetch(uri, result));
-            case "file" -> start(readers, uri, result, () -> files.read(uri.substring(colon + 1)));
+            case "file" -> start(readers, uri, result, () -> files.read(uri));
             case "data" ->
                 // well-formed ones became bytes when the record was decoded
                 result.completeExceptionally(

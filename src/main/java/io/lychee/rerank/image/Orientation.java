@@ -6,7 +6,7 @@ import java.nio.ByteOrder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Reads how the camera was held from EXIF and XMP, and turns images upright by it, as Pillow does. */
+/** Reads the orientation from EXIF and XMP, and turns images upright by it, as Pillow does. */
 final class Orientation {
 
     static final int UPRIGHT = 1;
