@@ -1,36 +1,32 @@
 package io.lychee.rerank.image;
 
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Set;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
-/**
- * Splits a PNG into the chunks that shape its pixels and its orientation; no other chunk is read or inflated.
- *
- * @param pixels a PNG file of the former alone
- */
-record PngChunks(ByteBuffer pixels, Orientation orientation) {
+/** Splits a PNG into the chunks that shape its pixels and its orientation. No other chunk is read or inflated. */
+final class PngHeader {
 
     private static final Set<String> SHAPING = Set.of("IHDR", "PLTE", "tRNS", "IDAT", "IEND");
-    /** Pillow's bound on one chunk's text. */
+    private static final Set<String> TEXTS = Set.of("tEXt", "zTXt", "iTXt");
+    private static final int MAX_KEY = 79;
+    /** Pillow's bound on one chunk's inflated text. */
     private static final int MAX_TEXT = 1 << 20;
 
-    private static final ByteBuffer NONE = ByteBuffer.allocate(0);
+    private PngHeader() {}
 
-    static PngChunks of(byte[] data) {
+    static ImageHeader of(byte[] data) {
         ByteBuffer pixels = ByteBuffer.allocate(data.length).put(data, 0, 8);
         ByteBuffer file = ByteBuffer.wrap(data);
-        ByteBuffer exif = NONE;
+        ByteBuffer exif = Bytes.NONE;
         // of several texts the last counts, so one is inflated
         Text rawProfile = Text.NONE;
         Text xmp = Text.NONE;
         for (int at = 8; at + 8 <= data.length; ) {
             int length = file.getInt(at);
-            String type = new String(data, at + 4, 4, StandardCharsets.ISO_8859_1);
+            String type = Bytes.text(file.slice(at + 4, 4));
             boolean whole = length >= 0 && length <= data.length - at - 8;
             int end = whole ? Math.min(data.length, at + 12 + length) : data.length;
             // pixels cut short are the decoder's to refuse; any other such chunk is left out
@@ -38,10 +34,10 @@ record PngChunks(ByteBuffer pixels, Orientation orientation) {
                 pixels.put(data, at, end - at);
             } else if (whole && type.equals("eXIf")) {
                 exif = file.slice(at + 8, length);
-            } else if (whole && Text.TYPES.contains(type)) {
+            } else if (whole && TEXTS.contains(type)) {
                 Text text = new Text(type, file.slice(at + 8, length));
                 switch (text.key()) {
-                    case "exif" -> exif = type.equals("tEXt") ? text.plain() : exif;
+                    case "exif" -> exif = type.equals("tEXt") ? text.value() : exif;
                     case "Raw profile type exif" -> rawProfile = text;
                     case "XML:com.adobe.xmp" -> xmp = text;
                     default -> {}
@@ -50,42 +46,35 @@ record PngChunks(ByteBuffer pixels, Orientation orientation) {
             at = type.equals("IEND") ? data.length : end;
         }
         if (!exif.hasRemaining()) {
-            exif = fromHex(rawProfile.text());
+            exif = fromHex(rawProfile.value());
         }
-        return new PngChunks(pixels.flip(), Orientation.of(exif, xmp.text()));
+        return new ImageHeader(pixels.flip(), null, Orientation.of(exif, xmp.value()));
     }
 
-    /** Lines of hexadecimal digits behind three of heading. */
+    /** Decodes lines of hexadecimal digits after three of heading; empty for anything else. */
     private static ByteBuffer fromHex(ByteBuffer text) {
-        if (text.limit() > MAX_TEXT) {
-            return NONE;
-        }
-        String[] lines = StandardCharsets.ISO_8859_1.decode(text).toString().split("\n", 4);
+        String[] lines =
+                text.limit() > MAX_TEXT ? new String[0] : Bytes.text(text).split("\n", 4);
         try {
-            return lines.length < 4 ? NONE : ByteBuffer.wrap(HexFormat.of().parseHex(lines[3].replaceAll("\\s", "")));
+            return lines.length < 4
+                    ? Bytes.NONE
+                    : ByteBuffer.wrap(HexFormat.of().parseHex(lines[3].replaceAll("\\s", "")));
         } catch (IllegalArgumentException e) {
-            return NONE;
+            return Bytes.NONE;
         }
     }
 
-    /** Reads one text chunk, at most {@link #MAX_TEXT} bytes of it; what is broken or longer is empty. */
+    /** Reads one text chunk: a key, a zero and the value, which is empty when broken or longer than the bound. */
     private record Text(String type, ByteBuffer body) {
 
-        static final Set<String> TYPES = Set.of("tEXt", "zTXt", "iTXt");
-        static final Text NONE = new Text("tEXt", PngChunks.NONE);
-        private static final int MAX_KEY = 79;
+        static final Text NONE = new Text("tEXt", Bytes.NONE);
 
         String key() {
             int end = zero(0);
-            return end > MAX_KEY ? "" : string(0, end);
+            return end > MAX_KEY ? "" : Bytes.text(body.slice(0, end));
         }
 
-        /** What is behind the key, as it is stored. */
-        ByteBuffer plain() {
-            return tail(zero(0) + 1);
-        }
-
-        ByteBuffer text() {
+        ByteBuffer value() {
             int at = zero(0) + 1;
             return switch (type) {
                 case "tEXt" -> tail(at);
@@ -107,36 +96,19 @@ record PngChunks(ByteBuffer pixels, Orientation orientation) {
         }
 
         private ByteBuffer tail(int from) {
-            return from >= body.limit() ? PngChunks.NONE : body.slice(from, body.limit() - from);
-        }
-
-        private String string(int from, int to) {
-            return StandardCharsets.ISO_8859_1
-                    .decode(body.slice(from, to - from))
-                    .toString();
+            return from >= body.limit() ? Bytes.NONE : body.slice(from, body.limit() - from);
         }
 
         private static ByteBuffer inflate(ByteBuffer deflated) {
             Inflater inflater = new Inflater();
             try {
                 inflater.setInput(deflated);
-                byte[] text = new byte[1024];
-                int length = 0;
-                while (true) {
-                    int count = inflater.inflate(text, length, text.length - length);
-                    length += count;
-                    if (inflater.finished() || count == 0) {
-                        return ByteBuffer.wrap(text, 0, length).slice();
-                    }
-                    if (length == MAX_TEXT) {
-                        return PngChunks.NONE;
-                    }
-                    if (length == text.length) {
-                        text = Arrays.copyOf(text, Math.min(MAX_TEXT, 4 * length));
-                    }
-                }
+                byte[] text = new byte[MAX_TEXT];
+                int length = inflater.inflate(text);
+                boolean complete = length < MAX_TEXT || inflater.finished();
+                return complete ? ByteBuffer.wrap(text, 0, length).slice() : Bytes.NONE;
             } catch (DataFormatException e) {
-                return PngChunks.NONE;
+                return Bytes.NONE;
             } finally {
                 inflater.end();
             }
