@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.function.ToIntFunction;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -201,40 +202,26 @@ final class QwenNetwork implements AutoCloseable {
     }
 
     /**
-     * Hands a pass to the device. On a GPU this returns before the scores are there, in its {@link Started#await()}; at
-     * most two may be under way.
+     * Hands a pass to the device. On a GPU this returns before the scores are there; at most two may be in flight.
+     *
+     * @return waits for the probability of yes for each candidate; called once
      */
-    Started start(PackedPass pass, VisionCache.Plan images) {
+    Supplier<float[]> start(PackedPass pass, VisionCache.Plan images) {
         slot = (slot + 1) % SLOTS;
+        int taken = slot;
         TorchModule.Call call = module.call();
         calls[slot] = call;
         try {
-            return new Started(call, call.run("judge", read(call, pass, images), call.value(slot)), slot);
+            IValue scores = call.run("judge", read(call, pass, images), call.value(taken));
+            return () -> {
+                try (call) {
+                    call.run("wait", call.value(taken));
+                    return call.floats(scores);
+                }
+            };
         } catch (RuntimeException e) {
             call.close();
             throw e;
-        }
-    }
-
-    /** A pass under way; await it once. */
-    static final class Started {
-
-        private final TorchModule.Call call;
-        private final IValue scores;
-        private final int slot;
-
-        private Started(TorchModule.Call call, IValue scores, int slot) {
-            this.call = call;
-            this.scores = scores;
-            this.slot = slot;
-        }
-
-        /** Probability of yes for each candidate. */
-        float[] await() {
-            try (call) {
-                call.run("wait", call.value(slot));
-                return call.floats(scores);
-            }
         }
     }
 

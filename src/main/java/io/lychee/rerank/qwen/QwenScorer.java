@@ -14,6 +14,7 @@ import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
@@ -30,6 +31,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -332,18 +334,17 @@ public final class QwenScorer implements Scorer {
         return new Pass(List.of(new Pass.Group(prefix, segments)));
     }
 
-    @Override
-    public float[] score(Pass pass) {
+    float[] score(Pass pass) {
         return start(pass).await();
     }
 
     @Override
-    public Started start(Pass pass) {
+    public PassHandle start(Pass pass) {
         VisionCache.Plan images = null;
         try {
             PackedPass packed = PackedPass.of(pass, config);
             images = seen.plan(packed.images(), config.vision().cell());
-            return new Running(pass, network.start(packed, images), packed.hits(images.hits));
+            return handle(pass, network.start(packed, images), packed.hits(images.hits));
         } catch (RuntimeException e) {
             if (images != null) {
                 seen.forget(images.unseen);
@@ -352,39 +353,28 @@ public final class QwenScorer implements Scorer {
         }
     }
 
-    private final class Running implements Started {
-
-        private final Pass pass;
-        private final QwenNetwork.Started started;
-        private final int[] imageHits;
-
-        private Running(Pass pass, QwenNetwork.Started started, int[] imageHits) {
-            this.pass = pass;
-            this.started = started;
-            this.imageHits = imageHits;
-        }
-
-        @Override
-        public boolean isRunning() {
-            return !device.isCpu();
-        }
-
-        @Override
-        public float[] await() {
-            float[] scores;
-            try {
-                scores = started.await();
-            } catch (RuntimeException e) {
-                // what is said so late is said of the device, whatever it says
-                throw new ScoringException(message(pass, e), e);
+    private static PassHandle handle(Pass pass, Supplier<float[]> scores, int[] imageHits) {
+        return new PassHandle() {
+            @Override
+            public float[] await() {
+                try {
+                    return scores.get();
+                } catch (RuntimeException e) {
+                    // what is said so late is said of the device, whatever it says
+                    throw new ScoringException(message(pass, e), e);
+                }
             }
-            return scores;
-        }
 
-        @Override
-        public int[] imageHits() {
-            return imageHits.clone();
-        }
+            @Override
+            public int[] imageHits() {
+                return imageHits.clone();
+            }
+        };
+    }
+
+    @Override
+    public boolean isAsynchronous() {
+        return !device.isCpu();
     }
 
     private static String message(Pass pass, RuntimeException e) {
