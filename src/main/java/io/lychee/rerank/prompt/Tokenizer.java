@@ -69,11 +69,8 @@ final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** DJL would otherwise report its use to EC2 addresses and, beside a GPU, download another native library. */
+    /** Keeps DJL from downloading another native library beside a GPU. */
     private static void keepOffline() {
-        if (System.getenv("DJL_OFFLINE") == null && System.getProperty("ai.djl.offline") == null) {
-            System.setProperty("ai.djl.offline", "true");
-        }
         if (System.getenv("RUST_FLAVOR") == null && System.getProperty("RUST_FLAVOR") == null) {
             System.setProperty("RUST_FLAVOR", "cpu");
         }
