@@ -21,6 +21,7 @@ import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.wire.AnswerDecoder;
@@ -466,7 +467,7 @@ class ClusterTest {
         }
 
         @Override
-        public Started start(Pass pass) {
+        public PassHandle start(Pass pass) {
             if (fault == null && Files.exists(file)) {
                 fault = claim();
             }
@@ -492,7 +493,7 @@ class ClusterTest {
             }
         }
 
-        private static Started hang() {
+        private static PassHandle hang() {
             while (true) {
                 LockSupport.park(); // a native call can't be interrupted
             }

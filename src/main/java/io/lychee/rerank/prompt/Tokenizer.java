@@ -70,11 +70,8 @@ final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Keeps DJL from reporting its use to EC2 addresses and, beside a GPU, from downloading another native library. */
+    /** Keeps DJL from downloading another native library beside a GPU. */
     private static void keepOffline() {
-        if (System.getenv("DJL_OFFLINE") == null && System.getProperty("ai.djl.offline") == null) {
-            System.setProperty("ai.djl.offline", "true");
-        }
         if (System.getenv("RUST_FLAVOR") == null && System.getProperty("RUST_FLAVOR") == null) {
             System.setProperty("RUST_FLAVOR", "cpu");
         }

@@ -1,10 +1,10 @@
-# The language model of Qwen2.5-VL, over the packed rows of one pass.
+# Runs the language model of Qwen2.5-VL over the packed rows of one pass.
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing import List
 
-from attention import Segments, apply_rotary, attend_segments, pair_rotary, rotary_turns
+from attention import PackedSegments, apply_rotary, attend_segments, pair_rotary, rotary_turns
 from weights import Weights
 
 
@@ -23,17 +23,17 @@ class DecoderLayer:
         self.up_weight = weights.one(prefix + "mlp.up_proj.weight")
         self.down_weight = weights.one(prefix + "mlp.down_proj.weight")
 
-    # To be called once the weights are filled.
+    # Prepares the filled weights, once.
     def finish(self):
         heads = self.heads + self.kv_heads
         head_dim = self.qkv_bias.shape[0] // (heads + self.kv_heads)
         pair_rotary(self.qkv_weight, heads, head_dim)
         pair_rotary(self.qkv_bias, heads, head_dim)
 
-    # (rows, hidden) → (rows, heads · head_dim), not yet projected
-    def attention(self, x: Tensor, turns: Tensor, segments: Segments) -> Tensor:
+    # Attends, without the output projection. x (rows, hidden), turns (rows, 1, head_dim / 2) → (rows, heads · head_dim)
+    def attention(self, x: Tensor, turns: Tensor, segments: PackedSegments) -> Tensor:
         x = torch.rms_norm(x, [x.shape[1]], self.input_norm, self.eps)
-        # two products, so that what is to be rotated lies in one piece
+        # two products, so that queries and keys are contiguous for the rotation
         heads = self.heads + self.kv_heads
         end = self.qkv_bias.shape[0] // (heads + self.kv_heads) * heads
         qk = F.linear(x, self.qkv_weight[:end], self.qkv_bias[:end]).view(x.shape[0], heads, -1)
@@ -41,10 +41,10 @@ class DecoderLayer:
         q, k = apply_rotary(qk, turns).split([self.heads, self.kv_heads], dim=1)  # (rows, heads, head_dim)
         return attend_segments(q, k, v, segments)
 
-    # adds to x (rows, hidden), in place, what the MLP makes of it
+    # Adds the MLP's output to x (rows, hidden), in place.
     def feed_forward(self, x: Tensor):
         y = torch.rms_norm(x, [x.shape[1]], self.post_attention_norm, self.eps)
-        # in place and not as halves of one product: strided halves, fused or not, cost twice the time
+        # two products in place: strided halves of one product, fused or not, take twice the time
         gate = torch.silu_(F.linear(y, self.gate_weight)).mul_(F.linear(y, self.up_weight))
         x.addmm_(gate, self.down_weight.t())
 
@@ -71,13 +71,14 @@ class LanguageModel:
         self.inv_freq = 1.0 / (theta ** (torch.arange(0, head_dim, 2, device=device).float() / head_dim))
         self.mrope_axes = torch.tensor(mrope_axes, device=device)  # (head_dim / 2): 0 time, 1 height, 2 width
 
-    # To be called once the weights are filled.
+    # Prepares the filled weights, once.
     def finish(self):
         for layer in self.layers:
             layer.finish()
 
-    # tokens (rows) ids; positions (3, rows) time, height, width; last: the rows whose result is wanted;
-    # images (cells, hidden) stand in for the tokens at image_rows (cells) → (last, hidden), after the final norm
+    # Runs all layers. tokens (rows): ids; positions (3, rows): time, height, width; last (candidates): rows to return;
+    # prefixes, counts, candidates: see PackedSegments; images (cells, hidden): replace the embeddings of image_rows
+    # (cells) → (candidates, hidden), after the final norm
     def __call__(
         self,
         tokens: Tensor,
@@ -94,10 +95,10 @@ class LanguageModel:
         x.index_copy_(0, image_rows, images)
         angles = positions[self.mrope_axes].t() * self.inv_freq  # (rows, head_dim / 2), float32
         turns = rotary_turns(angles)
-        segments = Segments(prefixes, counts, candidates, x, flash)
+        segments = PackedSegments(prefixes, counts, candidates, x, flash)
         for i, layer in enumerate(self.layers):
             attended = layer.attention(x, turns, segments)
-            if i == len(self.layers) - 1:  # nothing looks at the other rows any more
+            if i == len(self.layers) - 1:  # the other rows are no longer needed
                 x, attended = x[last], attended[last]
             x.addmm_(attended, layer.o_weight.t())
             layer.feed_forward(x)

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class TorchLibrariesTest {
+class TorchRuntimeTest {
 
     private static final String JNI = "2.7.1-0.35.1";
 
@@ -27,19 +27,20 @@ class TorchLibrariesTest {
 
     @Test
     void theLibrariesOfThisBuildFit() {
-        assertThatCode(TorchLibraries::requireFit).doesNotThrowAnyException();
+        assertThatCode(TorchRuntime::requireMatchingLibraries).doesNotThrowAnyException();
     }
 
     @Test
     void anArchiveOfTheSameVersionFits() throws Exception {
         Files.writeString(libtorch.resolve("build-version"), "2.7.1+cu128\n");
-        assertThatCode(() -> TorchLibraries.requireFit(folder, JNI, "cu128")).doesNotThrowAnyException();
+        assertThatCode(() -> TorchRuntime.requireMatchingLibraries(folder, JNI, "cu128"))
+                .doesNotThrowAnyException();
     }
 
     @Test
     void aPackageOfAnotherVersionIsRefused() throws Exception {
         Files.writeString(libtorch.resolve("version.py"), "import typing\n__version__ = '2.11.0+cu130'\n");
-        assertThatThrownBy(() -> TorchLibraries.requireFit(folder, JNI, "cu128"))
+        assertThatThrownBy(() -> TorchRuntime.requireMatchingLibraries(folder, JNI, "cu128"))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("PYTORCH_LIBRARY_PATH is " + folder + " with PyTorch 2.11.0")
                 .hasMessageContaining("JNI library is for 2.7.1");
@@ -49,18 +50,19 @@ class TorchLibrariesTest {
     void aJniLibraryBesideItIsTakenAtItsWord() throws Exception {
         Files.writeString(libtorch.resolve("build-version"), "2.11.0+cu130\n");
         Files.createFile(folder.resolve(System.mapLibraryName("djl_torch")));
-        assertThatCode(() -> TorchLibraries.requireFit(folder, JNI, "cu130")).doesNotThrowAnyException();
+        assertThatCode(() -> TorchRuntime.requireMatchingLibraries(folder, JNI, "cu130"))
+                .doesNotThrowAnyException();
     }
 
     @Test
     void aFolderWithoutLibtorchIsRefused() {
-        assertThatThrownBy(() -> TorchLibraries.requireFit(libtorch, JNI, "cu128"))
+        assertThatThrownBy(() -> TorchRuntime.requireMatchingLibraries(libtorch, JNI, "cu128"))
                 .hasMessageContaining("expected the folder that holds " + System.mapLibraryName("torch"));
     }
 
     @Test
     void aMissingFlavorIsRefused() {
-        assertThatThrownBy(() -> TorchLibraries.requireFit(folder, JNI, null))
+        assertThatThrownBy(() -> TorchRuntime.requireMatchingLibraries(folder, JNI, null))
                 .hasMessageContaining("PYTORCH_FLAVOR is not");
     }
 }

@@ -1,4 +1,4 @@
-# Scores on their way from the device to Java; on the CPU they are there at once.
+# Hands scores from the device to Java: on the CPU without a copy.
 import torch
 from torch import Tensor
 
@@ -7,9 +7,10 @@ class Results:
     def __init__(self, device: torch.device):
         self.device = device
 
-    # (candidates), float32, on the device → where they will be once wait returns
+    # Starts the copy. scores (candidates), float32, on the device → (candidates), on the CPU, complete after wait
     def start(self, scores: Tensor) -> Tensor:
         return scores
 
+    # Returns when the last copy is complete.
     def wait(self) -> int:
         return 0

@@ -1,4 +1,4 @@
-# The vision tower of Qwen2.5-VL. All images of a pass go through it at once, packed.
+# Runs the vision tower of Qwen2.5-VL over all images of a pass at once, packed.
 # Dimensions: patches = all patches of all images; cells = patches / merge²; pixels = channels · patch².
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from weights import Weights
 
 
 class VisionBlock:
-    # mlp_multiple: the MLP is padded to a multiple of this width, with zeros, which changes nothing but its speed
+    # mlp_multiple: pads the MLP's width with zeros to a multiple of this, for speed alone
     def __init__(self, weights: Weights, prefix: str, heads: int, mlp_multiple: int):
         self.heads = heads
         self.norm1 = weights.one(prefix + "norm1.weight")
@@ -27,17 +27,17 @@ class VisionBlock:
         self.down_weight = weights.stacked([prefix + "mlp.down_proj.weight"], 1, mlp_multiple)
         self.down_bias = weights.one(prefix + "mlp.down_proj.bias")
 
-    # To be called once the weights are filled.
+    # Prepares the filled weights, once.
     def finish(self):
         head_dim = self.qkv_bias.shape[0] // (3 * self.heads)
         pair_rotary(self.qkv_weight, 2 * self.heads, head_dim)
         pair_rotary(self.qkv_bias, 2 * self.heads, head_dim)
 
-    # adds to x (patches, hidden), in place; patches attend within their block; turns: see rotary_turns
+    # Updates x (patches, hidden) in place; patches attend within their block. turns (patches, 1, head_dim / 2), complex
     def __call__(self, x: Tensor, turns: Tensor, blocks: Blocks):
         hidden = x.shape[1]
         y = torch.rms_norm(x, [hidden], self.norm1, 1e-6)
-        # two products, so that what is to be rotated lies in one piece
+        # two products, so that queries and keys are contiguous for the rotation
         end = 2 * hidden
         qk = F.linear(y, self.qkv_weight[:end], self.qkv_bias[:end]).view(x.shape[0], 2 * self.heads, -1)
         v = F.linear(y, self.qkv_weight[end:], self.qkv_bias[end:]).view(x.shape[0], self.heads, -1)
@@ -84,16 +84,16 @@ class VisionTower:
         self.mean = torch.tensor(mean, device=device)
         self.std = torch.tensor(std, device=device)
 
-    # To be called once the weights are filled.
+    # Prepares the filled weights, once.
     def finish(self):
-        # a still image is its frame repeated, so the temporal slices meet the same pixels: sum them once
+        # a still image repeats its frame, so all temporal slices meet the same pixels: sum them once
         frames = self.patch_embed_frames
         self.patch_embed = frames.float().sum(2).flatten(1).to(frames.dtype)  # (hidden, pixels)
         for block in self.blocks:
             block.finish()
 
-    # 8-bit RGB of all images, one behind the other, to rows of one patch each. The merge × merge patches of a cell
-    # are neighbours, the cells of an image lie row by row: (bytes) → (patches, pixels), columns by channel, y, x
+    # Cuts 8-bit RGB of all images into patches: those of a cell adjacent, the cells of an image in row-major order.
+    # rgb (bytes); heights and widths (images), in pixels → (patches, pixels), columns by channel, y, x
     def to_patches(self, rgb: Tensor, heights: List[int], widths: List[int]) -> Tensor:
         images: List[Tensor] = []
         patch, merge = self.patch, self.merge
@@ -107,14 +107,14 @@ class VisionTower:
             start = end
         return torch.cat(images)
 
-    # (patches, pixels) of 0..255 → the same, normalised, float32
+    # Normalises pixels. patches (patches, pixels), 0 to 255 → (patches, pixels), float32
     def normalise(self, patches: Tensor) -> Tensor:
         x = patches.view(-1, 3, self.patch * self.patch).float() / 255.0
         return ((x - self.mean[:, None]) / self.std[:, None]).flatten(1)
 
-    # order (cells): at each place of the window order, which cell of to_patches lies there; rows and columns (patches):
-    # where each patch of the window order lies in its image, in patches. Windows and images come as runs of equal size,
-    # in patches. → (cells, out_hidden), in the order of to_patches
+    # Encodes images. rgb, heights, widths: see to_patches; order (cells): the cell of to_patches at each place of the
+    # window order; rows and columns (patches): position of each patch of the window order in its image, in patches;
+    # windows and images: patches of each, in the window order → (cells, out_hidden), in the order of to_patches
     def __call__(
         self,
         rgb: Tensor,
@@ -123,10 +123,8 @@ class VisionTower:
         order: Tensor,
         rows: Tensor,
         columns: Tensor,
-        window_counts: List[int],
-        window_sizes: List[int],
-        image_counts: List[int],
-        image_sizes: List[int],
+        windows: List[int],
+        images: List[int],
         flash: bool,
     ) -> Tensor:
         patches = self.to_patches(rgb, heights, widths)
@@ -136,10 +134,10 @@ class VisionTower:
         hidden = x.shape[1]
         angles = torch.cat([rows[:, None] * self.inv_freq, columns[:, None] * self.inv_freq], dim=-1)
         turns = rotary_turns(angles)
-        windows = Blocks(window_counts, window_sizes, x.device, flash)
-        images = Blocks(image_counts, image_sizes, x.device, flash)
+        window_blocks = Blocks(windows, x.device, flash)
+        image_blocks = Blocks(images, x.device, flash)
         for i, block in enumerate(self.blocks):
-            block(x, turns, images if i in self.full_attention else windows)
+            block(x, turns, image_blocks if i in self.full_attention else window_blocks)
         x = torch.rms_norm(x, [hidden], self.ln_q, 1e-6).view(order.shape[0], -1)  # (cells, merge² · hidden)
         x = F.gelu(F.linear(x, self.merger_in_weight, self.merger_in_bias))
         x = F.linear(x, self.merger_out_weight, self.merger_out_bias)  # (cells, out_hidden)

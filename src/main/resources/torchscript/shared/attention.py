@@ -1,5 +1,5 @@
-# Attention over packed sequences: rows of all sequences lie one behind the other, without padding.
-# Two ways to compute each: kernels for sequences of any length (module flash), and PyTorch's own for any device.
+# Computes attention over packed sequences: the rows of all sequences in one tensor, without padding.
+# Each has two implementations: variable-length kernels (module flash), and PyTorch's own for any device.
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,52 +9,59 @@ from flash import flash_attention
 from weights import to_device
 
 
-# Rotary embedding turns pairs of a head's numbers, which checkpoints hold half a head apart. The rows of the query and
-# key projections (weight or bias; the first of x) are reordered once so that pairs lie side by side and are complex
-# numbers: few plain operations, no kernels compiled for each new shape. Attention doesn't see the order.
+# Reorders the rows of the query and key projections, once, so that rotary pairs are adjacent and form complex numbers.
+# Checkpoints hold the two numbers of a pair half a head apart. Few plain operations then rotate a pass, and no kernel
+# is compiled for a new shape. Attention doesn't depend on the order.
+# x: weight (rows, hidden) or bias (rows), the heads · head_dim rows to reorder first; changed in place
 def pair_rotary(x: Tensor, heads: int, head_dim: int):
     rows = x[: heads * head_dim]
     halves = rows.view([heads, 2, head_dim // 2] + x.shape[1:])
     rows.copy_(halves.transpose(1, 2).reshape(rows.shape))
 
 
-# angles (rows, head_dim / 2) → (rows, 1, head_dim / 2), complex
+# Turns angles into complex factors. angles (rows, head_dim / 2), float32 → (rows, 1, head_dim / 2), complex
 def rotary_turns(angles: Tensor) -> Tensor:
     return torch.polar(torch.ones_like(angles), angles)[:, None]
 
 
-# Rotates each head by its row's angles, in float32 whatever the dtype of x, which is lost.
-# x (rows, heads, head_dim), pairs side by side → the same
+# Rotates each head by its row's angles, in float32. Overwrites x where x is float32.
+# x (rows, heads, head_dim), pairs adjacent; turns (rows, 1, head_dim / 2), complex → (rows, heads, head_dim)
 def apply_rotary(x: Tensor, turns: Tensor) -> Tensor:
     turned = x.float()
     torch.view_as_complex(turned.view(x.shape[0], x.shape[1], -1, 2)).mul_(turns)
     return turned.to(x.dtype)
 
 
-# Where each sequence of these lengths starts, and where the last one ends: (sequences + 1), int32
+# Returns the first row of each sequence of these lengths, and the end of the last: (sequences + 1), int32
 def starts_of(lengths: List[int], device: torch.device) -> Tensor:
     starts = torch.cumsum(torch.tensor([0] + lengths), 0).to(torch.int32)
     return to_device(starts, device)
 
 
-# Equal blocks come in runs: counts[i] blocks of sizes[i] rows each.
+# Describes consecutive blocks of rows. lengths: rows of each block
 class Blocks:
-    def __init__(self, counts: List[int], sizes: List[int], device: torch.device, flash: bool):
+    def __init__(self, lengths: List[int], device: torch.device, flash: bool):
+        self.flash = flash
+        self.longest = max(lengths)
+        self.starts = starts_of(lengths, device)
+        counts: List[int] = []  # runs of equal length, without flash: counts[i] blocks of sizes[i] rows each
+        sizes: List[int] = []
+        if not flash:
+            for length in lengths:
+                if len(sizes) > 0 and sizes[-1] == length:
+                    counts[-1] = counts[-1] + 1
+                else:
+                    counts.append(1)
+                    sizes.append(length)
         self.counts = counts
         self.sizes = sizes
-        self.flash = flash
-        self.longest = max(sizes)
-        lengths: List[int] = []
-        for i in range(len(counts)):
-            for _ in range(counts[i]):
-                lengths.append(sizes[i])
-        self.starts = starts_of(lengths, device)
 
 
-# Every row attends to all rows of its block. q, k, v (rows, heads, head_dim) → (rows, heads · head_dim)
+# Attends within blocks: every row to all rows of its block. q, k, v (rows, heads, head_dim) → (rows, heads · head_dim)
 def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks) -> Tensor:
     if blocks.flash:
-        return flash_attention(q, k, v, blocks.starts, blocks.starts, blocks.longest, blocks.longest, False)[0].flatten(1)
+        starts, longest = blocks.starts, blocks.longest
+        return flash_attention(q, k, v, starts, starts, longest, longest, False)[0].flatten(1)
     outputs: List[Tensor] = []
     start = 0
     for i in range(len(blocks.counts)):
@@ -70,14 +77,15 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks) -> Tensor:
     return torch.cat(outputs)
 
 
-# How the language model's rows are packed: the prefixes of all lists, then the candidates of all lists.
-# prefixes[g]: tokens of list g's prefix; counts[g]: its candidates; candidates: tokens of each candidate of all lists.
-class Segments:
+# Describes the packing of the language model's rows: the prefixes of all lists, then the candidates of all lists.
+# prefixes[g]: tokens of list g's prefix; counts[g]: its candidates; candidates: tokens of each candidate of all lists;
+# x (rows, hidden): for its device, dtype and number of rows
+class PackedSegments:
     def __init__(self, prefixes: List[int], counts: List[int], candidates: List[int], x: Tensor, flash: bool):
         self.flash = flash
         self.prefix_rows = sum(prefixes)
         self.queries = prefixes + candidates  # rows of each segment
-        keys: List[Tensor] = []  # for each segment the rows it sees: a candidate first sees its list's prefix
+        keys: List[Tensor] = []  # rows that each segment attends to: for a candidate its list's prefix, then itself
         key_counts: List[int] = []
         lists: List[int] = []  # candidate rows of each list
         prefix_start = 0
@@ -106,12 +114,12 @@ class Segments:
         self.key_starts = starts_of(key_counts, x.device)
         self.prefix_starts = starts_of(prefixes, x.device)
         self.list_starts = starts_of(lists, x.device)  # counted from the first candidate's first row
-        # With long prefixes and many short candidates the rows seen would take more memory than everything else.
+        # With long prefixes and many short candidates, gathered keys would take more memory than everything else.
         self.merged = flash and sum(key_counts) > 4 * x.shape[0]
         self.keys = x[:0] if self.merged else to_device(torch.cat(keys), x.device)
         self.masks: List[Tensor] = []  # for each segment (rows, keys), 0 or -inf
         if not flash:
-            # Row i of a candidate sees the keys up to prefix + i. Copies of a part each: kernels want masks aligned.
+            # Row i of a candidate attends to keys up to prefix + i. Contiguous copies: kernels need aligned masks.
             shape = [self.longest_query, self.longest_prefix + self.longest_query]
             hidden = torch.ones(shape, device=x.device, dtype=torch.bool).triu(self.longest_prefix + 1)
             mask = torch.zeros(shape, device=x.device, dtype=x.dtype).masked_fill(hidden, float("-inf"))
@@ -121,8 +129,9 @@ class Segments:
                 self.masks.append(mask[:rows, first : first + key_counts[i]].contiguous())
 
 
-# The log-sum-exp of packed rows in one layout, (rows, heads). PyTorch's kernel gives (heads, rows); older ones
-# (sequences, heads, longest), where sequence s has its rows at [s, :, : its length] and anything behind them.
+# Converts the kernel's log-sum-exp to (rows, heads). PyTorch returns (heads, rows); older releases return
+# (sequences, heads, longest), with sequence s in [s, :, : its length] and undefined numbers after it.
+# starts (sequences + 1), int32
 def by_row(lse: Tensor, starts: Tensor) -> Tensor:
     if lse.dim() == 2:
         return lse.t()
@@ -131,15 +140,16 @@ def by_row(lse: Tensor, starts: Tensor) -> Tensor:
     return lse.transpose(1, 2)[used]
 
 
-# Two attentions of the same rows over disjoint keys as the one over all of them.
-# each output (rows, heads, head_dim), each log-sum-exp (rows, heads) → (rows, heads, head_dim)
+# Merges two attentions of the same rows over disjoint keys into the attention over all keys.
+# outputs (rows, heads, head_dim), log-sum-exps (rows, heads), float32 → (rows, heads, head_dim)
 def merge_attention(first: Tensor, first_lse: Tensor, second: Tensor, second_lse: Tensor) -> Tensor:
-    share = torch.sigmoid(second_lse - first_lse)[:, :, None]  # of the second, float32
+    share = torch.sigmoid(second_lse - first_lse)[:, :, None]  # weight of the second, float32
     return (first.float() + (second.float() - first.float()) * share).type_as(first)
 
 
-# Each segment over itself, then the candidates over their prefixes, which are read where they lie.
-def attend_merged(q: Tensor, k: Tensor, v: Tensor, segments: Segments) -> Tensor:
+# Attends in two calls: each segment to itself, and the candidates to their prefixes, whose keys are not gathered.
+# q (rows, heads, head_dim), k and v (rows, kv_heads, head_dim) → (rows, heads · head_dim)
+def attend_merged(q: Tensor, k: Tensor, v: Tensor, segments: PackedSegments) -> Tensor:
     prefix_rows = segments.prefix_rows
     starts, longest = segments.query_starts, segments.longest_query
     own, own_lse = flash_attention(q, k, v, starts, starts, longest, longest, True)
@@ -159,9 +169,9 @@ def attend_merged(q: Tensor, k: Tensor, v: Tensor, segments: Segments) -> Tensor
     return torch.cat([own[:prefix_rows], merged]).flatten(1)
 
 
-# A prefix attends causally to itself; a candidate to the whole prefix of its list and causally to itself.
+# Attends causally: a prefix to itself, a candidate to the whole prefix of its list and to itself.
 # q (rows, heads, head_dim), k and v (rows, kv_heads, head_dim) → (rows, heads · head_dim)
-def attend_segments(q: Tensor, k: Tensor, v: Tensor, segments: Segments) -> Tensor:
+def attend_segments(q: Tensor, k: Tensor, v: Tensor, segments: PackedSegments) -> Tensor:
     if segments.merged:
         return attend_merged(q, k, v, segments)
     k, v = k[segments.keys], v[segments.keys]

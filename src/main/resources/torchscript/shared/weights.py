@@ -1,10 +1,10 @@
-# Where the checkpoint's tensors go: made empty on the device, fused as the network wants them, then filled part by part.
+# Allocates the weights on the device, fused as the network needs them, to be filled from the checkpoint in parts.
 import torch
 from torch import Tensor
 from typing import Dict, List
 
 
-# What Java hands in, on the device of the network. Waits for nothing: from pinned memory a copy runs beside the host.
+# Copies a tensor of Java's to the device, same shape. Doesn't block: a copy from pinned memory runs beside the host.
 def to_device(x: Tensor, device: torch.device) -> Tensor:
     if device.type == "cpu":
         return x
@@ -12,18 +12,19 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
 
 
 class Weights:
-    # views: empty; takes for each tensor of the checkpoint the place where its numbers belong
+    # shapes: of each tensor of the checkpoint; views: empty, receives for each tensor the view to fill
     def __init__(self, shapes: Dict[str, List[int]], views: Dict[str, Tensor], device: torch.device, dtype: int):
         self.shapes = shapes
         self.views = views
         self.device = device
         self.dtype = dtype
 
-    # One tensor as it is.
+    # Allocates one tensor, in the checkpoint's shape.
     def one(self, name: str) -> Tensor:
         return self.stacked([name], 1, 1)
 
-    # Tensors of one shape but for their rows as one, each padded with zero rows and columns to these multiples.
+    # Allocates tensors as one, stacked by rows, each padded with zero rows and columns to these multiples.
+    # tensors (rows_i, width) or (rows_i), one width → (Σ padded rows_i, padded width) or (Σ padded rows_i)
     def stacked(self, names: List[str], rows: int, columns: int) -> Tensor:
         shape = self.shapes[names[0]].copy()
         width = 1 if len(shape) == 1 else shape[1]
