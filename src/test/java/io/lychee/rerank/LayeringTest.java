@@ -112,6 +112,7 @@ class LayeringTest {
         only("ai.djl.ndarray..", "torch", "qwen").check(all);
         only("ai.djl..", "torch", "qwen", "prompt").check(all);
         only("io.netty..", "gateway").check(all);
+        only("io.vertx..", "gateway").check(all);
         only("org.apache.avro..", "wire", "kafka").check(all);
         only("org.apache.flink..", "config", "kafka", "operator", "job", "engine", "evaluation", "cli", "bench")
                 .check(all);

@@ -9,7 +9,6 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -43,17 +42,13 @@ class RawRequestsTest {
         readiness.ready(null, null);
         local = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         open = GatewayServer.start(gateway, readiness, new GatewayServer.Address("0.0.0.0", 0, false), null);
-        local.router().add("/test/thrown", new Route.Post(Api.PLAIN, (api, request) -> {
+        local.router().add("/test/thrown", (Api) (body, clientId, asked) -> {
             throw new StackOverflowError("as if a body were too deep");
-        }));
-        local.router()
-                .add(
-                        "/test/heap",
-                        new Route.Post(
-                                Api.PLAIN,
-                                (api, request) -> CompletableFuture.failedFuture(
-                                        new OutOfMemoryError("as if the heap were full"))));
-        local.router().add("/test/get", (Route.Get) request -> {
+        });
+        local.router().add("/test/heap", (Api) (body, clientId, asked) -> {
+            throw new OutOfMemoryError("as if the heap were full");
+        });
+        local.router().add("/test/get", (Route.Get) path -> {
             throw new StackOverflowError("as if a page were too deep");
         });
     }

@@ -5,29 +5,29 @@ import io.lychee.rerank.domain.CandidateList;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** One form of request and answer over the same lists. Stateless. */
-interface Api {
-
-    /** What has no form of its own: the console's requests, health, files. */
-    Api PLAIN = (request, gateway) -> {
-        throw new IllegalStateException("no list to read");
-    };
+/** Reads and writes one form of request and answer. Stateless, for the gateway's workers. */
+non-sealed interface Api extends Route {
 
     /**
-     * @param list under an id of this gateway's
-     * @param write the answer, in the form of this API
+     * @param list under an id of this gateway
+     * @param write the answer in the form of this API
      */
     record Call(CandidateList list, Function<Reply, Response> write) {}
 
-    /** @throws HttpError when the body is not what it should be */
-    Call read(Request request, Gateway gateway);
+    /**
+     * @param clientId the request's {@code X-Request-Id}; null without one
+     * @throws HttpError when the body is not what it should be
+     */
+    Call read(byte[] body, @Nullable String clientId, Gateway gateway);
 
-    /** What a client is told instead of an answer. */
+    /** Writes an error in the form of this API. */
     default ObjectNode error(HttpError e, @Nullable String clientId) {
-        ObjectNode tree = Router.object();
-        ObjectNode error = tree.putObject("error");
-        error.put("status", e.status());
-        error.put("message", e.message());
+        return plainError(e);
+    }
+
+    static ObjectNode plainError(HttpError e) {
+        ObjectNode tree = Response.object();
+        tree.putObject("error").put("status", e.status()).put("message", e.message());
         return tree;
     }
 }

@@ -88,7 +88,7 @@ final class BodyReader {
             if (first != JsonToken.START_OBJECT) {
                 throw Body.wrong("the body", "an object", TREES.readTree(body));
             }
-            ObjectNode tree = Router.object();
+            ObjectNode tree = Response.object();
             for (String name = in.nextFieldName(); name != null; name = in.nextFieldName()) {
                 in.nextToken();
                 if (FIELDS.contains(name)) {

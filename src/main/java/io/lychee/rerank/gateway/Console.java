@@ -54,27 +54,27 @@ final class Console {
     void addTo(Router router) {
         for (String name : FILES) {
             Response file = Response.of(type(name), resource("console/" + name));
-            router.add("/" + name, (Route.Get) request -> file);
+            router.add("/" + name, (Route.Get) path -> file);
         }
         Response page = Response.of(type("index.html"), resource("console/index.html"));
-        router.add("/", (Route.Get) request -> page);
+        router.add("/", (Route.Get) path -> page);
         Response description = Response.of(Response.JSON, resource("openapi.json"));
-        router.add("/openapi.json", (Route.Get) request -> description);
+        router.add("/openapi.json", (Route.Get) path -> description);
         router.add("/health/live", (Route.Get)
-                request -> Response.json(200, Router.object().put("status", "live")));
-        router.add("/health/ready", (Route.Get) request -> readiness.respond(gateway));
-        router.add("/api/info", (Route.Get) request -> Response.json(200, info()));
+                path -> Response.json(200, Response.object().put("status", "live")));
+        router.add("/health/ready", (Route.Get) path -> readiness.respond(gateway));
+        router.add("/api/info", (Route.Get) path -> Response.json(200, info()));
         Response lists = Response.json(200, lists());
-        router.add("/api/scenes", (Route.Get) request -> lists);
+        router.add("/api/scenes", (Route.Get) path -> lists);
         if (scenes != null) {
             Map<String, Response> pictures = pictures(scenes);
-            pictures.forEach((name, picture) -> router.add("/scenes/" + name, (Route.Get) request -> picture));
+            pictures.forEach((name, picture) -> router.add("/scenes/" + name, (Route.Get) path -> picture));
         }
     }
 
     private ObjectNode info() {
         RerankConfig config = gateway.config();
-        ObjectNode tree = Router.object();
+        ObjectNode tree = Response.object();
         tree.put("model", readiness.model(gateway));
         tree.put("instruction", config.prompt().instruction());
         tree.put("max_candidates", config.limits().maxCandidates());
@@ -92,7 +92,7 @@ final class Console {
     }
 
     private ArrayNode lists() {
-        ArrayNode lists = Router.object().arrayNode();
+        ArrayNode lists = Response.object().arrayNode();
         if (scenes != null && Files.isRegularFile(scenes.resolve("lists.jsonl"))) {
             try {
                 for (String line : Files.readAllLines(scenes.resolve("lists.jsonl"))) {

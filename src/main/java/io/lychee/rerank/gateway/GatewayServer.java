@@ -1,62 +1,49 @@
 package io.lychee.rerank.gateway;
 
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.config.RerankConfig;
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.group.ChannelGroup;
-import io.netty.channel.group.DefaultChannelGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.SocketChannel;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.netty.handler.codec.http.HttpServerCodec;
-import io.netty.handler.codec.http.QueryStringDecoder;
-import io.netty.handler.timeout.WriteTimeoutHandler;
-import io.netty.util.concurrent.GlobalEventExecutor;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.net.SocketAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.URLDecoder;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The HTTP server: API, console, health. Owns its threads and connections, not the gateway. */
+/** Serves the API, the console and health over HTTP. Owns its threads and connections, not the gateway. */
 public final class GatewayServer implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(GatewayServer.class);
-    private static final int IO_THREADS = 2;
-    private static final int WORKERS = 4;
     private static final int TRIED_PORTS = 20;
-    private static final int MAX_LINE = 8 * 1024;
-    private static final int MAX_HEAD = 16 * 1024;
-    private static final int CHUNK = 64 * 1024;
+    private static final int BACKLOG = 256;
+    private static final int MAX_LINE_BYTES = 8 * 1024;
+    private static final int MAX_HEAD_BYTES = 16 * 1024;
+    private static final int MAX_CHUNK_BYTES = 64 * 1024;
+    private static final long CLOSE_SECONDS = 2;
     private static final byte[] REHEARSAL =
             "{\"query\":\"hat\",\"documents\":[\"hat\"]}".getBytes(StandardCharsets.UTF_8);
 
-    private final Gateway gateway;
-    private final Router router;
-    private final HostCheck hosts;
+    private final Router router = new Router();
     private final Live live;
-    private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS, work -> {
-        Thread thread = new Thread(work, "gateway-worker");
-        thread.setDaemon(true);
-        return thread;
-    });
-    private final MultiThreadIoEventLoopGroup io =
-            new MultiThreadIoEventLoopGroup(IO_THREADS, NioIoHandler.newFactory());
-    private final ChannelGroup open = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
-    private final Channel channel;
+    private final Dispatcher dispatcher;
+    private final Vertx vertx = Vertx.vertx(new VertxOptions()
+            .setEventLoopPoolSize(1)
+            .setWorkerPoolSize(1)
+            .setInternalBlockingPoolSize(1)
+            .setUseDaemonThread(true)
+            .setFileSystemOptions(
+                    new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+    private final int port;
 
     /**
      * @param host a name or address of this machine; anything but loopback makes it reachable by others
@@ -66,32 +53,25 @@ public final class GatewayServer implements AutoCloseable {
     public record Address(String host, int port, boolean orNext) {}
 
     private GatewayServer(Gateway gateway, Readiness readiness, Address address, @Nullable Path scenes) {
-        this.gateway = gateway;
         this.live = new Live(gateway.config().kafka());
-        InetAddress host;
-        try {
-            host = InetAddress.getByName(address.host());
-        } catch (UnknownHostException e) {
-            throw new ConfigException("no host \"" + address.host() + "\" (--host)", e);
-        }
-        this.router = new Router(readiness);
-        this.hosts =
-                new HostCheck(address.host(), host, gateway.config().gateway().allowedHosts());
-        if (!host.isLoopbackAddress()) {
-            LOG.warn(
-                    "--host is {}: whoever reaches this machine may use the gateway, which has no authentication of its"
-                            + " own",
-                    address.host());
-        }
+        this.dispatcher = new Dispatcher(gateway);
         new Console(gateway, readiness, scenes).addTo(router);
-        router.add("/v2/rerank", new Route.Post(new RerankApis.Cohere(), this::answer));
-        router.add("/v1/rerank", new Route.Post(new RerankApis.Jina(), this::answer));
-        router.add("/api/rerank", new Route.Post(new RerankApis.Simple(), this::answer));
-        router.add("/rerank_batch", new Route.Post(new RerankApis.Batch(), this::answer));
-        router.add("/api/lists", new Route.Post(new RerankApis.Lists(gateway), this::answer));
+        router.add("/v2/rerank", new RerankApis.Cohere());
+        router.add("/v1/rerank", new RerankApis.Jina());
+        router.add("/api/rerank", new RerankApis.Simple());
+        router.add("/rerank_batch", new RerankApis.Batch());
+        router.add("/api/lists", new RerankApis.Lists(gateway));
         router.add("/api/live", (Route.Events) live::subscribe);
-        router.add("/api/live/", (Route.Get) request -> live.open(lastSegment(request.path())));
-        this.channel = bind(host, address);
+        router.add("/api/live/", (Route.Get) path -> live.open(lastSegment(path)));
+        InetAddress host = resolve(address);
+        HostCheck hosts =
+                new HostCheck(address.host(), host, gateway.config().gateway().allowedHosts());
+        Connections connections = new Connections(vertx, gateway.config().gateway());
+        this.port = listen(
+                new RequestHandler(router, hosts, gateway, readiness, dispatcher, connections),
+                connections,
+                host,
+                address);
     }
 
     /** @throws ConfigException when the address can't be listened on */
@@ -101,14 +81,13 @@ public final class GatewayServer implements AutoCloseable {
 
     /** Where it listens. */
     public int port() {
-        return ((InetSocketAddress) channel.localAddress()).getPort();
+        return port;
     }
 
-    /**
-     * One small list, whether ready or not, by the way that clients' lists take; done once it is answered or refused.
-     */
+    /** Reranks one small list as a client's, whether ready or not; completes once it is answered or refused. */
     public CompletableFuture<?> rehearse() {
-        return answer(new RerankApis.Jina(), new Request("/v1/rerank", REHEARSAL, null, null))
+        return dispatcher
+                .call(new RerankApis.Jina(), REHEARSAL, null, null)
                 .handle((response, error) -> error == null ? response.serverTiming(0) : "");
     }
 
@@ -119,75 +98,73 @@ public final class GatewayServer implements AutoCloseable {
     @Override
     public void close() {
         live.close();
-        channel.close().syncUninterruptibly();
-        open.close().awaitUninterruptibly(1000);
-        workers.shutdownNow();
-        io.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(2000);
+        dispatcher.close();
+        try {
+            vertx.close()
+                    .toCompletionStage()
+                    .toCompletableFuture()
+                    .orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS)
+                    .join();
+        } catch (CompletionException e) {
+            LOG.warn("the HTTP server did not close within {} s: {}", CLOSE_SECONDS, e.toString());
+        }
     }
 
     /** @throws HttpError 400 when it isn't percent-encoded UTF-8 */
     private static String lastSegment(String path) {
         try {
-            return new QueryStringDecoder(path.substring(path.lastIndexOf('/') + 1)).path();
+            // a form decodes a plus, a path doesn't
+            String segment = path.substring(path.lastIndexOf('/') + 1).replace("+", "%2B");
+            return URLDecoder.decode(segment, StandardCharsets.UTF_8);
         } catch (IllegalArgumentException e) {
             throw HttpError.badRequest("the path's end can't be decoded: " + e.getMessage());
         }
     }
 
-    private CompletableFuture<Response> answer(Api api, Request request) {
-        int tokens = gateway.bodies().count(request.body());
-        if (request.place() != null) {
-            request.place().reserve((long) tokens * Admission.TOKEN_BYTES);
+    private static InetAddress resolve(Address address) {
+        try {
+            InetAddress host = InetAddress.getByName(address.host());
+            if (!host.isLoopbackAddress()) {
+                LOG.warn(
+                        "--host is {}: whoever reaches this machine may use the gateway, which has no authentication"
+                                + " of its own",
+                        address.host());
+            }
+            return host;
+        } catch (UnknownHostException e) {
+            throw new ConfigException("no host \"" + address.host() + "\" (--host)", e);
         }
-        Api.Call call = api.read(request, gateway);
-        CompletableFuture<Reply> reply = gateway.ask(call.list());
-        CompletableFuture<Response> response = reply.thenApplyAsync(call.write(), workers);
-        // nobody waits for the reply when nobody waits for the response
-        var unused = response.whenComplete((done, error) -> reply.cancel(false));
-        return response;
     }
 
-    private Channel bind(InetAddress host, Address address) {
-        RerankConfig.Gateway limits = gateway.config().gateway();
-        ServerBootstrap server = new ServerBootstrap()
-                .group(io)
-                .channel(NioServerSocketChannel.class)
-                .option(ChannelOption.SO_BACKLOG, 256)
-                .childOption(ChannelOption.TCP_NODELAY, true)
-                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(256 << 10, 1 << 20))
-                .childHandler(new ChannelInitializer<SocketChannel>() {
-                    @Override
-                    protected void initChannel(SocketChannel client) {
-                        if (open.size() >= limits.maxConnections()) {
-                            var unused = client.close();
-                            return;
-                        }
-                        open.add(client);
-                        client.pipeline()
-                                .addLast(
-                                        new WriteTimeoutHandler(
-                                                limits.readTimeout().toMillis(), TimeUnit.MILLISECONDS),
-                                        new HttpServerCodec(MAX_LINE, MAX_HEAD, CHUNK),
-                                        new Connection(router, hosts, gateway, workers));
-                    }
-                });
-        int tries = address.orNext() ? TRIED_PORTS : 1;
-        for (int i = 0; i < tries; i++) {
-            ChannelFuture bound = server.bind(host, address.port() + i).awaitUninterruptibly();
-            if (bound.isSuccess()) {
-                return bound.channel();
-            }
-            if (i == tries - 1) {
-                close(bound.cause(), address);
+    private int listen(RequestHandler handler, Connections connections, InetAddress host, Address address) {
+        int last = address.port() + (address.orNext() ? TRIED_PORTS - 1 : 0);
+        for (int tried = address.port(); ; tried++) {
+            HttpServer server = vertx.createHttpServer(new HttpServerOptions()
+                            .setAcceptBacklog(BACKLOG)
+                            .setMaxInitialLineLength(MAX_LINE_BYTES)
+                            .setMaxHeaderSize(MAX_HEAD_BYTES)
+                            .setMaxChunkSize(MAX_CHUNK_BYTES)
+                            .setHttp2ClearTextEnabled(false))
+                    .connectionHandler(connections)
+                    .requestHandler(handler)
+                    .invalidRequestHandler(handler);
+            try {
+                return server.listen(SocketAddress.inetSocketAddress(new InetSocketAddress(host, tried)))
+                        .toCompletionStage()
+                        .toCompletableFuture()
+                        .join()
+                        .actualPort();
+            } catch (CompletionException e) {
+                if (tried == last) {
+                    close();
+                    throw notListening(address, e.getCause() == null ? e : e.getCause());
+                }
             }
         }
-        throw new IllegalStateException("unreachable");
     }
 
-    private void close(Throwable cause, Address address) {
-        workers.shutdownNow();
-        io.shutdownGracefully(0, 0, TimeUnit.SECONDS).syncUninterruptibly();
-        throw new ConfigException(
+    private static ConfigException notListening(Address address, Throwable cause) {
+        return new ConfigException(
                 "can't listen on " + address.host() + ":" + address.port()
                         + (address.orNext() ? " or the " + (TRIED_PORTS - 1) + " ports behind it" : "") + ": "
                         + cause.getMessage() + " (--host, --port)",

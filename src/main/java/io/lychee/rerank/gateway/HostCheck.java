@@ -1,13 +1,11 @@
 package io.lychee.rerank.gateway;
 
-import io.netty.handler.codec.http.HttpHeaderNames;
-import io.netty.handler.codec.http.HttpMethod;
-import io.netty.handler.codec.http.HttpRequest;
-import io.netty.handler.codec.http.HttpVersion;
 import io.netty.util.NetUtil;
+import io.vertx.core.http.HttpHeaders;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
 import java.net.Inet6Address;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -22,7 +20,7 @@ final class HostCheck {
 
     /**
      * @param host as it was given to listen on
-     * @param bound its address; localhost is served where it is loopback or stands for every address
+     * @param bound its address; localhost is served where it is loopback or is the wildcard address
      * @param allowedHosts name or name:port, see gateway.allowed-hosts
      */
     HostCheck(String host, InetAddress bound, List<String> allowedHosts) {
@@ -34,37 +32,37 @@ final class HostCheck {
         allowedHosts.forEach(name -> allowed.add(lower(name.trim())));
     }
 
-    /**
-     * @param local where the connection arrived
-     * @throws HttpError 400, 403, 421
-     */
-    void check(HttpRequest head, InetSocketAddress local) {
-        List<String> hosts = head.headers().getAll(HttpHeaderNames.HOST);
-        if (hosts.size() > 1 || (hosts.isEmpty() && head.protocolVersion().equals(HttpVersion.HTTP_1_1))) {
+    /** @throws HttpError 400, 403, 421 */
+    void check(HttpServerRequest head) {
+        int port = head.localAddress().port();
+        List<String> hosts = head.headers().getAll(HttpHeaders.HOST);
+        if (hosts.size() > 1 || (hosts.isEmpty() && head.version() == HttpVersion.HTTP_1_1)) {
             throw HttpError.badRequest(hosts.size() + " Host headers; expected one");
         }
         String host = hosts.isEmpty() ? null : lower(hosts.get(0));
-        if (host != null && !serves(host, local)) {
+        if (host != null && !serves(host, head)) {
             throw new HttpError(
                     421,
-                    "the request is for host \"" + host + "\"; expected one of " + names + " at port " + local.getPort()
+                    "the request is for host \"" + host + "\"; expected one of " + names + " at port " + port
                             + ", or of gateway.allowed-hosts");
         }
-        for (String origin : head.headers().getAll(HttpHeaderNames.ORIGIN)) {
-            if (!sameOrigin(lower(origin), host, local.getPort())) {
+        for (String origin : head.headers().getAll(HttpHeaders.ORIGIN)) {
+            if (!sameOrigin(lower(origin), host, port)) {
                 throw new HttpError(403, "a page of " + origin + " may not call this gateway (gateway.allowed-hosts)");
             }
         }
-        HttpMethod method = head.method();
-        boolean changes = !method.equals(HttpMethod.GET) && !method.equals(HttpMethod.HEAD);
-        if (changes && head.headers().containsValue("Sec-Fetch-Site", "cross-site", true)) {
+        if (!Router.READS.contains(head.method()) && head.headers().contains("Sec-Fetch-Site", "cross-site", true)) {
             throw new HttpError(403, "Sec-Fetch-Site is cross-site; expected a page of this gateway");
         }
     }
 
-    private boolean serves(String host, InetSocketAddress local) {
-        String name = withoutPort(host, local.getPort());
-        return names.contains(name) || name.equals(literal(local.getAddress())) || isAllowed(host, local.getPort());
+    private boolean serves(String host, HttpServerRequest head) {
+        int port = head.localAddress().port();
+        String name = withoutPort(host, port);
+        return names.contains(name)
+                || isAllowed(host, port)
+                || name.equals(literal(NetUtil.createInetAddressFromIpAddressString(
+                        head.localAddress().hostAddress())));
     }
 
     private boolean isAllowed(String host, int port) {

@@ -88,7 +88,7 @@ final class Live implements AutoCloseable {
         if (found == null) {
             throw new HttpError(404, "no list " + requestId + " among the latest " + kept.size());
         }
-        ObjectNode tree = Router.object();
+        ObjectNode tree = Response.object();
         tree.set("list", found.list == null ? null : RerankApis.json(found.list));
         tree.set("answer", found.answer == null ? null : RerankApis.json(found.answer));
         return Response.json(200, tree);
@@ -113,7 +113,7 @@ final class Live implements AutoCloseable {
             try (TopicReader opened =
                     new TopicReader(kafka, topics, TopicReader.From.END, IsolationLevel.READ_UNCOMMITTED)) {
                 using(opened);
-                tell("hello", Router.object());
+                tell("hello", Response.object());
                 while (!listeners.isEmpty()) {
                     opened.requireBroker();
                     opened.poll(POLL).forEach(this::pass);
@@ -148,14 +148,14 @@ final class Live implements AutoCloseable {
         }
         boolean backfill =
                 record.topic().equals(kafka.backfillTopic()) || record.topic().equals(kafka.backfillResultsTopic());
-        ObjectNode event = Router.object();
+        ObjectNode event = Response.object();
         event.put("lane", backfill ? "backfill" : "realtime");
         event.put("timestamp", record.timestamp());
         try {
             boolean dead = record.topic().equals(kafka.deadLettersTopic());
             // a dead letter keeps little of its record
             boolean described = dead || value.length <= MAX_DESCRIBED_BYTES;
-            JsonNode tree = described ? RerankApis.json(value) : Router.object();
+            JsonNode tree = described ? RerankApis.json(value) : Response.object();
             String id = tree.path("request_id").asText(name(record, tree));
             event.put("request_id", id);
             if (dead) {

@@ -1,6 +1,7 @@
 package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Objects;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -23,8 +24,12 @@ public final class Readiness {
     private volatile State state = new State("starting", null, null);
     private volatile @Nullable LongSupplier busyMillis;
 
-    State state() {
-        return state;
+    /** @throws HttpError 503 before {@link #ready} */
+    void require() {
+        State now = state;
+        if (!now.ready()) {
+            throw new HttpError(503, "not ready: " + now.phase() + " " + Objects.requireNonNullElse(now.detail(), ""));
+        }
     }
 
     public void loading(String detail) {
@@ -52,7 +57,7 @@ public final class Readiness {
         String silence = gateway.heartbeat().silence();
         boolean connected = gateway.connected();
         boolean ready = now.ready() && connected && silence == null;
-        ObjectNode tree = Router.object();
+        ObjectNode tree = Response.object();
         tree.put("status", ready ? "ready" : "not ready");
         tree.put("phase", ready || !now.ready() ? now.phase() : connected ? "no job answers" : "broker unreachable");
         tree.put("detail", now.ready() && connected ? silence : now.detail());

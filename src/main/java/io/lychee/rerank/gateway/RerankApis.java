@@ -26,7 +26,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
@@ -43,10 +42,10 @@ final class RerankApis {
     static final class Cohere implements Api {
 
         @Override
-        public Call read(Request request, Gateway gateway) {
-            Body body = gateway.bodies().read(request.body());
+        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
+            Body body = gateway.bodies().read(bytes);
             CandidateList list = body.list(gateway, false);
-            String id = clientId(body, request, list);
+            String id = requestId(body, clientId, list);
             return new Call(
                     list,
                     reply -> scored(reply, (answer, tree) -> {
@@ -66,7 +65,7 @@ final class RerankApis {
 
         @Override
         public ObjectNode error(HttpError e, @Nullable String clientId) {
-            ObjectNode tree = Router.object();
+            ObjectNode tree = Response.object();
             if (clientId != null) {
                 tree.put("id", clientId);
             }
@@ -78,10 +77,10 @@ final class RerankApis {
     static final class Jina implements Api {
 
         @Override
-        public Call read(Request request, Gateway gateway) {
-            Body body = gateway.bodies().read(request.body());
+        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
+            Body body = gateway.bodies().read(bytes);
             CandidateList list = body.list(gateway, false);
-            String id = clientId(body, request, list);
+            String id = requestId(body, clientId, list);
             boolean documents = body.flag("return_documents", true);
             return new Call(
                     list,
@@ -106,7 +105,7 @@ final class RerankApis {
 
         @Override
         public ObjectNode error(HttpError e, @Nullable String clientId) {
-            return Router.object().put("detail", e.message());
+            return Response.object().put("detail", e.message());
         }
     }
 
@@ -114,8 +113,8 @@ final class RerankApis {
     static final class Simple implements Api {
 
         @Override
-        public Call read(Request request, Gateway gateway) {
-            CandidateList list = gateway.bodies().read(request.body()).list(gateway, true);
+        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
+            CandidateList list = gateway.bodies().read(bytes).list(gateway, true);
             return new Call(
                     list,
                     reply -> scored(reply, (answer, tree) -> {
@@ -140,12 +139,12 @@ final class RerankApis {
     static final class Batch implements Api {
 
         @Override
-        public Call read(Request request, Gateway gateway) {
-            CandidateList list = gateway.bodies().read(request.body()).list(gateway, false);
+        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
+            CandidateList list = gateway.bodies().read(bytes).list(gateway, false);
             return new Call(list, reply -> {
                 RerankedList answer = reply.answer().list();
                 byte[] table = MarkdownTable.of(list, answer).getBytes(StandardCharsets.UTF_8);
-                return new Response(200, "text/markdown; charset=utf-8", table, Map.of(), answer.latency());
+                return new Response(200, "text/markdown; charset=utf-8", table, answer.latency());
             });
         }
     }
@@ -163,9 +162,9 @@ final class RerankApis {
         }
 
         @Override
-        public Call read(Request request, Gateway gateway) {
+        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
             // the way of the topics reads what the body may hold; that it is one plain record was looked at before
-            Decoded decoded = decoder.decode(SourceRecord.line("body", 0, request.body(), 0));
+            Decoded decoded = decoder.decode(SourceRecord.line("body", 0, bytes, 0));
             if (decoded instanceof Decoded.Refused refused) {
                 throw HttpError.badRequest(refused.letter().message());
             }
@@ -181,17 +180,11 @@ final class RerankApis {
                     list.candidates(),
                     list.topN(),
                     list.timeoutMs() == null ? most : Long.valueOf(Math.min(most, list.timeoutMs())));
-            String clientId = list.requestId(); // not the whole list, which would wait with the request
+            String ownId = list.requestId(); // not the whole list, which would wait with the request
             return new Call(own, reply -> {
                 ObjectNode tree = json(reply.record());
-                tree.put("request_id", clientId);
-                byte[] body = tree.toString().getBytes(StandardCharsets.UTF_8);
-                return new Response(
-                        200,
-                        Response.JSON,
-                        body,
-                        Map.of(),
-                        reply.answer().list().latency());
+                tree.put("request_id", ownId);
+                return Response.json(tree, reply.answer().list().latency());
             });
         }
 
@@ -227,10 +220,9 @@ final class RerankApis {
                     answer.reason() == Reason.DEADLINE ? 504 : 422,
                     "nothing could be scored, " + answer.reason() + ": " + answer.detail());
         }
-        ObjectNode tree = Router.object();
+        ObjectNode tree = Response.object();
         write.accept(answer, tree);
-        byte[] body = tree.toString().getBytes(StandardCharsets.UTF_8);
-        return new Response(200, Response.JSON, body, Map.of(), answer.latency());
+        return Response.json(tree, answer.latency());
     }
 
     private static List<RankedCandidate> withScore(RerankedList answer) {
@@ -245,7 +237,7 @@ final class RerankApis {
 
     /** A sentence for each document without a score, and for a list that was not finished in time. */
     private static void warnings(RerankedList answer, ObjectNode tree) {
-        ArrayNode warnings = Router.object().arrayNode();
+        ArrayNode warnings = Response.object().arrayNode();
         if (answer.status() == ListStatus.PARTIAL) {
             warnings.add("not finished in time: " + answer.detail());
         }
@@ -265,8 +257,8 @@ final class RerankApis {
         }
     }
 
-    private static String clientId(Body body, Request request, CandidateList list) {
+    private static String requestId(Body body, @Nullable String clientId, CandidateList list) {
         String named = body.optionalText("request_id");
-        return Objects.requireNonNullElse(named, Objects.requireNonNullElse(request.clientId(), list.requestId()));
+        return Objects.requireNonNullElse(named, Objects.requireNonNullElse(clientId, list.requestId()));
     }
 }

@@ -1,46 +1,43 @@
 package io.lychee.rerank.gateway;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.domain.Latency;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A whole answer.
+ * Holds a whole answer.
  *
- * @param latency of the list that was answered, for {@code Server-Timing}; null where none was
+ * @param latency of the answered list, for {@code Server-Timing}; null without one
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record Response(
         int status,
         String contentType,
         byte[] body,
-        Map<String, String> headers,
         @Nullable Latency latency) {
 
     static final String JSON = "application/json";
 
-    Response {
-        headers = Map.copyOf(headers);
-    }
-
     static Response of(String contentType, byte[] body) {
-        return new Response(200, contentType, body, Map.of(), null);
+        return new Response(200, contentType, body, null);
     }
 
     static Response json(int status, Object tree) {
-        return new Response(status, JSON, tree.toString().getBytes(StandardCharsets.UTF_8), Map.of(), null);
+        return new Response(status, JSON, tree.toString().getBytes(StandardCharsets.UTF_8), null);
     }
 
-    Response with(String header, String value) {
-        Map<String, String> more = new TreeMap<>(headers);
-        more.put(header, value);
-        return new Response(status, contentType, body, more, latency);
+    static Response json(Object tree, Latency latency) {
+        return new Response(200, JSON, tree.toString().getBytes(StandardCharsets.UTF_8), latency);
     }
 
-    /** @param gatewayNanos from the request's first byte until now; the stages of the job are part of it */
+    static ObjectNode object() {
+        return JsonNodeFactory.instance.objectNode();
+    }
+
+    /** @param gatewayNanos from the request's head until now; the job's stages are part of it */
     String serverTiming(long gatewayNanos) {
         double total = gatewayNanos / 1e6;
         if (latency == null) {

@@ -1,37 +1,22 @@
 package io.lychee.rerank.gateway;
 
-import java.util.concurrent.CompletableFuture;
+/** Answers one path: {@link Api} a POST, the others a GET. */
+sealed interface Route permits Route.Get, Route.Events, Api {
 
-/** What answers one path. */
-sealed interface Route {
-
-    /** GET, answered from what is here. */
+    /** Serves a GET from memory, on the event loop. */
     non-sealed interface Get extends Route {
-        Response get(Request request);
+        Response get(String path);
     }
 
-    /** GET, a stream of server-sent events. */
+    /** Serves a GET as a stream of server-sent events. */
     non-sealed interface Events extends Route {
         /** @throws HttpError when there are too many listeners */
         void subscribe(EventStream stream);
     }
 
-    /**
-     * POST of a JSON body: a list to rerank.
-     *
-     * @param api how it is read, answered and refused
-     */
-    record Post(Api api, Answering answering) implements Route {}
-
-    /** Reads the body on a worker, publishes, and completes when the answer is here. */
-    @FunctionalInterface
-    interface Answering {
-        CompletableFuture<Response> answer(Api api, Request request);
-    }
-
-    /** A client that listens. */
+    /** Sends events to one client. Safe for any thread. */
     interface EventStream {
-        /** Hands an event on, unless the client is too slow to take it. From any thread. */
+        /** Queues an event; drops it while the client is slow. */
         void send(String event, String json);
 
         void onClose(Runnable action);

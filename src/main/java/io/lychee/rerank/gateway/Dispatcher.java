@@ -1,0 +1,78 @@
+package io.lychee.rerank.gateway;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** Runs API calls on four workers: parses a body, publishes its list, writes the answer. Safe for any thread. */
+final class Dispatcher implements AutoCloseable {
+
+    private static final int WORKERS = 4;
+
+    private final Gateway gateway;
+    private final Duration timeout;
+    private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS, work -> {
+        Thread thread = new Thread(work, "gateway-worker");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    Dispatcher(Gateway gateway) {
+        this.gateway = gateway;
+        this.timeout = gateway.config().gateway().timeout();
+    }
+
+    /**
+     * Answers one request within gateway.timeout; cancelling the result cancels the wait for the job. Holds
+     * {@code place} until no worker has the body any more, also after a cancel.
+     */
+    CompletableFuture<Response> dispatch(Api api, byte[] body, @Nullable String clientId, Admission.Place place) {
+        CompletableFuture<Response> answer = new CompletableFuture<>();
+        place.hold();
+        try {
+            workers.execute(() -> {
+                CompletableFuture<Response> work =
+                        answer.isDone() ? CompletableFuture.completedFuture(null) : call(api, body, clientId, place);
+                var unused = work.whenComplete((response, error) -> {
+                    place.release();
+                    if (error == null) {
+                        answer.complete(response);
+                    } else {
+                        answer.completeExceptionally(error);
+                    }
+                });
+                var unusedCancel = answer.whenComplete((response, error) -> work.cancel(true));
+            });
+        } catch (RejectedExecutionException e) {
+            place.release();
+            answer.completeExceptionally(new HttpError(503, "the gateway is shutting down"));
+        }
+        return answer.orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    /** Runs the steps of a call on this thread up to the wait for the job. */
+    CompletableFuture<Response> call(Api api, byte[] body, @Nullable String clientId, Admission.@Nullable Place place) {
+        try {
+            int tokens = gateway.bodies().count(body);
+            if (place != null) {
+                place.reserve((long) tokens * Admission.TOKEN_BYTES);
+            }
+            Api.Call call = api.read(body, clientId, gateway);
+            CompletableFuture<Reply> reply = gateway.ask(call.list());
+            CompletableFuture<Response> response = reply.thenApplyAsync(call.write(), workers);
+            var unused = response.whenComplete((done, error) -> reply.cancel(false));
+            return response;
+        } catch (RuntimeException | Error e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        workers.shutdownNow();
+    }
+}
