@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.operator.RerankFunction;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -144,7 +144,7 @@ class DeploymentFilesTest {
         }
         String topics = String.valueOf(services.get("topics").get("command"));
         assertThat(List.of(find("for topic in ([^;]+);", topics).get(0).split(" ", -1)))
-                .containsExactlyInAnyOrderElementsOf(BrokerCheck.topics(config.kafka()));
+                .containsExactlyInAnyOrderElementsOf(TopicAdmin.topics(config.kafka()));
         Map<String, Object> broker = cast(services.get("kafka").get("environment"));
         assertThat((Integer) broker.get("KAFKA_MESSAGE_MAX_BYTES"))
                 .isGreaterThan(config.kafka().maxRecordBytes());

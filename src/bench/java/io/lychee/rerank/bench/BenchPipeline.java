@@ -8,29 +8,24 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicReader;
+import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
 import io.lychee.rerank.wire.UnreadableException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.IsolationLevel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,7 +50,7 @@ final class BenchPipeline implements AutoCloseable {
     private final Random contents;
     private final Started started = new Started();
     private final EmbeddedFlink job;
-    private final KafkaProducer<byte[], byte[]> producer;
+    private final TopicWriter writer;
     private final Map<String, Sent> underWay = new ConcurrentHashMap<>();
     private final StatusLine status = new StatusLine();
     private final long wallMinusNanos = System.currentTimeMillis() * 1_000_000 - System.nanoTime();
@@ -71,14 +66,11 @@ final class BenchPipeline implements AutoCloseable {
         this.arrivals = new Random(seed);
         this.contents = new Random(seed + 1);
         try {
-            BrokerCheck broker = new BrokerCheck(config.kafka(), BROKER);
-            broker.createMissing(BrokerCheck.topics(config.kafka()), config.parallelism());
+            new TopicAdmin(config.kafka(), BROKER)
+                    .createMissing(TopicAdmin.topics(config.kafka()), config.parallelism());
             this.engine = started.add(engines.lease()).engine();
             this.job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank bench"), config.drainTimeout());
-            this.producer = started.add(new KafkaProducer<>(
-                    Map.of("bootstrap.servers", config.kafka().bootstrapServers(), "compression.type", "lz4"),
-                    new ByteArraySerializer(),
-                    new ByteArraySerializer()));
+            this.writer = started.add(new TopicWriter(config.kafka(), Lane.REALTIME, null));
             Thread receiver = new Thread(this::receive, "bench-receiver");
             receiver.setDaemon(true);
             receiver.start();
@@ -119,7 +111,7 @@ final class BenchPipeline implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             send(load, System.nanoTime(), timeoutMs);
         }
-        producer.flush();
+        writer.flush();
         return load;
     }
 
@@ -165,9 +157,7 @@ final class BenchPipeline implements AutoCloseable {
         RerankConfig.Kafka kafka = config.kafka();
         String topic = load.lane == Lane.REALTIME ? kafka.requestsTopic() : kafka.backfillTopic();
         long timestampMs = (due + wallMinusNanos) / 1_000_000;
-        var unused = producer.send(
-                new ProducerRecord<>(topic, null, timestampMs, id.getBytes(StandardCharsets.UTF_8), value),
-                (metadata, error) -> failure = error == null ? failure : error);
+        var unused = writer.send(topic, id, value, timestampMs);
     }
 
     /** Once a second: memory, the status line, and whether everything still runs. */
@@ -191,6 +181,7 @@ final class BenchPipeline implements AutoCloseable {
         if (job.result().isDone()) {
             var unused = job.result().get(); // only a failure ends this job; get() says which
         }
+        writer.requireSent();
         if (failure != null) {
             throw failure;
         }
@@ -198,19 +189,11 @@ final class BenchPipeline implements AutoCloseable {
 
     private void receive() {
         RerankConfig.Kafka kafka = config.kafka();
-        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(
-                Map.of("bootstrap.servers", kafka.bootstrapServers(), "isolation.level", "read_committed"),
-                new ByteArrayDeserializer(),
-                new ByteArrayDeserializer())) {
-            List<TopicPartition> partitions = Stream.of(
-                            kafka.resultsTopic(), kafka.backfillResultsTopic(), kafka.deadLettersTopic())
-                    .flatMap(topic -> consumer.partitionsFor(topic, BROKER).stream())
-                    .map(p -> new TopicPartition(p.topic(), p.partition()))
-                    .toList();
-            consumer.assign(partitions);
-            consumer.seekToBeginning(partitions);
+        Set<String> topics = Set.of(kafka.resultsTopic(), kafka.backfillResultsTopic(), kafka.deadLettersTopic());
+        try (TopicReader reader =
+                new TopicReader(kafka, topics, TopicReader.From.BEGINNING, IsolationLevel.READ_COMMITTED)) {
             while (!closed) {
-                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+                for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
                     long now = System.nanoTime();
                     if (record.topic().equals(kafka.deadLettersTopic())) {
                         throw new IllegalStateException("a list became a dead letter: "

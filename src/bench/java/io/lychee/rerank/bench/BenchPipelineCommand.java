@@ -8,7 +8,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.engine.QwenEngineFactory;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineStats;
 import java.lang.management.ManagementFactory;
@@ -129,7 +129,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
             try {
                 return run(shop, config);
             } finally {
-                new BrokerCheck(config.kafka(), BROKER).delete(BrokerCheck.topics(config.kafka()));
+                new TopicAdmin(config.kafka(), BROKER).delete(TopicAdmin.topics(config.kafka()));
             }
         }
         try (EmbeddedBroker broker = EmbeddedBroker.start()) {

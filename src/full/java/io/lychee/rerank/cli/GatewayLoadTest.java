@@ -7,7 +7,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.ListConsumer;
+import io.lychee.rerank.kafka.TopicLines;
+import io.lychee.rerank.kafka.TopicReader;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -34,6 +35,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.kafka.common.IsolationLevel;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -147,8 +149,13 @@ class GatewayLoadTest {
                             Map.of("kafka.bootstrap-servers", up.broker(), "model.checkpoint", "demo/checkpoint"))
                     .kafka();
             Set<String> asked = new TreeSet<>();
-            try (ListConsumer answers = new ListConsumer(kafka, kafka.resultsTopic(), false);
-                    ListConsumer requests = new ListConsumer(kafka, kafka.requestsTopic(), false)) {
+            try (TopicReader answers = new TopicReader(
+                            kafka, Set.of(kafka.resultsTopic()), TopicReader.From.END, IsolationLevel.READ_COMMITTED);
+                    TopicReader requests = new TopicReader(
+                            kafka,
+                            Set.of(kafka.requestsTopic()),
+                            TopicReader.From.END,
+                            IsolationLevel.READ_COMMITTED)) {
                 try (ChildProcess first = serve(up, "first")) {
                     String url = first.await(Up.URL);
                     List<String> documents = texts(demoLists().get(0));
@@ -156,17 +163,17 @@ class GatewayLoadTest {
                         CompletableFuture<?> unused =
                                 http.sendAsync(request(url, "r" + i, "hat " + i, documents), discarding());
                     }
-                    assertThat(requests.consume(LISTS, QUIET, line -> asked.add(id(line))))
+                    assertThat(TopicLines.read(requests, LISTS, QUIET, line -> asked.add(id(line))))
                             .isEqualTo(LISTS);
                 }
                 Set<String> answered = new TreeSet<>();
-                long before = answers.consume(LISTS, Duration.ofMillis(200), line -> answered.add(id(line)));
+                long before = TopicLines.read(answers, LISTS, Duration.ofMillis(200), line -> answered.add(id(line)));
                 assertThat(before).as("killed amid the work").isLessThan(LISTS);
                 try (ChildProcess second = serve(up, "second")) {
                     JsonNode again = send(request(second.await(Up.URL), "again", "hat", List.of("hat", "mug")));
                     assertThat(again.get("results")).hasSize(2);
                     // and the one that was asked again
-                    long left = answers.consume(LISTS + 1 - before, QUIET, line -> {
+                    long left = TopicLines.read(answers, LISTS + 1 - before, QUIET, line -> {
                         assertThat(line).contains("\"COMPLETE\"");
                         answered.add(id(line));
                     });

@@ -12,7 +12,7 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
@@ -291,7 +291,7 @@ class ClusterTest {
 
         Traffic(Delivery delivery) throws Exception {
             RerankConfig.Kafka kafka = RerankConfig.of(keys(delivery)).kafka();
-            new BrokerCheck(kafka, BROKER_STARTS).createMissing(BrokerCheck.topics(kafka), PARTITIONS);
+            new TopicAdmin(kafka, BROKER_STARTS).createMissing(TopicAdmin.topics(kafka), PARTITIONS);
             topic = kafka.requestsTopic();
             Map<String, Object> client = Map.of("bootstrap.servers", kafka.bootstrapServers());
             producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer());

@@ -7,7 +7,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
@@ -62,7 +62,7 @@ class StandingClusterIT {
         cluster = new NativeCluster(folder);
         home = cluster.configure(cluster.home("flink"), "common.yaml", "cpu.yaml");
         RerankConfig.Kafka kafka = RerankConfig.of(keys()).kafka();
-        new BrokerCheck(kafka, Duration.ofSeconds(60)).createMissing(BrokerCheck.topics(kafka), 1);
+        new TopicAdmin(kafka, Duration.ofSeconds(60)).createMissing(TopicAdmin.topics(kafka), 1);
     }
 
     @AfterEach

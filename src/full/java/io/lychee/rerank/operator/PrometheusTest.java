@@ -8,7 +8,7 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
@@ -99,7 +99,7 @@ class PrometheusTest {
 
     @BeforeEach
     void start() throws Exception {
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(60)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(60)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         Files.writeString(
                 folder.resolve("prometheus.yml"), conf("prometheus.yml").replace(": 10s", ": 1s"));
         Files.writeString(

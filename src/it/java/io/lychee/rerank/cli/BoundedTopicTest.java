@@ -3,7 +3,7 @@ package io.lychee.rerank.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -44,7 +44,7 @@ class BoundedTopicTest {
                         broker.folder().getFileName(),
                         Path.of("src/test/resources/golden/checkpoint").toAbsolutePath()));
         RerankConfig config = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of()));
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 2);
     }
 
     @AfterEach
@@ -92,7 +92,8 @@ class BoundedTopicTest {
         Path parts = Path.of("results-of-" + broker.folder().getFileName() + ".parts");
         List<String> command = List.of("rerank", "--conf", conf.toString(), "--input", input.toString(), "--to-topic");
         try (ChildProcess killed = ChildProcess.start(folder.resolve("killed.log"), command.toArray(String[]::new))) {
-            while (!Files.exists(parts.resolve("finished.txt"))) {
+            Path state = parts.resolve("run.json");
+            while (!Files.exists(state) || !Files.readString(state).contains("\"ended\"")) {
                 assertThat(killed.process().waitFor(1, TimeUnit.MILLISECONDS))
                         .as("it ended before it could be killed: %s", killed.output())
                         .isFalse();

@@ -6,7 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicCheck;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -96,7 +97,7 @@ class DoctorCommandTest {
             RerankConfig.Kafka kafka = RerankConfig.of(
                             Map.of("kafka.bootstrap-servers", broker.bootstrapServers(), "model.checkpoint", "none"))
                     .kafka();
-            new BrokerCheck(kafka, Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(kafka), 1);
+            new TopicAdmin(kafka, Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(kafka), 1);
             Cli well = doctor(keys);
             assertThat(well.exitCode()).as(well.out()).isZero();
             assertThat(well.out()).contains("ok   broker").contains("The job would start.");
@@ -112,8 +113,8 @@ class DoctorCommandTest {
                 Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
             RerankConfig config = RerankConfig.of(
                     Map.of("kafka.bootstrap-servers", broker.bootstrapServers(), "model.checkpoint", "none"));
-            BrokerCheck check = new BrokerCheck(config.kafka(), Duration.ofSeconds(30));
-            check.createMissing(BrokerCheck.topics(config.kafka()), 1);
+            TopicCheck check = new TopicCheck(config.kafka(), Duration.ofSeconds(30));
+            new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
             assertThat(check.checkJob()).isEmpty();
 
             ResourcePattern topic =

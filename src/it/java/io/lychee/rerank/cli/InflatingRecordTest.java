@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.Delivery;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -43,7 +43,7 @@ class InflatingRecordTest {
                         .contains(
                                 "--topic " + kafka.requestsTopic() + ":0 --reset-offsets --to-offset " + (offset + 1));
             }
-            new BrokerCheck(kafka, Duration.ofSeconds(30))
+            new TopicAdmin(kafka, Duration.ofSeconds(30))
                     .commit(Map.of(new TopicPartition(kafka.requestsTopic(), 0), offset + 1));
             try (ChildProcess job = ChildProcess.start(
                     folder.resolve("again.log"),

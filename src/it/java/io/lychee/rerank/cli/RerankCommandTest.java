@@ -349,7 +349,7 @@ class RerankCommandTest {
         for (String parts : List.of("out.jsonl.parts", "out.jsonl.parts.discarded")) {
             Path left = Files.createDirectories(lists.resolve(parts).resolve("results"));
             write(left.resolve("left.jsonl"), "left");
-            Files.writeString(left.resolveSibling("version.txt"), "lychee-rerank run, version 1\n");
+            Files.writeString(left.resolveSibling("run.json"), "{\"format\":\"lychee rerank, version 2\"}");
         }
 
         Cli run = run(lists + "/**");
@@ -385,7 +385,9 @@ class RerankCommandTest {
     void partsOfAnotherRunAreNotMixedIn() throws IOException {
         Files.createDirectory(folder.resolve("out.jsonl.parts"));
         Files.createFile(folder.resolve("out.jsonl.parts/lock"));
-        Files.writeString(folder.resolve("out.jsonl.parts/run.txt"), "something else");
+        Files.writeString(
+                folder.resolve("out.jsonl.parts/run.json"),
+                "{\"format\":\"lychee rerank, version 2\",\"run\":[\"something else\"]}");
         ObjectNode list = list("q", JSON.readTree("{\"text\":\"a\"}"));
         Files.writeString(input, list + "\n");
 

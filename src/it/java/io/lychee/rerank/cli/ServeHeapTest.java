@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -56,7 +56,7 @@ class ServeHeapTest {
                 CHECKPOINT,
                 "model.device",
                 "cpu"));
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         StreamExecutionEnvironment env = RerankJob.environment(config);
         RerankJob.build(env, config, new QwenEngineFactory(config));
         JobClient job = env.executeAsync("heap");

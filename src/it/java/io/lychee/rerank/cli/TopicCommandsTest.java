@@ -6,7 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -40,8 +40,7 @@ class TopicCommandsTest {
                     rules=strong: sales > 5 -> boost 2
                     """.formatted(broker.bootstrapServers(), checkpoint, folder.resolve("checkpoints")));
             RerankConfig config = RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of()));
-            new BrokerCheck(config.kafka(), Duration.ofSeconds(30))
-                    .createMissing(BrokerCheck.topics(config.kafka()), 1);
+            new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
             Path lists = folder.resolve("lists.jsonl");
             Files.write(
                     lists,

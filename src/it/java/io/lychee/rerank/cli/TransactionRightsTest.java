@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicCheck;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -40,7 +40,7 @@ class TransactionRightsTest {
                     "exactly-once",
                     "model.checkpoint",
                     "none"));
-            BrokerCheck check = new BrokerCheck(config.kafka(), Duration.ofSeconds(30));
+            TopicCheck check = new TopicCheck(config.kafka(), Duration.ofSeconds(30));
             assertThat(check.checkDelivery()).isEmpty();
 
             var ids = new ResourcePattern(

@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.ListConsumer;
+import io.lychee.rerank.kafka.TopicLines;
+import io.lychee.rerank.kafka.TopicReader;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
@@ -19,8 +20,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.kafka.common.IsolationLevel;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -138,8 +141,10 @@ class UpCommandTest {
         RerankConfig.Kafka kafka = RerankConfig.of(
                         Map.of("kafka.bootstrap-servers", broker, "model.checkpoint", CHECKPOINT.toString()))
                 .kafka();
-        try (ListConsumer answers = new ListConsumer(kafka, kafka.resultsTopic(), true)) {
-            assertThat(answers.consume(1, QUIET, line -> assertThat(line).contains("\"COMPLETE\"")))
+        try (TopicReader answers = new TopicReader(
+                kafka, Set.of(kafka.resultsTopic()), TopicReader.From.BEGINNING, IsolationLevel.READ_COMMITTED)) {
+            assertThat(TopicLines.read(
+                            answers, 1, QUIET, line -> assertThat(line).contains("\"COMPLETE\"")))
                     .isEqualTo(1);
         }
     }

@@ -7,7 +7,7 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -49,7 +49,7 @@ abstract class GatewayFixture {
                 // less than the gateway takes, so that the job has something to refuse
                 "list.max-candidates", "30"));
         RerankConfig config = RerankConfig.of(settings);
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 2);
         StreamExecutionEnvironment env = RerankJob.environment(config);
         RerankJob.build(env, config, new QwenEngineFactory(config));
         job = env.executeAsync("test");

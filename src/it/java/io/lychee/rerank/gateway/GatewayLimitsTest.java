@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.net.Socket;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -39,7 +39,7 @@ class GatewayLimitsTest {
     @BeforeEach
     void topics() {
         RerankConfig config = config(Map.of());
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
     }
 
     @AfterEach

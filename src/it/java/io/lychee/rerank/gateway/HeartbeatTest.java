@@ -7,8 +7,9 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
-import io.lychee.rerank.kafka.ListConsumer;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicLines;
+import io.lychee.rerank.kafka.TopicReader;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -22,10 +23,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.common.IsolationLevel;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -55,7 +58,7 @@ class HeartbeatTest {
 
     @Test
     void readyWhileAJobAnswers() throws Exception {
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         gateway = new Gateway(config);
         server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         Http http = new Http(server.port());
@@ -76,9 +79,12 @@ class HeartbeatTest {
         assertThat(seen).isNotEmpty().noneMatch(line -> line.contains("lychee.heartbeat."));
         assertThat(listsCounted()).as("the list that was asked for, no other").isEqualTo(1);
         List<String> consumed = new ArrayList<>();
-        try (ListConsumer answers =
-                new ListConsumer(config.kafka(), config.kafka().resultsTopic(), true)) {
-            answers.consume(2, Duration.ofSeconds(1), consumed::add);
+        try (TopicReader answers = new TopicReader(
+                config.kafka(),
+                Set.of(config.kafka().resultsTopic()),
+                TopicReader.From.BEGINNING,
+                IsolationLevel.READ_COMMITTED)) {
+            TopicLines.read(answers, 2, Duration.ofSeconds(1), consumed::add);
         }
         assertThat(consumed).hasSize(1).noneMatch(line -> line.contains("lychee.heartbeat."));
 
@@ -103,10 +109,14 @@ class HeartbeatTest {
                 .send(http.to("/api/live").build(), HttpResponse.BodyHandlers.ofInputStream());
         List<String> lines = new ArrayList<>();
         try (var events = new BufferedReader(new InputStreamReader(live.body(), StandardCharsets.UTF_8));
-                ListConsumer requests =
-                        new ListConsumer(config.kafka(), config.kafka().requestsTopic(), false)) {
+                TopicReader requests = new TopicReader(
+                        config.kafka(),
+                        Set.of(config.kafka().requestsTopic()),
+                        TopicReader.From.END,
+                        IsolationLevel.READ_COMMITTED)) {
             assertThat(events.readLine()).isEqualTo("event: hello");
-            assertThat(requests.consume(1, Duration.ofSeconds(2), lines::add)).isZero();
+            assertThat(TopicLines.read(requests, 1, Duration.ofSeconds(2), lines::add))
+                    .isZero();
             assertThat(http.post("/v1/rerank", "{\"query\":\"red\",\"documents\":[\"a\"]}")
                             .status())
                     .isEqualTo(200);

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.time.Duration;
@@ -37,7 +37,7 @@ class RawRequestsTest {
                 "gateway.timeout", "500 ms",
                 "gateway.read-timeout", "5 s",
                 "gateway.allowed-hosts", "rerank.example.com;other.example.com:8443"));
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         gateway = new Gateway(config);
         Readiness readiness = new Readiness();
         readiness.ready(null, null);

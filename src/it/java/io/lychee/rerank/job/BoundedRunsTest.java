@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
@@ -104,7 +104,7 @@ class BoundedRunsTest {
                 Integer.toString(metricsPort),
                 "model.checkpoint",
                 "none"));
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         return config;
     }
 
@@ -118,7 +118,7 @@ class BoundedRunsTest {
             }
             try (BackfillJob job = new BackfillJob(config, List.of(input), null)) {
                 var unused = job.begin(false);
-                assertThat(job.run(engines, () -> 0, () -> {}).answers()).isEqualTo(1);
+                assertThat(job.run(engines, () -> {}).answers()).isEqualTo(1);
                 return job.complete();
             }
         } catch (IOException e) {

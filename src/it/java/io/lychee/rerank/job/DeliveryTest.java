@@ -10,7 +10,8 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
@@ -75,10 +76,10 @@ class DeliveryTest {
     @EnumSource(Delivery.class)
     void aDeadEngineLosesNothing(Delivery delivery) throws Exception {
         RerankConfig config = RerankConfig.of(keys(delivery));
-        Set<String> topics = BrokerCheck.topics(config.kafka());
-        BrokerCheck check = new BrokerCheck(config.kafka(), Duration.ofSeconds(30));
-        check.createMissing(topics, 2);
-        assertThat(check.check(topics)).isEmpty();
+        Set<String> topics = TopicAdmin.topics(config.kafka());
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(topics, 2);
+        assertThat(new TopicCheck(config.kafka(), Duration.ofSeconds(30)).check(topics))
+                .isEmpty();
         ENGINES.set(0);
         send(config.kafka().requestsTopic());
 
@@ -109,7 +110,7 @@ class DeliveryTest {
     void aSavepointGoesOnWithAnotherParallelism() throws Exception {
         Map<String, String> keys = keys(Delivery.EXACTLY_ONCE);
         RerankConfig config = RerankConfig.of(keys);
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 2);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 2);
         ENGINES.set(1);
         send(config.kafka().requestsTopic());
         Map<String, Integer> answers = new HashMap<>();
@@ -140,7 +141,7 @@ class DeliveryTest {
     void aSavepointGoesOnWithANewerSchema() throws Exception {
         Map<String, String> keys = keys(Delivery.EXACTLY_ONCE);
         RerankConfig.Kafka kafka = RerankConfig.of(keys).kafka();
-        new BrokerCheck(kafka, Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(kafka), 2);
+        new TopicAdmin(kafka, Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(kafka), 2);
         ENGINES.set(1);
         send(kafka.requestsTopic());
         Map<String, Integer> answers = new HashMap<>();

@@ -8,7 +8,7 @@ import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
@@ -86,7 +86,7 @@ class FinishedRunsTest {
                 "200 ms",
                 "model.checkpoint",
                 "none"));
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         return config;
     }
 
@@ -161,7 +161,7 @@ class FinishedRunsTest {
         }
         assertThat(complete(config, true).answered()).isEqualTo(LISTS);
         assertEachAnsweredOnce(config);
-        assertThat(new BrokerCheck(config.kafka(), Duration.ofSeconds(30))
+        assertThat(new TopicAdmin(config.kafka(), Duration.ofSeconds(30))
                         .waiting(config.kafka().backfillTopic()))
                 .isZero();
     }
@@ -178,7 +178,7 @@ class FinishedRunsTest {
             }
             return new BackfillJob(config, List.of(input), null);
         }
-        if (new BrokerCheck(config.kafka(), Duration.ofSeconds(30))
+        if (new TopicAdmin(config.kafka(), Duration.ofSeconds(30))
                         .waiting(config.kafka().backfillTopic())
                 == 0) {
             try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(
@@ -199,7 +199,7 @@ class FinishedRunsTest {
     }
 
     private static Tally score(BackfillJob job, EngineFactory engines) throws IOException {
-        return job.run(engines, () -> 0, () -> {});
+        return job.run(engines, () -> {});
     }
 
     /** Without an engine, because nothing is left to score. */

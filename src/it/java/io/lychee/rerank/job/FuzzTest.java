@@ -15,9 +15,9 @@ import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.image.Pictures;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.wire.AnswerDecoder;
@@ -138,7 +138,7 @@ class FuzzTest {
                     "job.checkpoint-interval", "1 s",
                     "flink.restart-strategy.type", "none"));
             RerankConfig.Kafka kafka = config.kafka();
-            new BrokerCheck(kafka, Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(kafka), 1);
+            new TopicAdmin(kafka, Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(kafka), 1);
             StreamExecutionEnvironment env = RerankJob.environment(config);
             RerankJob.build(env, config, new PassingEngines(config));
             JobClient job = env.executeAsync("fuzz");

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.InFlight;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
@@ -60,8 +60,8 @@ final class HeldJob implements AutoCloseable {
     HeldJob() {
         SCORERS.put(device, scorer);
         hold();
-        BrokerCheck check = new BrokerCheck(config().kafka(), Duration.ofSeconds(30));
-        check.createMissing(BrokerCheck.topics(config().kafka()), PARTITIONS);
+        new TopicAdmin(config().kafka(), Duration.ofSeconds(30))
+                .createMissing(TopicAdmin.topics(config().kafka()), PARTITIONS);
         consumer = new KafkaConsumer<>(
                 Map.of("bootstrap.servers", broker.bootstrapServers()),
                 new ByteArrayDeserializer(),
@@ -137,7 +137,7 @@ final class HeldJob implements AutoCloseable {
     }
 
     OffsetAndMetadata offset(int partition) {
-        return new BrokerCheck(config().kafka(), Duration.ofSeconds(30))
+        return new TopicAdmin(config().kafka(), Duration.ofSeconds(30))
                 .committed()
                 .get(new TopicPartition(config().kafka().requestsTopic(), partition));
     }

@@ -12,9 +12,9 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
 import io.lychee.rerank.wire.DeadLetterReason;
@@ -78,7 +78,7 @@ class RerankJobTest {
         // topics that take more than the job does
         RerankConfig roomy = RerankConfig.of(
                 Map.of("kafka.bootstrap-servers", broker.bootstrapServers(), "model.checkpoint", "none"));
-        new BrokerCheck(roomy.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(kafka), 2);
+        new TopicAdmin(roomy.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(kafka), 2);
         consumer = new KafkaConsumer<>(
                 Map.of("bootstrap.servers", broker.bootstrapServers()),
                 new ByteArrayDeserializer(),

@@ -7,7 +7,7 @@ import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
@@ -38,7 +38,7 @@ public final class Traffic implements AutoCloseable {
 
     public Traffic(RerankConfig.Kafka kafka) {
         this.kafka = kafka;
-        new BrokerCheck(kafka, Duration.ofSeconds(60)).createMissing(BrokerCheck.topics(kafka), PARTITIONS);
+        new TopicAdmin(kafka, Duration.ofSeconds(60)).createMissing(TopicAdmin.topics(kafka), PARTITIONS);
         this.producer = new KafkaProducer<>(
                 Map.of("bootstrap.servers", kafka.bootstrapServers()),
                 new ByteArraySerializer(),
@@ -115,7 +115,7 @@ public final class Traffic implements AutoCloseable {
     /** Lists answered above the committed offsets: what a start without a checkpoint repeats beside those in flight. */
     public long answeredAboveCommitted() throws Exception {
         pollAll();
-        long committed = new BrokerCheck(kafka, Duration.ofSeconds(60))
+        long committed = new TopicAdmin(kafka, Duration.ofSeconds(60))
                 .committed().entrySet().stream()
                         .filter(entry -> entry.getKey().topic().equals(kafka.requestsTopic()))
                         .mapToLong(entry -> entry.getValue().offset())

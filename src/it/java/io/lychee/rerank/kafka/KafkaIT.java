@@ -50,11 +50,15 @@ import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -101,12 +105,16 @@ class KafkaIT {
         return RerankConfig.of(values);
     }
 
-    private BrokerCheck check() {
-        return new BrokerCheck(config.kafka(), Duration.ofSeconds(20));
+    private TopicCheck check() {
+        return new TopicCheck(config.kafka(), Duration.ofSeconds(20));
+    }
+
+    private TopicAdmin topics() {
+        return new TopicAdmin(config.kafka(), Duration.ofSeconds(20));
     }
 
     private void createTopics() {
-        check().createMissing(BrokerCheck.topics(config.kafka()), 2);
+        topics().createMissing(TopicAdmin.topics(config.kafka()), 2);
     }
 
     @Test
@@ -203,9 +211,10 @@ class KafkaIT {
                 good + "\n\n{\"request_id\":\"q-2\"}\n" + " ".repeat(MAX_BYTES + 1) + "\n" + good.replace("q-1", "q-3");
         for (OutputFormat format : OutputFormat.values()) {
             List<String> refusals = new ArrayList<>();
-            try (ListProducer producer = new ListProducer(config, Lane.BACKFILL, format)) {
-                assertThat(producer.sendLines("in.jsonl", new ByteArrayInputStream(bytes(lines)), refusals::add))
-                        .isEqualTo(new ListProducer.Summary(2, 1));
+            try (TopicWriter writer = new TopicWriter(config.kafka(), Lane.BACKFILL, null)) {
+                var in = new ByteArrayInputStream(bytes(lines));
+                assertThat(TopicLines.write(writer, config, Lane.BACKFILL, format, "in.jsonl", in, refusals::add))
+                        .isEqualTo(new TopicLines.Sent(2, 1));
             }
             assertThat(refusals).containsExactly("in.jsonl:3: query is missing");
         }
@@ -213,12 +222,16 @@ class KafkaIT {
         send(List.of(new ProducerRecord<>(config.kafka().backfillTopic(), null, bytes("{broken"))));
 
         List<String> out = new ArrayList<>();
-        try (ListConsumer consumer =
-                new ListConsumer(config.kafka(), config.kafka().backfillTopic(), true)) {
-            assertThat(consumer.consume(6, Duration.ZERO, out::add)).isEqualTo(6);
-            assertThat(consumer.consume(1, Duration.ofMillis(300), out::add)).isZero();
+        try (TopicReader consumer = new TopicReader(
+                config.kafka(),
+                Set.of(config.kafka().backfillTopic()),
+                TopicReader.From.BEGINNING,
+                IsolationLevel.READ_COMMITTED)) {
+            assertThat(TopicLines.read(consumer, 6, Duration.ZERO, out::add)).isEqualTo(6);
+            assertThat(TopicLines.read(consumer, 1, Duration.ofMillis(300), out::add))
+                    .isZero();
             consumer.stop();
-            assertThat(consumer.consume(1, Duration.ZERO, out::add)).isZero();
+            assertThat(TopicLines.read(consumer, 1, Duration.ZERO, out::add)).isZero();
         }
 
         assertThat(out)
@@ -226,16 +239,58 @@ class KafkaIT {
                 .anyMatch(line -> line.startsWith("{\"request_id\":\"q-1\",\"instruction\":null"))
                 .anyMatch(line -> line.startsWith("{\"unreadable\":\"Unexpected"))
                 .noneMatch(line -> line.contains("\n"));
-        try (ListConsumer consumer =
-                new ListConsumer(config.kafka(), config.kafka().backfillTopic(), false)) {
-            assertThat(consumer.consume(1, Duration.ofMillis(300), out::add)).isZero();
+        try (TopicReader consumer = new TopicReader(
+                config.kafka(),
+                Set.of(config.kafka().backfillTopic()),
+                TopicReader.From.END,
+                IsolationLevel.READ_COMMITTED)) {
+            assertThat(TopicLines.read(consumer, 1, Duration.ofMillis(300), out::add))
+                    .isZero();
+        }
+    }
+
+    @Test
+    void aReaderFindsNewPartitionsAndNoticesALostBroker() throws Exception {
+        try (EmbeddedBroker own = EmbeddedBroker.start();
+                Admin admin = Admin.create(Map.of("bootstrap.servers", own.bootstrapServers()))) {
+            RerankConfig.Kafka kafka =
+                    config(own.bootstrapServers(), "new-partitions").kafka();
+            String topic = kafka.resultsTopic();
+            new TopicAdmin(kafka, Duration.ofSeconds(20)).createMissing(Set.of(topic), 1);
+            try (TopicReader reader =
+                            new TopicReader(kafka, Set.of(topic), TopicReader.From.END, IsolationLevel.READ_COMMITTED);
+                    var producer = new KafkaProducer<>(
+                            Map.of("bootstrap.servers", own.bootstrapServers(), "metadata.max.age.ms", 100),
+                            new ByteArraySerializer(),
+                            new ByteArraySerializer())) {
+                admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(2)))
+                        .all()
+                        .get();
+                producer.send(new ProducerRecord<>(topic, 1, null, bytes("new")))
+                        .get();
+                ConsumerRecords<byte[], byte[]> records = reader.poll(Duration.ofMillis(100));
+                while (records.isEmpty()) {
+                    reader.requireBroker();
+                    records = reader.poll(Duration.ofMillis(100));
+                }
+                assertThat(records).hasSize(1).allMatch(record -> record.partition() == 1);
+
+                own.close();
+                assertThatThrownBy(() -> {
+                            while (true) {
+                                reader.requireBroker();
+                                assertThat(reader.poll(Duration.ofMillis(100))).isEmpty();
+                            }
+                        })
+                        .isInstanceOf(KafkaException.class);
+            }
         }
     }
 
     @Test
     void missingTopicsAreNamedWithTheCommand() {
-        Set<String> topics = BrokerCheck.topics(config.kafka());
-        check().createMissing(Set.of(config.kafka().requestsTopic()), 1);
+        Set<String> topics = TopicAdmin.topics(config.kafka());
+        topics().createMissing(Set.of(config.kafka().requestsTopic()), 1);
 
         assertThatThrownBy(() -> check().check(topics))
                 .isInstanceOf(ConfigException.class)
@@ -243,7 +298,7 @@ class KafkaIT {
                 .hasMessageContaining("--create --topic " + config.kafka().resultsTopic())
                 .hasMessageNotContaining("--topic " + config.kafka().requestsTopic() + " ");
 
-        check().createMissing(topics, 3);
+        topics().createMissing(topics, 3);
         assertThat(check().check(topics)).isEmpty();
     }
 
@@ -253,12 +308,12 @@ class KafkaIT {
                 "model.checkpoint", "none",
                 "kafka.bootstrap-servers", broker.bootstrapServers(),
                 "kafka.delivery-guarantee", "exactly-once"));
-        assertThat(new BrokerCheck(RerankConfig.of(values).kafka(), Duration.ofSeconds(20)).checkDelivery())
+        assertThat(new TopicCheck(RerankConfig.of(values).kafka(), Duration.ofSeconds(20)).checkDelivery())
                 .isEmpty();
 
         values.put("kafka.transaction-timeout", "16 min");
         assertThatThrownBy(
-                        () -> new BrokerCheck(RerankConfig.of(values).kafka(), Duration.ofSeconds(20)).checkDelivery())
+                        () -> new TopicCheck(RerankConfig.of(values).kafka(), Duration.ofSeconds(20)).checkDelivery())
                 .isInstanceOf(ConfigException.class)
                 .hasMessageEndingWith("allows at most 900000 (transaction.max.timeout.ms)");
     }
@@ -271,7 +326,7 @@ class KafkaIT {
                 "kafka.bootstrap-servers", broker.bootstrapServers(),
                 "kafka.max-record-bytes", "1 mb");
 
-        assertThat(new BrokerCheck(RerankConfig.of(larger).kafka(), Duration.ofSeconds(20))
+        assertThat(new TopicCheck(RerankConfig.of(larger).kafka(), Duration.ofSeconds(20))
                         .check(Set.of(config.kafka().resultsTopic())))
                 .containsExactly("topic " + config.kafka().resultsTopic()
                         + " takes records of at most 800000 bytes (max.message.bytes), less than"
@@ -286,11 +341,11 @@ class KafkaIT {
         }
         RerankConfig nowhere = config("127.0.0.1:" + port, "nowhere");
 
-        assertThatThrownBy(() -> new BrokerCheck(nowhere.kafka(), Duration.ofSeconds(2)).check(Set.of("t")))
+        assertThatThrownBy(() -> new TopicCheck(nowhere.kafka(), Duration.ofSeconds(2)).check(Set.of("t")))
                 .isInstanceOf(ConfigException.class)
                 .hasMessage("no broker answered at 127.0.0.1:" + port + " within 2 s (kafka.bootstrap-servers)");
-        assertThatThrownBy(() ->
-                        new BrokerCheck(config("nonsense", "n").kafka(), Duration.ofSeconds(2)).check(Set.of("t")))
+        assertThatThrownBy(
+                        () -> new TopicCheck(config("nonsense", "n").kafka(), Duration.ofSeconds(2)).check(Set.of("t")))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageStartingWith("kafka.bootstrap-servers is \"nonsense\": ");
     }
@@ -305,7 +360,7 @@ class KafkaIT {
                         KafkaSources.boundedLists(
                                 config,
                                 Lane.REALTIME,
-                                check().ends(config.kafka().requestsTopic())),
+                                topics().ends(config.kafka().requestsTopic())),
                         WatermarkStrategy.noWatermarks(),
                         "requests")
                 .map(new RetrievalOrder(config))

@@ -9,7 +9,7 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
@@ -72,7 +72,7 @@ class MetricsRunTest {
 
     @Test
     void countersAndPercentilesAreThoseOfTheAnswers() throws Exception {
-        new BrokerCheck(config.kafka(), Duration.ofSeconds(30)).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         StreamExecutionEnvironment env = RerankJob.environment(config);
         RerankJob.build(env, config, new QwenEngineFactory(config));
         job = env.executeAsync("metrics");

@@ -2,9 +2,13 @@ package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.ListConsumer;
+import io.lychee.rerank.kafka.TopicCheck;
+import io.lychee.rerank.kafka.TopicLines;
+import io.lychee.rerank.kafka.TopicReader;
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import org.apache.kafka.common.IsolationLevel;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,6 +22,8 @@ import picocli.CommandLine.Option;
             "Joins no consumer group. Without a bound it goes on until Ctrl-C."
         })
 final class ConsumeCommand implements Callable<Integer> {
+
+    private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
     private final ClientOptions options = new ClientOptions();
@@ -44,11 +50,14 @@ final class ConsumeCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         RerankConfig config = options.loadClient();
-        try (ListConsumer consumer = new ListConsumer(config.kafka(), topic(config.kafka()), !latest)) {
-            consumer.consume(max, Duration.ofSeconds(idleSeconds), line -> {
+        Set<String> topics = Set.of(topic(config.kafka()));
+        new TopicCheck(config.kafka(), BROKER).check(topics);
+        TopicReader.From from = latest ? TopicReader.From.END : TopicReader.From.BEGINNING;
+        try (TopicReader reader = new TopicReader(config.kafka(), topics, from, IsolationLevel.READ_COMMITTED)) {
+            TopicLines.read(reader, max, Duration.ofSeconds(idleSeconds), line -> {
                 System.out.println(line);
                 if (System.out.checkError()) { // head has read enough
-                    consumer.stop();
+                    reader.stop();
                 }
             });
             return 0;

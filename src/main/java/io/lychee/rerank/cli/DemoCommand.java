@@ -4,18 +4,26 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicReader;
+import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.EngineRegistry;
+import io.lychee.rerank.wire.AnswerDecoder;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.IsolationLevel;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -33,6 +41,7 @@ final class DemoCommand implements Callable<Integer> {
     static final String PATIENCE = "10 min";
 
     private static final Duration BROKER = Duration.ofSeconds(30);
+    private static final Duration POLL = Duration.ofMillis(500);
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
@@ -63,7 +72,7 @@ final class DemoCommand implements Callable<Integer> {
             EmbeddedBroker broker = started.add(EmbeddedBroker.start(brokerPort));
             RerankConfig config = options.load(
                     defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
-            new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
+            new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
             QwenEngineFactory engines = new QwenEngineFactory(config);
             EngineRegistry.Lease lease = started.add(engines.lease());
             people.println(lease.engine().model().name() + " is loaded, a broker runs at "
@@ -95,10 +104,25 @@ final class DemoCommand implements Callable<Integer> {
         DemoSummary summary = new DemoSummary();
         Map<String, CandidateList> asked = new HashMap<>();
         shop.lists().forEach(list -> asked.put(list.requestId(), list));
-        try (DemoTopics topics = new DemoTopics(config.kafka())) {
-            topics.publish(shop.lines());
+        RerankConfig.Kafka kafka = config.kafka();
+        try (TopicWriter writer = new TopicWriter(kafka, Lane.REALTIME, null)) {
+            for (int i = 0; i < shop.lines().size(); i++) {
+                byte[] line = shop.lines().get(i).getBytes(StandardCharsets.UTF_8);
+                var unused =
+                        writer.send(kafka.requestsTopic(), shop.lists().get(i).requestId(), line);
+            }
+            writer.flush();
+        }
+        Set<String> topics = Set.of(kafka.resultsTopic(), kafka.deadLettersTopic());
+        try (TopicReader reader =
+                new TopicReader(kafka, topics, TopicReader.From.BEGINNING, IsolationLevel.READ_UNCOMMITTED)) {
             while (!asked.isEmpty()) {
-                for (RerankedList answer : topics.poll()) {
+                for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
+                    if (record.topic().equals(kafka.deadLettersTopic())) {
+                        throw new IllegalStateException("a list of the demo became a dead letter: "
+                                + DeadLetterDecoder.decode(record.value()).message());
+                    }
+                    RerankedList answer = AnswerDecoder.decode(record.value()).list();
                     CandidateList list = asked.remove(answer.requestId());
                     if (list != null) {
                         summary.add(list, answer);

@@ -44,7 +44,7 @@ final class JobCommand implements Callable<Integer> {
                     + config.kafka().backfillTopic() + " at " + config.kafka().bootstrapServers() + " with "
                     + lease.engine().model().name() + ", "
                     + folder.last()
-                            .map(last -> "from checkpoint " + last.number() + " in ")
+                            .map(last -> "from checkpoint " + last + " in ")
                             .orElse("checkpoints in ")
                     + folder.path() + "; Ctrl-C stops");
             EmbeddedFlink job = started.add(EmbeddedFlink.start(config, engines, folder), config.drainTimeout());

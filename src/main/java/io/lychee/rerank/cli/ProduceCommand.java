@@ -4,12 +4,17 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.ListProducer;
+import io.lychee.rerank.kafka.KafkaSources;
+import io.lychee.rerank.kafka.TopicCheck;
+import io.lychee.rerank.kafka.TopicLines;
+import io.lychee.rerank.kafka.TopicWriter;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -24,6 +29,8 @@ import picocli.CommandLine.Option;
             "Lines that the job would refuse are named and not sent; the exit code is then 1."
         })
 final class ProduceCommand implements Callable<Integer> {
+
+    private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
     private final ClientOptions options = new ClientOptions();
@@ -43,12 +50,14 @@ final class ProduceCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         RerankConfig config = options.loadClient();
         String name = input == null ? "standard input" : input.toString();
-        try (InputStream lines = open();
-                ListProducer producer = new ListProducer(config, lane, format)) {
-            ListProducer.Summary summary =
-                    producer.sendLines(name, lines, refusal -> System.err.println("lychee: " + refusal));
-            System.err.println(summary.sent() + " lists published, " + summary.refused() + " refused");
-            return summary.refused() == 0 ? 0 : 1;
+        try (InputStream lines = open()) {
+            new TopicCheck(config.kafka(), BROKER).check(Set.of(KafkaSources.topic(config.kafka(), lane)));
+            try (TopicWriter writer = new TopicWriter(config.kafka(), lane, null)) {
+                TopicLines.Sent sent = TopicLines.write(
+                        writer, config, lane, format, name, lines, refusal -> System.err.println("lychee: " + refusal));
+                System.err.println(sent.sent() + " lists published, " + sent.refused() + " refused");
+                return sent.refused() == 0 ? 0 : 1;
+            }
         }
     }
 

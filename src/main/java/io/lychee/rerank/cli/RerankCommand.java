@@ -10,7 +10,6 @@ import io.lychee.rerank.job.InputFiles;
 import io.lychee.rerank.job.OutputFiles;
 import io.lychee.rerank.job.Tally;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.scoring.EngineStats;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -124,9 +123,8 @@ final class RerankCommand implements Callable<Integer> {
     private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngineFactory engines) throws IOException {
         // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
         try (EngineRegistry.Lease lease = engines.lease()) {
-            long answered = lease.sum(EngineStats::answered);
             Progress progress = new Progress(begun.done(), begun.total(), lease);
-            Tally tally = job.run(engines, () -> lease.sum(EngineStats::answered) - answered, progress::show);
+            Tally tally = job.run(engines, progress::show);
             progress.finish(tally.answers() + tally.deadLetters());
         }
     }

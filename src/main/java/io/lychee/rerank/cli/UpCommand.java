@@ -9,7 +9,7 @@ import io.lychee.rerank.gateway.Gateway;
 import io.lychee.rerank.gateway.GatewayServer;
 import io.lychee.rerank.gateway.Readiness;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineStats;
 import java.nio.file.Files;
@@ -85,7 +85,7 @@ final class UpCommand implements Callable<Integer> {
     /** Returns when the job has ended, which only a failure does. */
     private static void run(RerankConfig config, ServeOptions serving, @Nullable Path scenes, Started started)
             throws Exception {
-        new BrokerCheck(config.kafka(), BROKER).createMissing(BrokerCheck.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
         Readiness readiness = new Readiness();
         Gateway gateway = started.add(new Gateway(config));
         GatewayServer server = started.add(GatewayServer.start(gateway, readiness, serving.address(), scenes));

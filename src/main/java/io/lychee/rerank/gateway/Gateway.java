@@ -3,9 +3,12 @@ package io.lychee.rerank.gateway;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
-import io.lychee.rerank.kafka.BrokerCheck;
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.kafka.DeadLetter;
 import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.TopicCheck;
+import io.lychee.rerank.kafka.TopicReader;
+import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.CandidateListEncoder;
@@ -13,7 +16,6 @@ import io.lychee.rerank.wire.UnreadableException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
-import java.util.Properties;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -22,15 +24,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.errors.ApiException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +42,8 @@ public final class Gateway implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Gateway.class);
     private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final Duration SEND = Duration.ofSeconds(5);
+    private static final Duration POLL = Duration.ofMillis(500);
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /** What Kafka adds to a record, and a little. */
@@ -54,7 +54,7 @@ public final class Gateway implements AutoCloseable {
     private final Admission admission;
     private final BodyReader bodies;
     private final Heartbeat heartbeat;
-    private final KafkaProducer<byte[], byte[]> producer;
+    private final TopicWriter writer;
     private final Map<String, CompletableFuture<Reply>> waiting = new ConcurrentHashMap<>();
     private final String prefix = "gw-" + UUID.randomUUID().toString().substring(0, 8) + "-";
     private final AtomicLong asked = new AtomicLong();
@@ -73,11 +73,11 @@ public final class Gateway implements AutoCloseable {
         this.admission = new Admission(config.gateway());
         this.bodies = new BodyReader(config.gateway().maxBodyTokens());
         this.heartbeat = new Heartbeat(config.gateway().heartbeatInterval());
-        new BrokerCheck(kafka, PATIENCE)
+        new TopicCheck(kafka, PATIENCE)
                 .check(Set.of(kafka.requestsTopic(), kafka.resultsTopic(), kafka.deadLettersTopic()))
                 .forEach(LOG::warn);
-        this.producer = new KafkaProducer<>(properties(kafka), new ByteArraySerializer(), new ByteArraySerializer());
-        this.reader = new TopicReader(kafka, answerTopics);
+        this.writer = new TopicWriter(kafka, Lane.REALTIME, SEND);
+        this.reader = open();
         this.thread = new Thread(this::read, "gateway-answers");
         this.thread.setDaemon(true);
         this.thread.start();
@@ -137,15 +137,11 @@ public final class Gateway implements AutoCloseable {
         CompletableFuture<Reply> reply = new CompletableFuture<>();
         waiting.put(id, reply);
         var unused = reply.whenComplete((answer, error) -> waiting.remove(id));
-        try {
-            var unusedSend = producer.send(record(list, value), (metadata, e) -> {
-                if (e != null) {
-                    reply.completeExceptionally(notSent(e));
-                }
-            });
-        } catch (KafkaException e) {
-            reply.completeExceptionally(notSent(e));
-        }
+        var unusedSend = send(list, value).whenComplete((done, e) -> {
+            if (e != null) {
+                reply.completeExceptionally(notSent(e));
+            }
+        });
         return reply;
     }
 
@@ -159,14 +155,15 @@ public final class Gateway implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         failAll(new HttpError(503, "the gateway is shutting down"));
-        producer.close(Duration.ofSeconds(1));
+        writer.close();
     }
 
     private void read() {
         while (!closed) {
             try {
                 beat();
-                for (ConsumerRecord<byte[], byte[]> record : reader.poll()) {
+                reader.requireBroker();
+                for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
                     deliver(record);
                     if (record.topic().equals(config.kafka().resultsTopic())) {
                         heartbeat.answered(); // who is ready has a name by then
@@ -190,24 +187,24 @@ public final class Gateway implements AutoCloseable {
     private void beat() {
         CandidateList list = heartbeat.due(this::nextId, listTimeoutMs());
         if (list != null) {
-            try {
-                var unused = producer.send(record(list, CandidateListEncoder.encode(list, OutputFormat.AVRO)));
-            } catch (KafkaException e) {
-                LOG.debug("no heartbeat was sent", e);
-            }
+            var unused = send(list, CandidateListEncoder.encode(list, OutputFormat.AVRO));
         }
     }
 
-    private ProducerRecord<byte[], byte[]> record(CandidateList list, byte[] value) {
-        return new ProducerRecord<>(
-                config.kafka().requestsTopic(), list.requestId().getBytes(StandardCharsets.UTF_8), value);
+    private CompletableFuture<Void> send(CandidateList list, byte[] value) {
+        return writer.send(config.kafka().requestsTopic(), list.requestId(), value);
+    }
+
+    /** Reads uncommitted answers too, since those of a transaction come up to a checkpoint interval later. */
+    private TopicReader open() {
+        return new TopicReader(config.kafka(), answerTopics, TopicReader.From.END, IsolationLevel.READ_UNCOMMITTED);
     }
 
     private void reopen() {
         reader.close();
         while (!closed) {
             try {
-                reader = new TopicReader(config.kafka(), answerTopics);
+                reader = open();
                 connected = true;
                 LOG.warn("the broker answers again");
                 return;
@@ -248,7 +245,7 @@ public final class Gateway implements AutoCloseable {
         waiting.values().forEach(reply -> reply.completeExceptionally(e));
     }
 
-    private HttpError notSent(Exception e) {
+    private HttpError notSent(Throwable e) {
         if (e instanceof RecordTooLargeException) {
             return new HttpError(
                     413,
@@ -264,20 +261,5 @@ public final class Gateway implements AutoCloseable {
                 503,
                 "the broker at " + config.kafka().bootstrapServers() + (reached ? " refuses" : " can't be reached")
                         + (e == null || e.getMessage() == null ? "" : ": " + e.getMessage()));
-    }
-
-    private static Properties properties(RerankConfig.Kafka kafka) {
-        Properties properties = new Properties();
-        properties.setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(kafka.maxRecordBytes()));
-        properties.setProperty(
-                ProducerConfig.BUFFER_MEMORY_CONFIG, Long.toString(Math.max(64L << 20, 4L * kafka.maxRecordBytes())));
-        properties.setProperty(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
-        properties.setProperty(ProducerConfig.LINGER_MS_CONFIG, "0");
-        properties.setProperty(ProducerConfig.MAX_BLOCK_MS_CONFIG, "5000");
-        properties.setProperty(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, "5000");
-        properties.setProperty(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, "10000");
-        properties.putAll(kafka.properties());
-        properties.setProperty(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
-        return properties;
     }
 }

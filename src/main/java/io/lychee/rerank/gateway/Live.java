@@ -4,7 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.kafka.TopicReader;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,6 +15,7 @@ import java.util.concurrent.CopyOnWriteArraySet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -26,6 +29,7 @@ final class Live implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Live.class);
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(2);
+    private static final Duration POLL = Duration.ofMillis(500);
     private static final int MAX_LISTENERS = 16;
     private static final int MAX_KEPT = 300;
     private static final long MAX_KEPT_BYTES = 64L << 20;
@@ -106,11 +110,13 @@ final class Live implements AutoCloseable {
                 kafka.backfillResultsTopic(),
                 kafka.deadLettersTopic());
         while (stillWanted()) {
-            try (TopicReader opened = new TopicReader(kafka, topics)) {
+            try (TopicReader opened =
+                    new TopicReader(kafka, topics, TopicReader.From.END, IsolationLevel.READ_UNCOMMITTED)) {
                 using(opened);
                 tell("hello", Router.object());
                 while (!listeners.isEmpty()) {
-                    opened.poll().forEach(this::pass);
+                    opened.requireBroker();
+                    opened.poll(POLL).forEach(this::pass);
                 }
             } catch (WakeupException e) {
                 // nobody listens any more

@@ -17,8 +17,8 @@ import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Usage;
 import io.lychee.rerank.kafka.CandidateListDecoder;
 import io.lychee.rerank.kafka.Decoded;
-import io.lychee.rerank.kafka.ListConsumer;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TopicLines;
 import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -207,7 +207,7 @@ final class RerankApis {
     /** A record of a topic as a JSON tree. */
     static ObjectNode json(byte[] record) {
         try {
-            String json = ListConsumer.json(record);
+            String json = TopicLines.json(record);
             if (json != null && JSON.readTree(json) instanceof ObjectNode tree) {
                 return tree;
             }

@@ -1,13 +1,15 @@
 package io.lychee.rerank.job;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
@@ -17,16 +19,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -51,17 +53,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The same operator over something that ends: files, or the backfill topic up to where it ends now; into a file, or the
- * topics of answers and dead letters. Until all is done, checkpoints lie in a folder of parts, and so do finished
- * lines, which are joined in the input's order at the end. A run that was cut off goes on from its last checkpoint.
- * What is in memory depends on the sizes of single lists, not on how many there are. For one thread.
+ * Reranks files, or the backfill topic up to its current end offsets, into a file or the topics of answers and dead
+ * letters. Until the end, a folder of parts holds checkpoints and finished lines, which are joined in the input's
+ * order. The same command resumes a run that was cut off from its last checkpoint. Memory depends on the sizes of
+ * single lists, not on their number. For one thread.
  */
 public final class BackfillJob implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(BackfillJob.class);
     private static final String PARTS = ".parts";
     private static final Duration BROKER = Duration.ofSeconds(10);
-    private static final Duration SAVE_PROGRESS = Duration.ofSeconds(2);
+
+    /** Fields of the run's state: records of the input, about, and end offsets by partition. */
+    private static final String TOTAL = "total";
+
+    private static final String ENDS = "ends";
 
     private final RerankConfig config;
     private final List<Path> inputs;
@@ -69,23 +75,20 @@ public final class BackfillJob implements AutoCloseable {
     private final Path parts;
     private final RunFolder folder;
     private boolean finished;
-    private @Nullable String transactions;
-    private Map<TopicPartition, Long> ends = Map.of();
-    private Progress progress = new Progress(0, 0);
 
     /**
-     * A run that is done, also where it was cut off meanwhile.
+     * Counts of a run that is done, including its earlier processes.
      *
      * @param answered records that became answers
-     * @param deadLetters those that could not be read
-     * @param tally what a version that did not count yet has done is missing there
+     * @param deadLetters records that could not be read
      */
     public record Result(long answered, long deadLetters, Tally tally) {}
 
     /**
-     * How far a run was when it was cut off, about.
+     * Progress of a run when it was cut off.
      *
-     * @param done lists, of {@code total}
+     * @param done lists of the last checkpoint
+     * @param total lists of the input, about
      */
     public record Progress(long done, long total) {}
 
@@ -98,7 +101,7 @@ public final class BackfillJob implements AutoCloseable {
         this.inputs = inputs;
         this.output = output;
         this.parts = parts(config, output);
-        this.folder = new RunFolder(parts);
+        this.folder = new RunFolder(parts, RunFolder.Kind.BOUNDED);
     }
 
     private static Path parts(RerankConfig config, @Nullable Path output) {
@@ -107,12 +110,12 @@ public final class BackfillJob implements AutoCloseable {
                 : beside(output, PARTS);
     }
 
-    /** Where records that can't be read go, beside {@code output}. */
+    /** Returns the file of records that can't be read, beside {@code output}. */
     public static Path deadLetters(Path output) {
         return beside(output, ".dead-letters.jsonl");
     }
 
-    /** All that a run with this {@code output}, null for the topics, writes: never its input. */
+    /** Returns all files and folders that a run with this {@code output}, null for the topics, writes. */
     public static List<Path> outputs(RerankConfig config, @Nullable Path output) {
         Path parts = parts(config, output);
         List<Path> folders = List.of(parts, RunFolder.discarded(parts));
@@ -126,48 +129,74 @@ public final class BackfillJob implements AutoCloseable {
         return output.resolveSibling(output.getFileName() + suffix);
     }
 
-    /** What is kept until the run is done. */
+    /** Returns the folder that is kept until the run is done. */
     public Path parts() {
         return parts;
     }
 
     /**
-     * Checks inputs, output and broker, and whether this is the run that was cut off.
+     * Checks inputs, output and broker, and that a run that was cut off is the same one.
      *
-     * @param restart forget an earlier run's parts
-     * @return where it was
+     * @param restart forgets an earlier run's parts
      * @throws ConfigException when something is missing, damaged, or in use
      */
     public Progress begin(boolean restart) throws IOException {
-        try {
+        return folder.withRoom(() -> {
             if (output != null) {
                 OutputFiles.requireReplaceable(output, "--output");
                 OutputFiles.requireReplaceable(deadLetters(output), "--output");
             }
             checkTopics();
             folder.open(restart);
-            transactions = folder.transactions();
-            String topic = config.kafka().backfillTopic();
-            ends = inputs.isEmpty() ? folder.ends(topic, () -> broker().ends(topic)) : Map.of();
-            Progress saved = folder.progress();
-            progress = saved != null
-                    ? saved
-                    : new Progress(0, inputs.isEmpty() ? broker().waiting(topic) : InputFiles.count(inputs, config));
-            // only now, so that a damaged file can be mended without --restart
-            folder.requireSame(description());
-            if (saved == null) {
-                folder.save(progress);
+            List<String> run = description();
+            if (!folder.state().has(RunFolder.RUN)) {
+                beginNew(run);
+            }
+            ObjectNode state = folder.state();
+            if (!RunFolder.lines(state.path(RunFolder.RUN)).equals(run)) {
+                throw new ConfigException(folder + " holds parts of another run (see " + RunFolder.STATE
+                        + " there); --restart deletes them and begins anew");
             }
             finished = folder.isFinished();
-            return progress;
-        } catch (IOException e) {
-            folder.requireRoom(e);
-            throw e;
-        }
+            Tally tally = tally();
+            return new Progress(
+                    tally.answers() + tally.deadLetters(), state.path(TOTAL).asLong());
+        });
     }
 
-    private BrokerCheck broker() {
-        return new BrokerCheck(config.kafka(), BROKER);
+    /** Writes the state of a new run after the inputs are read, so that a damaged one can be mended meanwhile. */
+    private void beginNew(List<String> run) throws IOException {
+        String topic = config.kafka().backfillTopic();
+        Map<Integer, Long> ends = new TreeMap<>();
+        if (inputs.isEmpty()) {
+            topics().ends(topic).forEach((partition, end) -> ends.put(partition.partition(), end));
+        }
+        long total = inputs.isEmpty() ? topics().waiting(topic) : InputFiles.count(inputs, config);
+        folder.update(state -> {
+            state.set(ENDS, RunFolder.tree(ends));
+            state.put(TOTAL, total);
+            state.set(RunFolder.RUN, RunFolder.tree(run));
+        });
+    }
+
+    private TopicAdmin topics() {
+        return new TopicAdmin(config.kafka(), BROKER);
+    }
+
+    private Tally tally() throws IOException {
+        return new Tally(folder.state().path(TallyOperator.TALLY));
+    }
+
+    /** Reads the end offsets of the topic when the run began; empty for files. */
+    private Map<TopicPartition, Long> ends() throws IOException {
+        Map<TopicPartition, Long> ends = new HashMap<>();
+        folder.state().path(ENDS).properties().forEach(end -> {
+            int partition = Integer.parseInt(end.getKey());
+            ends.put(
+                    new TopicPartition(config.kafka().backfillTopic(), partition),
+                    end.getValue().asLong());
+        });
+        return ends;
     }
 
     /** Tells whether only {@link #complete} is left to do; after {@link #begin}. */
@@ -178,34 +207,30 @@ public final class BackfillJob implements AutoCloseable {
     /**
      * Runs until every record is answered or dead, unless an earlier process has; after {@link #begin}.
      *
-     * @param answered how many lists the engine has answered in this run so far
      * @param whileRunning called a few times a second, for progress
-     * @return what was answered, by earlier processes too
+     * @return counts of all processes of the run
      * @throws ConfigException when there is no room for the output
      */
-    public Tally run(EngineFactory engines, LongSupplier answered, Runnable whileRunning) throws IOException {
-        try {
+    public Tally run(EngineFactory engines, Runnable whileRunning) throws IOException {
+        return folder.withRoom(() -> {
             if (!finished) {
-                execute(build(engines), answered, whileRunning);
+                execute(build(engines), whileRunning);
                 finished = true;
             }
-            return folder.tally();
-        } catch (IOException | IllegalStateException e) {
-            folder.requireRoom(e);
-            throw e;
-        }
+            return tally();
+        });
     }
 
     /**
-     * Makes one file of the parts, commits where the topic was read to, and deletes the parts; after {@link #run}. What
-     * fails is done by the next run, which scores nothing again. From the moment the parts are gone until the process
-     * has told its exit code, there is one gap: a run killed there is done, and the same command begins another.
+     * Joins the parts to one file, commits the topic's end offsets, and deletes the parts; after {@link #run}. The same
+     * command repeats what fails, and scores nothing again. One gap is left: a run that is killed after its parts are
+     * deleted and before its exit code is known is done, and the same command begins another.
      *
      * @throws ConfigException when there is no room for the output, or the group is in use
      */
     public Result complete() throws IOException {
-        try {
-            Tally tally = folder.tally();
+        return folder.withRoom(() -> {
+            Tally tally = tally();
             long answers = tally.answers();
             long dead = tally.deadLetters();
             if (output != null) {
@@ -218,13 +243,11 @@ public final class BackfillJob implements AutoCloseable {
             commit();
             folder.discard();
             return new Result(answers, dead, tally);
-        } catch (IOException e) {
-            folder.requireRoom(e);
-            throw e;
-        }
+        });
     }
 
     private void checkTopics() {
+        TopicCheck check = new TopicCheck(config.kafka(), BROKER);
         Set<String> topics = new LinkedHashSet<>();
         if (inputs.isEmpty()) {
             topics.add(config.kafka().backfillTopic());
@@ -232,22 +255,18 @@ public final class BackfillJob implements AutoCloseable {
         if (output == null) {
             topics.add(config.kafka().backfillResultsTopic());
             topics.add(config.kafka().deadLettersTopic());
+            check.checkDelivery().forEach(LOG::warn);
         }
-        if (topics.isEmpty()) {
-            return;
+        if (!topics.isEmpty()) {
+            check.check(topics).forEach(LOG::warn);
         }
-        List<String> warnings = new ArrayList<>(broker().check(topics));
-        if (output == null) {
-            warnings.addAll(broker().checkDelivery());
-        }
-        warnings.forEach(LOG::warn);
     }
 
     /** Flink commits what its last checkpoint covers only if it gets to it before the job has ended. */
-    private void commit() {
+    private void commit() throws IOException {
         try {
-            if (!ends.isEmpty()) {
-                broker().commit(ends);
+            if (inputs.isEmpty()) {
+                topics().commit(ends());
             }
         } catch (KafkaException e) {
             throw new ConfigException(
@@ -259,23 +278,24 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     /** Describes inputs and settings, without the clients' properties, which may hold passwords. */
-    private String description() throws IOException {
-        StringBuilder run = new StringBuilder();
+    private List<String> description() throws IOException {
+        List<String> run = new ArrayList<>();
         for (Path input : inputs) {
-            run.append(
-                    "%s %d bytes, modified %s%n".formatted(input, Files.size(input), Files.getLastModifiedTime(input)));
+            run.add("%s %d bytes, modified %s".formatted(input, Files.size(input), Files.getLastModifiedTime(input)));
         }
-        run.append("%s%n%s%n%s%n%s%n%s%n"
-                .formatted(config.model(), config.prompt(), config.preparation(), config.limits(), config.rules()));
+        Stream.of(config.model(), config.prompt(), config.preparation(), config.limits(), config.rules())
+                .map(String::valueOf)
+                .forEach(run::add);
         if (inputs.isEmpty() || output == null) {
-            run.append("%s %s %s %s%n"
-                    .formatted(
-                            config.kafka().bootstrapServers(),
-                            config.kafka().groupId(),
-                            config.kafka().backfillTopic(),
-                            config.kafka().backfillResultsTopic()));
+            RerankConfig.Kafka kafka = config.kafka();
+            run.add(String.join(
+                    " ",
+                    kafka.bootstrapServers(),
+                    kafka.groupId(),
+                    kafka.backfillTopic(),
+                    kafka.backfillResultsTopic()));
         }
-        return run.toString();
+        return run;
     }
 
     private StreamExecutionEnvironment build(EngineFactory engines) throws IOException {
@@ -291,9 +311,10 @@ public final class BackfillJob implements AutoCloseable {
         defaults.set(CheckpointingOptions.ENABLE_CHECKPOINTS_AFTER_TASKS_FINISH, true);
         Configuration flink = RerankJob.settings(config, defaults);
         flink.addAll(defaults); // over flink.*: what a run goes on from, and when it is done, depends on them
-        Optional<Path> checkpoint = folder.lastCheckpoint();
+        Optional<RunFolder.Checkpoint> checkpoint = folder.lastCheckpoint();
         if (checkpoint.isPresent()) {
-            flink.set(StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.get().toString());
+            flink.set(
+                    StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.get().path().toString());
         } else if (!inputs.isEmpty()) {
             // all files are read again; of a topic, answers are kept, because its offsets may be committed already
             FileUtils.deleteDirectory(parts.resolve(RunFolder.RESULTS).toFile());
@@ -304,7 +325,7 @@ public final class BackfillJob implements AutoCloseable {
         RerankJob.requireFreePort(config);
         var noWatermarks = WatermarkStrategy.<SourceRecord>noWatermarks();
         DataStream<SourceRecord> records = inputs.isEmpty()
-                ? env.fromSource(KafkaSources.boundedLists(config, Lane.BACKFILL, ends), noWatermarks, "topic")
+                ? env.fromSource(KafkaSources.boundedLists(config, Lane.BACKFILL, ends()), noWatermarks, "topic")
                         .uid("topic")
                 : env.fromSource(
                                 new TrackedSource<>(ListFiles.source(inputs, config), config, Lane.BACKFILL, null),
@@ -312,11 +333,11 @@ public final class BackfillJob implements AutoCloseable {
                                 "files")
                         .uid("files");
         DataStream<OutputRecord> reranked = RerankJob.rerank(records, config, engines, Lane.BACKFILL, !inputs.isEmpty())
-                .transform("tally", OutputRecord.TYPE, new TallyOperator(folder.finished()))
+                .transform("tally", OutputRecord.TYPE, new TallyOperator(parts.resolve(RunFolder.STATE)))
                 .uid("tally");
         if (output == null) {
-            reranked.sinkTo(KafkaSinks.outputs(
-                            config.kafka(), Lane.BACKFILL, Objects.requireNonNull(transactions, "begin() first")))
+            String transactions = "bounded-" + folder.state().path(RunFolder.ID).asText();
+            reranked.sinkTo(KafkaSinks.outputs(config.kafka(), Lane.BACKFILL, transactions))
                     .uid("topic-outputs");
         } else {
             reranked.sinkTo(sink()).name("outputs").uid("outputs");
@@ -350,23 +371,17 @@ public final class BackfillJob implements AutoCloseable {
         }
     }
 
-    private void execute(StreamExecutionEnvironment env, LongSupplier answered, Runnable whileRunning) {
+    private static void execute(StreamExecutionEnvironment env, Runnable whileRunning) {
         try (EmbeddedFlink job = EmbeddedFlink.start(env, "lychee-rerank backfill", new JobID())) {
-            var done = job.result();
-            long saved = System.nanoTime();
-            while (!done.isDone()) {
+            while (!job.result().isDone()) {
                 whileRunning.run();
-                if (System.nanoTime() - saved > SAVE_PROGRESS.toNanos()) {
-                    saved = System.nanoTime();
-                    folder.save(new Progress(progress.done() + answered.getAsLong(), progress.total()));
-                }
                 try {
-                    done.get(300, TimeUnit.MILLISECONDS);
+                    job.result().get(300, TimeUnit.MILLISECONDS);
                 } catch (TimeoutException e) {
                     // still running
                 }
             }
-            var unused = done.get();
+            var unused = job.result().get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted", e);

@@ -74,11 +74,9 @@ public final class EmbeddedFlink implements AutoCloseable {
         flink.set(
                 CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
                 ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
-        Optional<JobFolder.Checkpoint> last = folder.last();
+        Optional<Path> last = folder.lastPath();
         if (last.isPresent()) {
-            flink.set(
-                    StateRecoveryOptions.SAVEPOINT_PATH,
-                    last.get().path().toUri().toString());
+            flink.set(StateRecoveryOptions.SAVEPOINT_PATH, last.get().toUri().toString());
             // the one that is resumed goes away with the next complete one
             flink.set(StateRecoveryOptions.RESTORE_MODE, RecoveryClaimMode.CLAIM);
         }

@@ -3,51 +3,35 @@ package io.lychee.rerank.job;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.OffsetCommits;
-import java.io.DataInputStream;
+import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
-import org.apache.flink.runtime.checkpoint.Checkpoints;
-import org.apache.flink.util.FileUtils;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
-import org.jspecify.annotations.Nullable;
 
 /** Keeps the checkpoints of an embedded job, from the last complete one of which the same command resumes. */
 public final class JobFolder implements AutoCloseable {
 
-    private static final String MARKER = "lychee-job.txt";
-    private static final String FIRST_LINE = "checkpoints of a lychee-rerank job, version 1";
     private static final Duration BROKER = Duration.ofSeconds(10);
 
-    private final Path folder;
+    /** Field of the state: the group's offsets when the job began. */
+    private static final String OFFSETS = "offsets";
+
+    private final RunFolder folder;
     private final RerankConfig.Kafka kafka;
-    private final FileChannel lock;
-    private JobID id;
+    private final TopicAdmin topics;
 
-    /** @param number Flink's, which grows from run to run */
-    public record Checkpoint(Path path, long number) {}
-
-    private JobFolder(Path folder, RerankConfig.Kafka kafka, FileChannel lock, JobID id) {
+    private JobFolder(RunFolder folder, RerankConfig.Kafka kafka) {
         this.folder = folder;
         this.kafka = kafka;
-        this.lock = lock;
-        this.id = id;
+        this.topics = new TopicAdmin(kafka, BROKER);
     }
 
     /**
@@ -58,87 +42,59 @@ public final class JobFolder implements AutoCloseable {
      */
     public static JobFolder open(RerankConfig config, boolean restart) throws IOException {
         String dir = config.checkpointDir();
-        Path folder = InputFiles.absolute(dir.isEmpty() ? config.kafka().groupId() + ".checkpoints" : dir);
-        Path marker = folder.resolve(MARKER);
-        if (Files.exists(folder) && !isOurs(folder, marker)) {
-            throw new ConfigException(folder + " is not empty, and holds no " + MARKER
-                    + "; expected a folder of this job's own (" + RerankOptions.CHECKPOINT_DIR.key() + ")");
-        }
-        Files.createDirectories(folder);
-        FileChannel lock = lock(folder);
-        JobFolder opened = new JobFolder(folder, config.kafka(), lock, new JobID());
+        Path path = InputFiles.absolute(dir.isEmpty() ? config.kafka().groupId() + ".checkpoints" : dir);
+        JobFolder opened = new JobFolder(new RunFolder(path, RunFolder.Kind.JOB), config.kafka());
         try {
-            if (Files.exists(marker) && !restart) {
-                opened.resume(Files.readAllLines(marker));
-            } else {
-                opened.begin();
-            }
+            opened.folder.open(false);
+            opened.beginOrResume(restart);
             return opened;
         } catch (IOException | RuntimeException e) {
-            lock.close();
+            opened.close();
             throw e;
         }
     }
 
-    private static boolean isOurs(Path folder, Path marker) throws IOException {
-        if (Files.exists(marker)) {
-            return Files.readString(marker).startsWith(FIRST_LINE);
-        }
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.allMatch(file -> file.endsWith("lock"));
-        }
-    }
-
-    private static FileChannel lock(Path folder) throws IOException {
-        FileChannel lock =
-                FileChannel.open(folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        try {
-            if (lock.tryLock() != null) {
-                return lock;
-            }
-        } catch (OverlappingFileLockException e) {
-            // by this very process
-        }
-        lock.close();
-        throw new ConfigException(folder + " is in use by another job (" + RerankOptions.CHECKPOINT_DIR.key() + ")");
-    }
-
-    /** Writes the marker of a new job, with the group's offsets as they are. */
-    private void begin() throws IOException {
-        checkpoints().forEach(checkpoint -> FileUtils.deleteDirectoryQuietly(checkpoint.toFile()));
-        List<String> lines = new ArrayList<>(identity());
-        lines.add("id " + id.toHexString());
-        committed().forEach((partition, offset) -> lines.add(line(partition, offset)));
-        Path unfinished = folder.resolve(MARKER + ".unfinished");
-        Files.writeString(unfinished, String.join("\n", lines) + "\n");
-        Files.move(
-                unfinished,
-                folder.resolve(MARKER),
-                StandardCopyOption.ATOMIC_MOVE,
-                StandardCopyOption.REPLACE_EXISTING);
-    }
-
-    private void resume(List<String> marker) throws IOException {
-        List<String> identity = identity();
-        if (marker.size() <= identity.size()
-                || !marker.subList(0, identity.size()).equals(identity)) {
+    private void beginOrResume(boolean restart) throws IOException {
+        List<String> job = List.of(
+                "cluster " + topics.clusterId(),
+                "group " + kafka.groupId(),
+                "topics " + kafka.requestsTopic() + " and " + kafka.backfillTopic());
+        List<String> saved = RunFolder.lines(folder.state().path(RunFolder.RUN));
+        if (restart || saved.isEmpty()) {
+            folder.deleteCheckpoints();
+            List<String> offsets = committed().entrySet().stream()
+                    .map(offset -> line(offset.getKey(), offset.getValue()))
+                    .toList();
+            folder.update(state -> {
+                state.put(RunFolder.ID, new JobID().toHexString());
+                state.set(RunFolder.RUN, RunFolder.tree(job));
+                state.set(OFFSETS, RunFolder.tree(offsets));
+            });
+        } else if (saved.equals(job)) {
+            requireNoLaterCommit();
+        } else {
             throw new ConfigException(
                     "%s holds checkpoints of %s; expected %s. --restart begins anew at the group's offsets, %s names another folder"
                             .formatted(
                                     folder,
-                                    String.join(", ", marker.subList(1, Math.min(marker.size(), identity.size()))),
-                                    String.join(", ", identity.subList(1, identity.size())),
+                                    String.join(", ", saved),
+                                    String.join(", ", job),
                                     RerankOptions.CHECKPOINT_DIR.key()));
         }
-        id = JobID.fromHexString(marker.get(identity.size()).substring("id ".length()));
-        Optional<Checkpoint> last = last();
+    }
+
+    /** Refuses to repeat lists whose offsets another job, or a checkpoint that is gone, has committed. */
+    private void requireNoLaterCommit() throws IOException {
+        Optional<RunFolder.Checkpoint> last = folder.lastCheckpoint();
         if (last.isEmpty()) {
             return;
         }
+        String id = id().toHexString();
+        List<String> began = RunFolder.lines(folder.state().path(OFFSETS));
         committed().forEach((partition, offset) -> {
-            long committedBy = OffsetCommits.checkpoint(offset, id.toHexString());
-            boolean unchanged = marker.contains(line(partition, offset));
-            if (!unchanged && (committedBy < 0 || committedBy > last.get().number())) {
+            long committedBy = OffsetCommits.checkpoint(offset, id);
+            if (!began.contains(line(partition, offset))
+                    && (committedBy < 0 || committedBy > last.get().number())) {
                 throw new ConfigException(
                         "group %s stands at offset %d of %s, committed by %s; expected none after checkpoint %d in %s. --restart begins anew at the group's offsets"
                                 .formatted(
@@ -152,71 +108,41 @@ public final class JobFolder implements AutoCloseable {
         });
     }
 
-    private List<String> identity() {
-        return List.of(
-                FIRST_LINE,
-                "cluster " + new BrokerCheck(kafka, BROKER).clusterId(),
-                "group " + kafka.groupId(),
-                "topics " + kafka.requestsTopic() + " and " + kafka.backfillTopic());
-    }
-
     private Map<TopicPartition, OffsetAndMetadata> committed() {
-        Map<TopicPartition, OffsetAndMetadata> ours =
-                new TreeMap<>(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
-        new BrokerCheck(kafka, BROKER).committed().forEach((partition, offset) -> {
-            if (List.of(kafka.requestsTopic(), kafka.backfillTopic()).contains(partition.topic())) {
-                ours.put(partition, offset);
-            }
-        });
+        Map<TopicPartition, OffsetAndMetadata> ours = new HashMap<>(topics.committed());
+        ours.keySet()
+                .removeIf(p ->
+                        !List.of(kafka.requestsTopic(), kafka.backfillTopic()).contains(p.topic()));
         return ours;
     }
 
     private static String line(TopicPartition partition, OffsetAndMetadata offset) {
-        return "began with %s at %d %s".formatted(partition, offset.offset(), offset.metadata());
+        return "%s at %d %s".formatted(partition, offset.offset(), offset.metadata());
     }
 
-    /** Returns where checkpoints lie. */
+    /** Returns the folder that checkpoints are written to. */
     public Path path() {
-        return folder;
+        return folder.checkpoints();
     }
 
     /** Returns the job's id, the same in each of its processes. */
-    JobID id() {
-        return id;
+    JobID id() throws IOException {
+        return JobID.fromHexString(folder.state().path(RunFolder.ID).asText());
     }
 
-    /** Finds the last complete checkpoint or savepoint. */
-    public Optional<Checkpoint> last() throws IOException {
-        Checkpoint last = null;
-        for (Path checkpoint : checkpoints()) {
-            Long number = number(checkpoint);
-            if (number != null && (last == null || number > last.number())) {
-                last = new Checkpoint(checkpoint, number);
-            }
-        }
-        return Optional.ofNullable(last);
+    /** Returns the number of the last complete checkpoint or savepoint. */
+    public Optional<Long> last() throws IOException {
+        return folder.lastCheckpoint().map(RunFolder.Checkpoint::number);
     }
 
-    private List<Path> checkpoints() throws IOException {
-        try (Stream<Path> files = Files.walk(folder, 3)) {
-            return files.filter(file -> file.endsWith("_metadata"))
-                    .map(Path::getParent)
-                    .toList();
-        }
-    }
-
-    private static @Nullable Long number(Path checkpoint) {
-        try (DataInputStream metadata = new DataInputStream(Files.newInputStream(checkpoint.resolve("_metadata")))) {
-            return Checkpoints.loadCheckpointMetadata(metadata, JobFolder.class.getClassLoader(), checkpoint.toString())
-                    .getCheckpointId();
-        } catch (IOException | RuntimeException e) {
-            return null; // not written to its end
-        }
+    /** Returns the path of the last complete checkpoint or savepoint. */
+    Optional<Path> lastPath() throws IOException {
+        return folder.lastCheckpoint().map(RunFolder.Checkpoint::path);
     }
 
     /** Leaves the folder to other processes. */
     @Override
     public void close() throws IOException {
-        lock.close();
+        folder.close();
     }
 }

@@ -6,11 +6,11 @@ import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.engine.QwenEngineFactory;
-import io.lychee.rerank.kafka.BrokerCheck;
 import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.operator.RerankFunction;
 import io.lychee.rerank.scoring.EngineFactory;
@@ -113,7 +113,7 @@ public final class RerankJob {
      * @throws ConfigException when it hasn't
      */
     public static List<String> checkBroker(RerankConfig config, Duration timeout) {
-        return new BrokerCheck(config.kafka(), timeout).checkJob();
+        return new TopicCheck(config.kafka(), timeout).checkJob();
     }
 
     /** The environment a job runs in: the cluster's when submitted to one, else embedded in this process. */

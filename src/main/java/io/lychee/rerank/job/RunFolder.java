@@ -1,8 +1,12 @@
 package io.lychee.rerank.job;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankOptions;
+import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
@@ -13,63 +17,85 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.UUID;
-import java.util.function.Supplier;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.runtime.checkpoint.Checkpoints;
 import org.apache.flink.util.FileUtils;
-import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps what a bounded run needs to go on after it was cut off, for one process at a time. A folder is a run's only
- * with its {@code version.txt}, whose first line says so, and nothing in it that no run makes; any other is refused,
- * and neither written nor deleted.
+ * Keeps the state and the checkpoints from which the same command resumes, for one process at a time. Refuses, and
+ * neither writes nor deletes, a folder whose {@code run.json} is not of its kind and version.
  */
 final class RunFolder implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(RunFolder.class);
+    private static final JsonMapper JSON = new JsonMapper();
 
-    private static final String DISCARDED = ".discarded";
-    private static final String UNFINISHED = ".unfinished";
-    private static final String MARKER = "lychee-rerank run, version 1";
-
-    private static final String VERSION = "version.txt";
-    private static final String LOCK = "lock";
-    private static final String TRANSACTIONS = "transactions.txt";
-    private static final String ENDS = "ends.txt";
-    private static final String RUN = "run.txt";
-    private static final String PROGRESS = "progress.txt";
-    private static final String FINISHED = "finished.txt";
-    private static final String CHECKPOINTS = "checkpoints";
-    private static final String JOINING = "joining";
-
+    static final String STATE = "run.json";
     static final String RESULTS = "results";
     static final String DEAD_LETTERS = "dead-letters";
+    private static final String LOCK = "lock";
+    private static final String CHECKPOINTS = "checkpoints";
+    private static final String JOINING = "joining";
+    private static final String DISCARDED = ".discarded";
+    private static final String UNFINISHED = ".unfinished";
+    private static final Set<String> NAMES = Set.of(STATE, LOCK, CHECKPOINTS, JOINING, RESULTS, DEAD_LETTERS);
 
-    private static final Set<String> NAMES = Set.of(
-            VERSION, LOCK, TRANSACTIONS, ENDS, RUN, PROGRESS, FINISHED, CHECKPOINTS, JOINING, RESULTS, DEAD_LETTERS);
+    /** Fields of the state: the layout, a random id, and the lines that tell one run from another. */
+    private static final String FORMAT = "format";
+
+    static final String ID = "id";
+    static final String RUN = "run";
+
+    /** The state names each input file and partition, so it grows with them. */
+    private static final long MAX_STATE_BYTES = 64 << 20;
 
     /** A disk with less is full. */
     private static final long LEAST_ROOM_BYTES = 1 << 20;
 
-    /** What a system says when it is not the disk that is full, but a file or an account. */
+    /** Messages of systems where a file or an account is full, not the disk. */
     private static final List<String> NO_ROOM = List.of("No space left", "File too large", "Disk quota exceeded");
 
-    private final Path folder;
-    private @Nullable FileChannel lock;
-    private @Nullable String transactions;
+    /** Owner of a folder; a bounded run's is deleted at its end, so it holds nothing else. */
+    enum Kind {
+        BOUNDED("lychee rerank", "run", "--output"),
+        JOB("lychee job", "job", RerankOptions.CHECKPOINT_DIR.key());
 
-    RunFolder(Path folder) {
+        private final String command;
+        private final String process;
+        private final String option;
+
+        Kind(String command, String process, String option) {
+            this.command = command;
+            this.process = process;
+            this.option = option;
+        }
+
+        String format() {
+            return command + ", version 2";
+        }
+    }
+
+    /** @param number Flink's, which grows from run to run */
+    record Checkpoint(Path path, long number) {}
+
+    private final Path folder;
+    private final Kind kind;
+    private @Nullable FileChannel lock;
+
+    RunFolder(Path folder, Kind kind) {
         this.folder = folder;
+        this.kind = kind;
     }
 
     /** Names where {@link #discard} moves a folder to before it deletes it. */
@@ -78,18 +104,18 @@ final class RunFolder implements AutoCloseable {
     }
 
     /**
-     * Takes the folder for this process; two would write into each other's.
+     * Takes the folder for this process, and marks it.
      *
-     * @param restart forget an earlier run's parts
+     * @param restart discards an earlier run's state, except its id
      * @throws ConfigException when another process has it, or it is no run's
      */
     void open(boolean restart) throws IOException {
         open();
-        transactions = transactions();
         if (restart) {
+            String id = state().path(ID).asText();
             discard();
             open();
-            transactions = transactions();
+            update(state -> state.put(ID, id));
         }
     }
 
@@ -98,13 +124,15 @@ final class RunFolder implements AutoCloseable {
         requireOurs(folder);
         Files.createDirectories(folder);
         lock = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        if (!locked(lock)) {
-            throw new ConfigException(folder + " is in use by another run");
+        if (!isLocked(lock)) {
+            throw new ConfigException(folder + " is in use by another " + kind.process + " (" + kind.option + ")");
         }
-        write(folder.resolve(VERSION), MARKER + "\n");
+        if (state().isEmpty()) {
+            update(state -> state.put(FORMAT, kind.format()).put(ID, new JobID().toHexString()));
+        }
     }
 
-    private static boolean locked(FileChannel channel) throws IOException {
+    private static boolean isLocked(FileChannel channel) throws IOException {
         try {
             return channel.tryLock() != null;
         } catch (OverlappingFileLockException e) {
@@ -112,28 +140,33 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
-    private static void requireOurs(Path folder) throws IOException {
-        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
+    private void requireOurs(Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        if (!OutputFiles.isRealFolder(folder)) {
-            throw new ConfigException(folder + " is no folder; a run keeps there what is unfinished: move it away");
+        if (kind == Kind.BOUNDED ? !OutputFiles.isRealFolder(path) : !Files.isDirectory(path)) {
+            throw new ConfigException(path + " is no folder; a run keeps there what is unfinished: move it away");
         }
-        Set<String> names = names(folder);
-        if (names.isEmpty()) {
-            return;
-        }
-        if (!isMarked(folder) && !isOlderRun(folder, names)) {
-            throw new ConfigException(folder + " was not made by lychee rerank, which would keep there what is"
-                    + " unfinished and delete it at the end: move it away, or name another --output");
+        Set<String> names = names(path);
+        if (!read(path.resolve(STATE)).path(FORMAT).asText().equals(kind.format()) && !isUnmarked(path, names)) {
+            throw new ConfigException(path + " was not made by " + kind.command + ", or by another version of it; it"
+                    + " keeps there what is unfinished: move it away, or name another (" + kind.option + ")");
         }
         Set<String> foreign = names.stream()
                 .filter(name -> !NAMES.contains(name.replace(UNFINISHED, "")))
                 .collect(Collectors.toCollection(TreeSet::new));
-        if (!foreign.isEmpty()) {
-            throw new ConfigException(folder + ", which is deleted when the run is done, holds what no run makes: "
+        if (kind == Kind.BOUNDED && !foreign.isEmpty()) {
+            throw new ConfigException(path + ", which is deleted when the run is done, holds what no run makes: "
                     + String.join(", ", foreign) + "; move that away and give the same command again");
         }
+    }
+
+    /** Tells whether the folder is empty, or its process was killed before it marked it. */
+    private static boolean isUnmarked(Path path, Set<String> names) throws IOException {
+        return names.isEmpty()
+                || (names.contains(LOCK)
+                        && Set.of(LOCK, STATE + UNFINISHED).containsAll(names)
+                        && Files.size(path.resolve(LOCK)) == 0);
     }
 
     private static Set<String> names(Path folder) throws IOException {
@@ -142,132 +175,106 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
-    private static boolean isMarked(Path folder) throws IOException {
-        Path version = folder.resolve(VERSION);
-        if (!Files.isRegularFile(version)) {
-            return false;
-        }
-        try (var in = Files.newInputStream(version)) {
-            return new String(in.readNBytes(MARKER.length() + 1), UTF_8).equals(MARKER + "\n");
-        }
+    /** Reads the state; an empty object where the folder has none. */
+    ObjectNode state() throws IOException {
+        return read(folder.resolve(STATE));
     }
 
-    /** Tells whether it was killed before it was marked, or is of a version that marked none. */
-    private static boolean isOlderRun(Path folder, Set<String> names) throws IOException {
-        Path lock = folder.resolve(LOCK);
-        return !names.contains(VERSION)
-                && Files.isRegularFile(lock)
-                && Files.size(lock) == 0
-                && (names.contains(RUN)
-                        || names.contains(TRANSACTIONS)
-                        || Set.of(LOCK, VERSION + UNFINISHED).containsAll(names));
+    void update(Consumer<ObjectNode> change) throws IOException {
+        update(folder.resolve(STATE), change);
     }
 
-    /** Returns the part of transaction ids that is this run's alone, also after it was cut off or begun anew. */
-    String transactions() throws IOException {
-        Path file = folder.resolve(TRANSACTIONS);
-        if (!Files.exists(file)) {
-            write(file, transactions == null ? "bounded-" + UUID.randomUUID() : transactions);
-        }
-        return Files.readString(file);
+    /** Replaces a state file as a whole or not at all. For one thread at a time. */
+    static void update(Path file, Consumer<ObjectNode> change) throws IOException {
+        ObjectNode state = read(file);
+        change.accept(state);
+        Path unfinished = file.resolveSibling(file.getFileName() + UNFINISHED);
+        Files.writeString(unfinished, state.toPrettyString());
+        Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /**
-     * Returns where {@code topic} ended when the run began, also after it was cut off.
-     *
-     * @param now asked in a new run
-     */
-    Map<TopicPartition, Long> ends(String topic, Supplier<Map<TopicPartition, Long>> now) throws IOException {
-        Path file = folder.resolve(ENDS);
-        if (!Files.exists(file)) {
-            StringBuilder lines = new StringBuilder();
-            now.get().forEach((partition, end) -> lines.append("%d %d%n".formatted(partition.partition(), end)));
-            write(file, lines.toString());
+    private static ObjectNode read(Path file) throws IOException {
+        if (Files.isRegularFile(file) && Files.size(file) <= MAX_STATE_BYTES) {
+            try {
+                if (JSON.readTree(file.toFile()) instanceof ObjectNode state) {
+                    return state;
+                }
+            } catch (JsonProcessingException e) {
+                // no state of ours
+            }
         }
-        Map<TopicPartition, Long> ends = new HashMap<>();
-        for (String line : Files.readAllLines(file)) {
-            String[] numbers = line.split(" ", 2);
-            ends.put(new TopicPartition(topic, Integer.parseInt(numbers[0])), Long.parseLong(numbers[1]));
-        }
-        return ends;
+        return JSON.createObjectNode();
     }
 
-    /** Refuses parts of another input, or of other settings, which must not end up in one file. */
-    void requireSame(String run) throws IOException {
-        Path file = folder.resolve(RUN);
-        if (!Files.exists(file)) {
-            write(file, run);
-        } else if (!Files.readString(file).equals(run)) {
-            throw new ConfigException(folder + " holds parts of another run (see run.txt there);"
-                    + " --restart deletes them and begins anew");
-        }
+    /** Converts a map or list to a field of the state. */
+    static JsonNode tree(Object value) {
+        return JSON.valueToTree(value);
     }
 
-    BackfillJob.@Nullable Progress progress() throws IOException {
-        Path saved = folder.resolve(PROGRESS);
-        if (!Files.exists(saved)) {
-            return null;
-        }
-        String[] numbers = Files.readString(saved).strip().split(" of ", 2);
-        return new BackfillJob.Progress(Long.parseLong(numbers[0]), Long.parseLong(numbers[1]));
+    /** Reads a list of strings from a field of the state; empty where it is missing. */
+    static List<String> lines(JsonNode field) {
+        return field.valueStream().map(JsonNode::asText).toList();
     }
 
-    void save(BackfillJob.Progress progress) {
-        try {
-            write(folder.resolve(PROGRESS), progress.done() + " of " + progress.total() + "\n");
-        } catch (IOException e) {
-            LOG.info("progress is not saved, so that a later run will estimate the time left badly: {}", e.toString());
-        }
+    Path stateFile() {
+        return folder.resolve(STATE);
     }
 
     Path joining() {
         return folder.resolve(JOINING);
     }
 
+    /** Returns the folder that Flink writes checkpoints to. */
     Path checkpoints() {
-        return folder.resolve(CHECKPOINTS);
+        return kind == Kind.BOUNDED ? folder.resolve(CHECKPOINTS) : folder;
     }
 
-    /** Finds what the run goes on from; Flink numbers checkpoints on where it goes on. */
-    Optional<Path> lastCheckpoint() throws IOException {
-        try (Stream<Path> files = Files.walk(checkpoints())) {
+    /** Finds the last complete checkpoint or savepoint; Flink continues its numbers. */
+    Optional<Checkpoint> lastCheckpoint() throws IOException {
+        return allCheckpoints().stream()
+                .flatMap(path -> checkpoint(path).stream())
+                .max(Comparator.comparingLong(Checkpoint::number));
+    }
+
+    /** Deletes all checkpoints, complete or not, as far as it can. */
+    void deleteCheckpoints() throws IOException {
+        allCheckpoints().forEach(path -> FileUtils.deleteDirectoryQuietly(path.toFile()));
+    }
+
+    private List<Path> allCheckpoints() throws IOException {
+        try (Stream<Path> files = Files.walk(checkpoints(), 3)) {
             return files.filter(file -> file.endsWith("_metadata"))
                     .map(Path::getParent)
-                    .max(Comparator.comparing(RunFolder::number));
+                    .toList();
         } catch (NoSuchFileException e) {
-            return Optional.empty(); // none was made yet
+            return List.of(); // Flink has written none yet
         }
     }
 
-    private static long number(Path checkpoint) {
-        return Long.parseLong(checkpoint.getFileName().toString().replace("chk-", ""));
-    }
-
-    /** Names the file of the counts, which {@link TallyOperator} writes. */
-    Path finished() {
-        return folder.resolve(FINISHED);
+    private static Optional<Checkpoint> checkpoint(Path path) {
+        try (DataInputStream metadata = new DataInputStream(Files.newInputStream(path.resolve("_metadata")))) {
+            ClassLoader loader = RunFolder.class.getClassLoader();
+            long number = Checkpoints.loadCheckpointMetadata(metadata, loader, path.toString())
+                    .getCheckpointId();
+            return Optional.of(new Checkpoint(path, number));
+        } catch (IOException | RuntimeException e) {
+            return Optional.empty(); // not written to its end
+        }
     }
 
     /**
-     * Tells whether the job has ended. While the checkpoint of its counts is there, or a later one, what was written
-     * last may not be committed yet. Earlier ones may lie there for good: a job that goes on from one leaves it.
+     * Tells whether the job has ended. While its last checkpoint exists, or a later one, the last outputs may not be
+     * committed yet. An earlier one may stay: a job that resumes from a checkpoint leaves it.
      */
     boolean isFinished() throws IOException {
-        if (!Files.exists(finished())) {
-            return false;
-        }
-        long last = tally().checkpoint();
-        return last == 0 || lastCheckpoint().stream().noneMatch(checkpoint -> number(checkpoint) >= last);
-    }
-
-    /** Reads the counts of a job that has ended. */
-    Tally tally() throws IOException {
-        return Tally.parse(Files.readString(finished()));
+        JsonNode ended = state().path(TallyOperator.ENDED);
+        return ended.isNumber()
+                && lastCheckpoint().stream().noneMatch(checkpoint -> checkpoint.number() >= ended.asLong());
     }
 
     /**
      * Deletes the folder, renamed first, so that a run that is killed meanwhile does not leave half of its parts to the
-     * next. Once it is renamed nothing tells that the run has been.
+     * next. Once it is renamed, no trace of the run is left.
      */
     void discard() throws IOException {
         requireOurs(folder);
@@ -282,29 +289,33 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
-    /** The marker last, so that what is left of it is known again. */
-    private static void delete(Path folder) throws IOException {
-        requireOurs(folder);
-        if (Files.exists(folder)) {
-            for (String name : names(folder)) {
-                if (!name.equals(VERSION)) {
-                    // Flink's own way, because its cluster may still be clearing away the checkpoints
-                    FileUtils.deleteFileOrDirectory(folder.resolve(name).toFile());
+    /** Deletes the state last, so that a rest of the folder is recognized. */
+    private void delete(Path path) throws IOException {
+        requireOurs(path);
+        if (Files.exists(path)) {
+            for (String name : names(path)) {
+                if (!name.equals(STATE)) {
+                    // Flink's own way, because its cluster may still be deleting checkpoints
+                    FileUtils.deleteFileOrDirectory(path.resolve(name).toFile());
                 }
             }
-            FileUtils.deleteDirectory(folder.toFile());
+            FileUtils.deleteDirectory(path.toFile());
         }
     }
 
-    /** Replaces a file wholly or not at all. */
-    static void write(Path file, String text) throws IOException {
-        Path unfinished = file.resolveSibling(file.getFileName() + UNFINISHED);
-        Files.writeString(unfinished, text);
-        Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    /** Calls {@code work}; throws a {@link ConfigException} where it fails because a disk is full. */
+    <T> T withRoom(Callable<T> work) throws IOException {
+        try {
+            return work.call();
+        } catch (IOException | RuntimeException e) {
+            requireRoom(e);
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
     }
 
-    /** Throws a {@link ConfigException} where {@code failure} comes from a full disk. */
-    void requireRoom(Exception failure) {
+    private void requireRoom(Exception failure) {
         Path disk = folder.getParent();
         boolean full = disk != null && disk.toFile().getUsableSpace() < LEAST_ROOM_BYTES;
         for (Throwable cause = failure; cause != null && !full; cause = cause.getCause()) {
@@ -325,5 +336,10 @@ final class RunFolder implements AutoCloseable {
             lock.close();
             lock = null;
         }
+    }
+
+    @Override
+    public String toString() {
+        return folder.toString();
     }
 }

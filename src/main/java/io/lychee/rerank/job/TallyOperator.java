@@ -1,5 +1,8 @@
 package io.lychee.rerank.job;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import io.lychee.rerank.kafka.OutputRecord;
 import java.nio.file.Path;
 import java.util.List;
@@ -14,25 +17,32 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Counts outputs in Flink's state, and writes the counts to a file once the last checkpoint is complete. A job ends,
- * and this checkpoint is dropped, only after that: where the file is and the checkpoint is not, the job has finished.
+ * Counts outputs in Flink's state, and writes the counts of each complete checkpoint to the run's state file. The last
+ * checkpoint is marked there as {@link #ENDED}; Flink drops it only after that, when the job has finished.
  */
 final class TallyOperator extends AbstractStreamOperator<OutputRecord>
         implements OneInputStreamOperator<OutputRecord, OutputRecord>, BoundedOneInput {
 
-    private static final long serialVersionUID = 1;
+    /** Fields of the run's state: the counts, and the number of the checkpoint that holds all of them. */
+    static final String TALLY = "tally";
 
-    private final String file;
+    static final String ENDED = "ended";
+
+    private static final long serialVersionUID = 2;
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final String stateFile;
 
     private transient Tally tally;
+    private transient JsonNode snapshot;
     private transient @Nullable ListState<String> state;
     private transient boolean ended;
     private transient long last;
 
-    /** @param file for the counts, of the process that runs the job */
+    /** @param stateFile of the process that runs the job */
     @SuppressWarnings("NullAway.Init") // Flink calls initializeState first
-    TallyOperator(Path file) {
-        this.file = file.toString();
+    TallyOperator(Path stateFile) {
+        this.stateFile = stateFile.toString();
     }
 
     @Override
@@ -40,11 +50,12 @@ final class TallyOperator extends AbstractStreamOperator<OutputRecord>
         super.initializeState(context);
         ended = false;
         last = Long.MAX_VALUE;
-        tally = new Tally();
-        state = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("tally", String.class));
-        for (String text : state.get()) {
-            tally = Tally.parse(text);
+        snapshot = MissingNode.getInstance();
+        state = context.getOperatorStateStore().getListState(new ListStateDescriptor<>(TALLY, String.class));
+        for (String json : state.get()) {
+            snapshot = JSON.readTree(json);
         }
+        tally = new Tally(snapshot);
     }
 
     @Override
@@ -61,8 +72,9 @@ final class TallyOperator extends AbstractStreamOperator<OutputRecord>
     @Override
     public void snapshotState(StateSnapshotContext context) throws Exception {
         super.snapshotState(context);
+        snapshot = tally.json();
         if (state != null) {
-            state.update(List.of(tally.text()));
+            state.update(List.of(snapshot.toString()));
         }
         if (ended) {
             last = Math.min(last, context.getCheckpointId());
@@ -72,8 +84,11 @@ final class TallyOperator extends AbstractStreamOperator<OutputRecord>
     @Override
     public void notifyCheckpointComplete(long checkpointId) throws Exception {
         super.notifyCheckpointComplete(checkpointId);
-        if (checkpointId >= last) {
-            RunFolder.write(Path.of(file), Tally.of(checkpointId, tally).text());
-        }
+        RunFolder.update(Path.of(stateFile), run -> {
+            run.set(TALLY, snapshot);
+            if (checkpointId >= last) {
+                run.put(ENDED, checkpointId);
+            }
+        });
     }
 }

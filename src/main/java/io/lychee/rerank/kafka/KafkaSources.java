@@ -15,6 +15,7 @@ import org.apache.flink.connector.kafka.source.KafkaSourceOptions;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 
 /** Where lists come from: one source for each lane. */
@@ -42,16 +43,9 @@ public final class KafkaSources {
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {
-        Properties properties = new Properties();
-        // a record of the largest size in one fetch; larger ones still come, one at a time
-        properties.setProperty(
-                ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
-                Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
-        // what a failed transaction left behind was never said
-        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        Properties properties = consumer(kafka, IsolationLevel.READ_COMMITTED);
         // what the source holds ahead is not counted as waiting any more
-        properties.setProperty(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
-        properties.putAll(kafka.properties());
+        properties.putIfAbsent(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
         // its own commits cover what is read, and lists in flight are not answered
         properties.setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false");
         return KafkaSource.<SourceRecord>builder()
@@ -64,7 +58,19 @@ public final class KafkaSources {
                 .setDeserializer(new SourceRecordDeserializer(lane, kafka.maxRecordBytes()));
     }
 
-    static String topic(RerankConfig.Kafka kafka, Lane lane) {
+    /** Sets a fetch that holds the largest record in one piece; larger records still come, one at a time. */
+    static Properties consumer(RerankConfig.Kafka kafka, IsolationLevel isolation) {
+        Properties properties = new Properties();
+        properties.setProperty(
+                ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
+                Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
+        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation.toString());
+        properties.putAll(kafka.properties());
+        return properties;
+    }
+
+    /** Returns the topic of a lane's lists. */
+    public static String topic(RerankConfig.Kafka kafka, Lane lane) {
         return lane == Lane.REALTIME ? kafka.requestsTopic() : kafka.backfillTopic();
     }
 

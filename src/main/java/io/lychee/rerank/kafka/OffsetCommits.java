@@ -38,7 +38,7 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
         if (bounded || kafka.delivery() != Delivery.EXACTLY_ONCE || kafka.exactlyOnceFromOffsets()) {
             return;
         }
-        boolean committed = new BrokerCheck(kafka, BROKER)
+        boolean committed = new TopicAdmin(kafka, BROKER)
                 .committed().keySet().stream().anyMatch(p -> p.topic().equals(topic));
         if (committed) {
             throw new SuppressRestartsException(new ConfigException(
@@ -111,7 +111,7 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
                 return;
             }
             if (admin == null) {
-                admin = BrokerCheck.admin(kafka, BROKER);
+                admin = TopicAdmin.open(kafka, BROKER);
             }
             waiting = null;
             committing = true;

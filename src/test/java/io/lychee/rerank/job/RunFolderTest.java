@@ -4,12 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.config.ConfigException;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.apache.flink.runtime.checkpoint.Checkpoints;
+import org.apache.flink.runtime.checkpoint.metadata.CheckpointMetadata;
 import org.apache.flink.util.FileUtils;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What is not a run's is neither written nor deleted. */
 class RunFolderTest {
 
-    private static final String MARKED = "lychee-rerank run, version 1\n";
+    private static final String MARKED = "{\"format\":\"lychee rerank, version 2\"";
 
     @TempDir
     private Path temp;
@@ -36,8 +40,24 @@ class RunFolderTest {
             String[] pair = file.strip().split("=", 2);
             Path path = folder.resolve(pair[0]);
             Files.createDirectories(path.getParent());
-            Files.writeString(path, pair[1].replace("MARKED", MARKED));
+            if (path.endsWith("_metadata")) {
+                writeCheckpoint(path);
+            } else {
+                Files.writeString(path, pair[1].replace("{MARKED", MARKED).replace("MARKED", MARKED + "}"));
+            }
         }
+    }
+
+    private static void writeCheckpoint(Path metadata) throws IOException {
+        long number =
+                Long.parseLong(metadata.getParent().getFileName().toString().replace("chk-", ""));
+        try (DataOutputStream out = new DataOutputStream(Files.newOutputStream(metadata))) {
+            Checkpoints.storeCheckpointMetadata(new CheckpointMetadata(number, List.of(), List.of()), out);
+        }
+    }
+
+    private RunFolder run() {
+        return new RunFolder(folder(), RunFolder.Kind.BOUNDED);
     }
 
     private static Map<String, String> tree(Path folder) throws IOException {
@@ -54,19 +74,22 @@ class RunFolderTest {
     @CsvSource(delimiter = '|', textBlock = """
             photos/a.jpg=mine                          | was not made by lychee rerank
             results/a.jsonl=mine                       | was not made by lychee rerank
-            run.txt=mine                               | was not made by lychee rerank
-            lock=mine; run.txt=mine                    | was not made by lychee rerank
+            run.json=mine                              | was not made by lychee rerank
+            run.json={"format":"mine"}                 | was not made by lychee rerank
+            lock=mine; run.json=mine                   | was not made by lychee rerank
+            lock=mine                                  | was not made by lychee rerank
             lock=; notes.txt=mine                      | was not made by lychee rerank
-            version.txt=2.0; results/a.jsonl=mine      | was not made by lychee rerank
-            version.txt=MARKED; lock=; notes.txt=mine  | holds what no run makes: notes.txt
-            lock=; run.txt=x; a.jpg=1; b.jpg=2         | holds what no run makes: a.jpg, b.jpg
+            version.txt=lychee-rerank run, version 1   | was not made by lychee rerank, or by another version of it
+            lock=; run.txt=older; results/part-0=1     | was not made by lychee rerank, or by another version of it
+            run.json=MARKED; lock=; notes.txt=mine     | holds what no run makes: notes.txt
+            run.json=MARKED; a.jpg=1; b.jpg=2          | holds what no run makes: a.jpg, b.jpg
             """)
     void foldersOfOthersAreRefusedAndLeftAsTheyAre(String files, String message) throws IOException {
         for (Path theirs : new Path[] {folder(), RunFolder.discarded(folder())}) {
             create(theirs, files);
             Map<String, String> before = tree(temp);
             for (boolean restart : new boolean[] {false, true}) {
-                try (RunFolder run = new RunFolder(folder())) {
+                try (RunFolder run = run()) {
                     assertThatThrownBy(() -> run.open(restart))
                             .isInstanceOf(ConfigException.class)
                             .hasMessageContaining(theirs.toString())
@@ -81,7 +104,7 @@ class RunFolderTest {
     @Test
     void aFileOrALinkInItsPlaceIsRefused() throws IOException {
         Files.writeString(folder(), "mine");
-        try (RunFolder run = new RunFolder(folder())) {
+        try (RunFolder run = run()) {
             assertThatThrownBy(() -> run.open(true)).hasMessageContaining("is no folder");
             assertThat(folder()).hasContent("mine");
             Files.delete(folder());
@@ -95,19 +118,18 @@ class RunFolderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "version.txt=MARKED",
-                "version.txt=MARKED; lock=; results/part-0=1",
+                "run.json=MARKED",
+                "run.json=MARKED; lock=; results/part-0=1",
                 "lock=",
-                "lock=; version.txt.unfinished=lych",
-                "lock=; run.txt=older; progress.txt=1 of 2; checkpoints/x=1; results/part-0=1",
-                "lock=; transactions.txt=bounded-1"
+                "lock=; run.json.unfinished={\"form",
+                "lock=; run.json={MARKED,\"total\":2}; checkpoints/x=1; results/part-0=1; joining=1",
             })
     void whatARunLeftIsItsOwnAndDeletedWithIt(String files) throws IOException {
         create(folder(), files);
         create(RunFolder.discarded(folder()), files);
-        try (RunFolder run = new RunFolder(folder())) {
+        try (RunFolder run = run()) {
             run.open(false);
-            assertThat(folder().resolve("version.txt")).hasContent(MARKED);
+            assertThat(folder().resolve("run.json")).content().contains("\"lychee rerank, version 2\"");
             run.discard();
         }
         assertThat(temp).isEmptyDirectory();
@@ -116,35 +138,40 @@ class RunFolderTest {
     @Test
     void anEmptyFolderIsTakenAndMarked() throws IOException {
         Files.createDirectory(folder());
-        String transactions;
-        try (RunFolder run = new RunFolder(folder())) {
+        String id;
+        try (RunFolder run = run()) {
             run.open(false);
-            transactions = run.transactions();
+            id = id(run);
         }
-        try (RunFolder run = new RunFolder(folder())) {
+        try (RunFolder run = run()) {
             run.open(true);
-            assertThat(run.transactions()).as("begun anew, it fences its own").isEqualTo(transactions);
-            assertThat(folder().resolve("version.txt")).hasContent(MARKED);
+            assertThat(id(run))
+                    .as("begun anew, it fences its own transactions")
+                    .isEqualTo(id)
+                    .isNotEmpty();
+            assertThat(folder().resolve("run.json")).content().contains("\"lychee rerank, version 2\"");
             Files.writeString(folder().resolve("notes.txt"), "mine");
             assertThatThrownBy(run::discard).hasMessageContaining("holds what no run makes: notes.txt");
             assertThat(folder().resolve("notes.txt")).hasContent("mine");
         }
     }
 
+    private static String id(RunFolder run) throws IOException {
+        return run.state().path(RunFolder.ID).asText();
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            finished.txt=checkpoint 7                                                 | true
-            finished.txt=checkpoint 7; checkpoints/a/chk-7/_metadata=                 | false
-            finished.txt=checkpoint 7; checkpoints/b/chk-12/_metadata=                | false
-            finished.txt=checkpoint 12; checkpoints/b/chk-9/_metadata=                | true
-            finished.txt=                                                             | true
-            finished.txt=; checkpoints/a/chk-3/_metadata=                             | true
-            checkpoints/a/chk-9/_metadata=; checkpoints/b/chk-10/_metadata=           | false
-            results/part-0=                                                           | false
+            run.json={MARKED,"ended":7}                                                    | true
+            run.json={MARKED,"ended":7}; checkpoints/a/chk-7/_metadata=                    | false
+            run.json={MARKED,"ended":7}; checkpoints/b/chk-12/_metadata=                   | false
+            run.json={MARKED,"ended":12}; checkpoints/b/chk-9/_metadata=                   | true
+            run.json=MARKED; checkpoints/a/chk-9/_metadata=; checkpoints/b/chk-10/_metadata= | false
+            run.json={MARKED,"tally":{"answers":3}}; results/part-0=                       | false
             """)
     void aRunHasFinishedOnceTheCheckpointOfItsCountsIsGone(String files, boolean finished) throws IOException {
-        create(folder(), "version.txt=MARKED; " + files);
-        try (RunFolder run = new RunFolder(folder())) {
+        create(folder(), files);
+        try (RunFolder run = run()) {
             run.open(false);
             assertThat(run.isFinished()).isEqualTo(finished);
         }
@@ -153,8 +180,11 @@ class RunFolderTest {
     @Test
     void theLastCheckpointIsTheOneOfTheLargestNumber() throws IOException {
         create(folder(), "checkpoints/b/chk-10/_metadata=; checkpoints/a/chk-9/_metadata=");
-        try (RunFolder run = new RunFolder(folder())) {
-            assertThat(run.lastCheckpoint()).hasValue(folder().resolve("checkpoints/b/chk-10"));
+        try (RunFolder run = run()) {
+            Files.createDirectories(folder().resolve("checkpoints/b/chk-11"));
+            Files.writeString(folder().resolve("checkpoints/b/chk-11/_metadata"), "cut off");
+            assertThat(run.lastCheckpoint())
+                    .hasValue(new RunFolder.Checkpoint(folder().resolve("checkpoints/b/chk-10"), 10));
         }
     }
 }

@@ -5,86 +5,92 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.wire.CandidateListEncoder;
 import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.PlainJsonWriter;
 import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Duration;
-import java.util.List;
-import java.util.Properties;
-import java.util.Set;
 import java.util.function.Consumer;
-import org.apache.kafka.clients.consumer.CloseOptions;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.ConsumerRecords;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A topic of lists, answers or dead letters as JSON lines. Joins no group and commits nothing, so it disturbs no job.
- * For one thread; only {@link #stop} may come from another.
- */
-public final class ListConsumer implements AutoCloseable {
+/** Converts between JSON lines and the records of topics. */
+public final class TopicLines {
 
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final Duration POLL = Duration.ofMillis(200);
     private static final JsonFactory JSON = new JsonFactory();
 
-    private final KafkaConsumer<byte[], byte[]> consumer;
+    /** Counts the lines that were sent, and those that were no candidate list. */
+    public record Sent(long sent, long refused) {}
+
+    private TopicLines() {}
 
     /**
-     * @param fromBeginning else only what comes from now on
-     * @throws io.lychee.rerank.config.ConfigException when no broker answers, or it hasn't the topic
+     * Publishes every line to the lane's topic, and returns when the broker has them all. Blank lines are skipped.
+     * Lines that the job would refuse are not sent.
+     *
+     * @param name of the input, for the messages
+     * @param refusals takes a message for each line that is no candidate list: {@code name:line: reason}
+     * @throws IOException when the input can't be read or the broker doesn't take a record
      */
-    public ListConsumer(RerankConfig.Kafka kafka, String topic, boolean fromBeginning) {
-        new BrokerCheck(kafka, PATIENCE).check(Set.of(topic));
-        Properties properties = new Properties();
-        properties.setProperty(
-                ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG,
-                Integer.toString(Math.max(1 << 20, kafka.maxRecordBytes())));
-        // what a failed transaction left behind was never said
-        properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
-        properties.putAll(kafka.properties());
-        properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
-        properties.setProperty(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
-        consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-        List<TopicPartition> partitions = consumer.partitionsFor(topic, PATIENCE).stream()
-                .map(p -> new TopicPartition(topic, p.partition()))
-                .toList();
-        consumer.assign(partitions);
-        if (fromBeginning) {
-            consumer.seekToBeginning(partitions);
-        } else {
-            consumer.seekToEnd(partitions);
+    public static Sent write(
+            TopicWriter writer,
+            RerankConfig config,
+            Lane lane,
+            OutputFormat format,
+            String name,
+            InputStream lines,
+            Consumer<String> refusals)
+            throws IOException {
+        long sent = 0;
+        long refused = 0;
+        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        LineReader in = new LineReader(name, lines, config.kafka().maxRecordBytes());
+        for (SourceRecord line = in.read(); line != null; line = in.read()) {
+            Decoded decoded = decoder.decode(line);
+            if (decoded instanceof Decoded.Refused bad) {
+                refused++;
+                refusals.accept(line + ": " + bad.letter().message());
+            } else if (decoded instanceof Decoded.Taken good && line.value != null) {
+                // JSON stays unchanged: fields that this release doesn't know may be known to the job
+                byte[] value = format == OutputFormat.JSON
+                        ? line.value
+                        : CandidateListEncoder.encode(good.list(), OutputFormat.AVRO);
+                var unused = writer.send(
+                        KafkaSources.topic(config.kafka(), lane), good.list().requestId(), value);
+                writer.requireSent();
+                sent++;
+            }
         }
-        // seeks are lazy; from here on nothing is missed
-        partitions.forEach(partition -> consumer.position(partition, PATIENCE));
+        writer.flush();
+        return new Sent(sent, refused);
     }
 
     /**
-     * Hands over one line a record, gateways' heartbeats left out, until one of these comes first.
+     * Hands over one line a record, without gateways' heartbeats, until a bound is reached or the reader is stopped.
      *
      * @param max records
-     * @param idle time without a record; zero waits for ever
+     * @param idle time without a record; zero for none
      * @return how many records came
      */
-    public long consume(long max, Duration idle, Consumer<String> lines) {
+    public static long read(TopicReader reader, long max, Duration idle, Consumer<String> lines) {
         long count = 0;
         long handedAt = System.nanoTime();
         try {
             while (count < max && (idle.isZero() || System.nanoTime() - handedAt < idle.toNanos())) {
-                ConsumerRecords<byte[], byte[]> records = consumer.poll(POLL);
-                for (ConsumerRecord<byte[], byte[]> record : records) {
+                for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
                     if (count < max && !isHeartbeat(record)) {
                         lines.accept(line(record));
                         count++;
@@ -93,19 +99,9 @@ public final class ListConsumer implements AutoCloseable {
                 }
             }
         } catch (WakeupException e) {
-            // stop() was called
+            // the reader was stopped
         }
         return count;
-    }
-
-    /** Ends {@link #consume}, from any thread. */
-    public void stop() {
-        consumer.wakeup();
-    }
-
-    @Override
-    public void close() {
-        consumer.close(CloseOptions.timeout(PATIENCE));
     }
 
     private static boolean isHeartbeat(ConsumerRecord<byte[], byte[]> record) {
@@ -130,7 +126,7 @@ public final class ListConsumer implements AutoCloseable {
     }
 
     /**
-     * A record as plain JSON, on one line; null where {@code value} is neither Avro of ours nor JSON.
+     * Converts a record to plain JSON on one line; null where {@code value} is neither Avro of ours nor JSON.
      *
      * @throws IOException when it starts like JSON and isn't
      * @throws UnreadableException when it starts like Avro of ours and isn't
@@ -150,7 +146,6 @@ public final class ListConsumer implements AutoCloseable {
         if (start < 0) {
             return null;
         }
-        // as it is, but on one line
         StringWriter line = new StringWriter();
         try (JsonParser in = JSON.createParser(value, start, value.length - start);
                 JsonGenerator out = JSON.createGenerator(line)) {
