@@ -9,11 +9,11 @@ import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.BrokerCheck;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -159,7 +159,7 @@ final class BenchPipeline implements AutoCloseable {
 
     private void send(BenchLoad load, long due, @Nullable Long timeoutMs) {
         String id = "bench-" + sequence++;
-        byte[] value = CandidateListEncoder.encode(lists.next(id, timeoutMs, contents), OutputFormat.AVRO);
+        byte[] value = CandidateListCodec.encode(lists.next(id, timeoutMs, contents), OutputFormat.AVRO);
         underWay.put(id, new Sent(load, due));
         load.sent(System.nanoTime() - due);
         RerankConfig.Kafka kafka = config.kafka();
@@ -214,9 +214,10 @@ final class BenchPipeline implements AutoCloseable {
                     long now = System.nanoTime();
                     if (record.topic().equals(kafka.deadLettersTopic())) {
                         throw new IllegalStateException("a list became a dead letter: "
-                                + DeadLetterDecoder.decode(record.value()).message());
+                                + DeadLetterCodec.decode(record.value()).message());
                     }
-                    RerankedList answer = AnswerDecoder.decode(record.value()).list();
+                    RerankedList answer =
+                            RerankedListCodec.decode(record.value()).list();
                     Sent sent = underWay.remove(answer.requestId());
                     if (sent != null) {
                         sent.load.answered(new BenchLoad.Answered(

@@ -3,8 +3,8 @@ package io.lychee.rerank.cli;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.DeadLetter;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
-import io.lychee.rerank.wire.AnswerDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -63,10 +63,10 @@ final class DemoTopics implements AutoCloseable {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
             try {
                 if (record.topic().equals(kafka.deadLettersTopic())) {
-                    DeadLetter letter = DeadLetterDecoder.decode(record.value());
+                    DeadLetter letter = DeadLetterCodec.decode(record.value());
                     throw new IllegalStateException("a list of the demo became a dead letter: " + letter.message());
                 }
-                answers.add(AnswerDecoder.decode(record.value()).list());
+                answers.add(RerankedListCodec.decode(record.value()).list());
             } catch (UnreadableException e) {
                 throw new IllegalStateException("an answer of this very job can't be read; this is a bug", e);
             }

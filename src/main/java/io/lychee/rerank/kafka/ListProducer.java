@@ -4,7 +4,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -72,7 +72,7 @@ public final class ListProducer implements AutoCloseable {
                 // JSON goes as it is: fields that this release doesn't know may be known to the job
                 byte[] value = format == OutputFormat.JSON
                         ? line.value
-                        : CandidateListEncoder.encode(good.list(), OutputFormat.AVRO);
+                        : CandidateListCodec.encode(good.list(), OutputFormat.AVRO);
                 send(good.list().requestId(), value);
                 sent++;
             }
@@ -83,7 +83,7 @@ public final class ListProducer implements AutoCloseable {
 
     /** Sends one list; {@link #flush} says whether it arrived. */
     public void send(CandidateList list) throws IOException {
-        send(list.requestId(), CandidateListEncoder.encode(list, format));
+        send(list.requestId(), CandidateListCodec.encode(list, format));
     }
 
     /** @throws IOException when the broker did not take one of the records sent so far */
