@@ -24,8 +24,8 @@ import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -326,7 +326,7 @@ class ClusterTest {
                 CandidateList list = Lists.withTexts("q" + i, texts, null, null);
                 try {
                     var unused = producer.send(
-                                    new ProducerRecord<>(topic, CandidateListEncoder.encode(list, OutputFormat.AVRO)))
+                                    new ProducerRecord<>(topic, CandidateListCodec.encode(list, OutputFormat.AVRO)))
                             .get();
                 } catch (InterruptedException | ExecutionException e) {
                     throw new IllegalStateException("list " + i + " can't be sent", e);
@@ -336,7 +336,7 @@ class ClusterTest {
 
         private void poll() throws Exception {
             for (var record : consumer.poll(Duration.ofMillis(300))) {
-                RerankedList answer = AnswerDecoder.decode(record.value()).list();
+                RerankedList answer = RerankedListCodec.decode(record.value()).list();
                 answers.computeIfAbsent(answer.requestId(), id -> new ArrayList<>())
                         .add(answer);
             }

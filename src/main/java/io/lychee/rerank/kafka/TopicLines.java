@@ -9,7 +9,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.PlainJsonWriter;
 import io.lychee.rerank.wire.UnknownFields;
@@ -68,7 +68,7 @@ public final class TopicLines {
                 // JSON stays unchanged: fields that this release doesn't know may be known to the job
                 byte[] value = format == OutputFormat.JSON
                         ? line.value
-                        : CandidateListEncoder.encode(good.list(), OutputFormat.AVRO);
+                        : CandidateListCodec.encode(good.list(), OutputFormat.AVRO);
                 var unused = writer.send(
                         KafkaSources.topic(config.kafka(), lane), good.list().requestId(), value);
                 writer.requireSent();

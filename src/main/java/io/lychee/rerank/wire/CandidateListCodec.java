@@ -1,5 +1,6 @@
 package io.lychee.rerank.wire;
 
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
@@ -13,14 +14,18 @@ import org.apache.avro.generic.GenericRecord;
 import org.jspecify.annotations.Nullable;
 
 /** {@code candidate_list.avsc} to {@link CandidateList} and back. */
-public final class CandidateLists {
+public final class CandidateListCodec {
 
     private static final Schema LIST = WireSchema.CANDIDATE_LIST.schema();
     private static final Schema QUERY = WireSchema.CANDIDATE_LIST.schema("query");
     private static final Schema CANDIDATE =
             WireSchema.CANDIDATE_LIST.schema("candidates").getElementType();
 
-    private CandidateLists() {}
+    private CandidateListCodec() {}
+
+    public static byte[] encode(CandidateList list, OutputFormat format) {
+        return SizeBudget.encode(WireSchema.CANDIDATE_LIST, toRecord(list), format);
+    }
 
     /** @throws IllegalArgumentException when a field is out of its range */
     public static CandidateList fromRecord(GenericRecord record) {

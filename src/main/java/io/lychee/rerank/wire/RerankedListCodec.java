@@ -17,12 +17,19 @@ import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
 
 /** {@code reranked_list.avsc} to {@link RerankedList} and back. */
-public final class Answers {
+public final class RerankedListCodec {
 
     private static final WireSchema TYPE = WireSchema.RERANKED_LIST;
     private static final Schema CANDIDATE = TYPE.schema("results").getElementType();
 
-    private Answers() {}
+    private static final UnknownFields UNKNOWN = new UnknownFields();
+
+    private RerankedListCodec() {}
+
+    /** @throws UnreadableException when {@code value} is no answer of a known schema */
+    public static Answer decode(byte[] value) throws UnreadableException {
+        return fromRecord(TYPE.read(value, ItemLimit.NONE, UNKNOWN));
+    }
 
     public static GenericRecord toRecord(RerankedList list) {
         GenericRecord record = new GenericData.Record(TYPE.schema());

@@ -2,13 +2,21 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
+import io.lychee.rerank.wire.ItemLimit;
+import io.lychee.rerank.wire.PlainJsonWriter;
 import io.lychee.rerank.wire.SizeBudget;
+import io.lychee.rerank.wire.UnknownFields;
+import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.Utf8;
 import io.lychee.rerank.wire.WireSchema;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
@@ -19,21 +27,22 @@ import org.jspecify.annotations.Nullable;
  * eighth of {@code kafka.max-record-bytes}. Of its value they keep the first 256 KiB, or less until it fits. Safe for
  * any thread.
  */
-public final class DeadLetterEncoder {
+public final class DeadLetterCodec {
 
     private static final WireSchema TYPE = WireSchema.DEAD_LETTER;
     private static final Schema HEADER = TYPE.schema("headers").getElementType();
+    private static final UnknownFields UNKNOWN = new UnknownFields();
     private static final int MAX_MESSAGE = 500;
     private static final int MAX_SOURCE = 300;
 
     private final OutputFormat format;
     private final int budget;
 
-    public DeadLetterEncoder(RerankConfig.Kafka kafka) {
+    public DeadLetterCodec(RerankConfig.Kafka kafka) {
         this(kafka.outputFormat(), kafka.maxRecordBytes());
     }
 
-    public DeadLetterEncoder(OutputFormat format, int maxRecordBytes) {
+    public DeadLetterCodec(OutputFormat format, int maxRecordBytes) {
         this.format = format;
         this.budget = SizeBudget.budget(maxRecordBytes);
     }
@@ -66,6 +75,31 @@ public final class DeadLetterEncoder {
         return out;
     }
 
+    /** @throws UnreadableException when {@code value} is no dead letter of a known schema */
+    public static DeadLetter decode(byte[] value) throws UnreadableException {
+        GenericRecord record = TYPE.read(value, ItemLimit.NONE, UNKNOWN);
+        SourceRecord origin = new SourceRecord();
+        origin.source = Fields.text(record, "source");
+        origin.partition = (int) record.get("partition");
+        origin.offset = Fields.number(record, "offset");
+        origin.timestamp = Fields.number(record, "timestamp");
+        origin.lane = Objects.requireNonNull(Fields.symbol(Lane.class, record, "lane"));
+        origin.key = bytes(record.get("key"));
+        origin.value = bytes(record.get("payload"));
+        List<GenericRecord> headers = Fields.records(record, "headers");
+        origin.headerNames =
+                headers.stream().map(header -> Fields.text(header, "name")).toArray(String[]::new);
+        origin.headerValues =
+                headers.stream().map(header -> bytes(header.get("value"))).toArray(byte[][]::new);
+        origin.valueSize = Fields.number(record, "payload_size");
+        origin.size = origin.valueSize + origin.headers().size() + (origin.key == null ? 0 : origin.key.length);
+        return new DeadLetter(
+                Objects.requireNonNull(Fields.symbol(DeadLetterReason.class, record, "reason")),
+                Fields.text(record, "message"),
+                origin,
+                Instant.ofEpochMilli(Fields.number(record, "failed_at")));
+    }
+
     private static GenericRecord record(DeadLetter letter, OutputRecord out) {
         SourceRecord origin = letter.origin();
         GenericRecord record = new GenericData.Record(TYPE.schema());
@@ -92,5 +126,9 @@ public final class DeadLetterEncoder {
 
     private static @Nullable ByteBuffer buffer(byte @Nullable [] bytes) {
         return bytes == null ? null : ByteBuffer.wrap(bytes);
+    }
+
+    private static byte @Nullable [] bytes(@Nullable Object buffer) {
+        return buffer == null ? null : PlainJsonWriter.bytes(buffer);
     }
 }
