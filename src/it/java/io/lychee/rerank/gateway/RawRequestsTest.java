@@ -205,6 +205,27 @@ class RawRequestsTest {
     }
 
     @Test
+    void aBrokenChunkIsRefused() throws Exception {
+        String head = request(
+                "POST /v1/rerank",
+                local.port(),
+                "Host: localhost",
+                "Content-Type: application/json",
+                "Transfer-Encoding: chunked");
+        assertThat(Raw.status(local.port(), head + "2\r\n{}\r\nno length\r\n")).isEqualTo(400);
+        awaitNothingReserved();
+    }
+
+    @Test
+    void aBodyIsAskedForUnlessItsHeadIsRefused() throws Exception {
+        String[] headers = {"Host: localhost", "Content-Length: 2", "Expect: 100-continue", "Content-Type: text/plain"};
+        assertThat(status("POST /v1/rerank", headers)).isEqualTo(415);
+        headers[3] = "Content-Type: application/json";
+        assertThat(status("POST /v1/rerank", headers)).isEqualTo(100);
+        awaitNothingReserved();
+    }
+
+    @Test
     void headEndsOnEveryRoute() throws Exception {
         for (String path : new String[] {"/", "/health/live", "/openapi.json", "/api/info", "/api/live"}) {
             String head = "HEAD " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";

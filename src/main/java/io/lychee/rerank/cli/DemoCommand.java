@@ -122,7 +122,8 @@ final class DemoCommand implements Callable<Integer> {
                         throw new IllegalStateException("a list of the demo became a dead letter: "
                                 + DeadLetterCodec.decode(record.value()).message());
                     }
-                    RerankedList answer = RerankedListCodec.decode(record.value()).list();
+                    RerankedList answer =
+                            RerankedListCodec.decode(record.value()).list();
                     CandidateList list = asked.remove(answer.requestId());
                     if (list != null) {
                         summary.add(list, answer);

@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Admits requests by their number and by the heap they may take together. Safe for any thread. */
+/** Admits requests by their number and by the heap that they may take together. Safe for any thread. */
 final class Admission {
 
     /** Heap for a byte of a body: itself, its text, its pictures, and the record made of them. */
@@ -16,7 +16,7 @@ final class Admission {
     static final int TOKEN_BYTES = 256;
 
     /** A request below this may take the last eighth of the heap, which larger ones leave free. */
-    static final int SMALL_BYTES = 64 * 1024 * BODY_FACTOR;
+    private static final int SMALL_BYTES = 64 * 1024 * BODY_FACTOR;
 
     private final int maxRequests;
     private final long maxMemory;
@@ -46,7 +46,7 @@ final class Admission {
         return reserved.get();
     }
 
-    /** The right to one request; its heap is given back when its last holder is done with it. */
+    /** Admits one request; its heap is freed when its last holder releases it. */
     final class Place {
         private final AtomicBoolean left = new AtomicBoolean();
         private final AtomicInteger holders = new AtomicInteger(1);
@@ -60,11 +60,12 @@ final class Admission {
             long most = own <= SMALL_BYTES ? maxMemory : maxMemory - maxMemory / 8;
             if (own > most) {
                 throw new HttpError(
-                        413, "the request may take " + own + " bytes of heap, of at most " + most + maxMemoryKey());
+                        413,
+                        "the request may take " + own + " bytes of heap, of at most " + most + " (gateway.max-memory)");
             }
             if (reserved.addAndGet(more) > most) {
                 reserved.addAndGet(-more);
-                throw new HttpError(429, "requests take all of their " + maxMemory + " bytes" + maxMemoryKey());
+                throw new HttpError(429, "requests take all of their " + maxMemory + " bytes (gateway.max-memory)");
             }
             bytes.addAndGet(more);
         }
@@ -73,7 +74,7 @@ final class Admission {
             holders.incrementAndGet();
         }
 
-        /** Ends one hold; the first is the one of {@link #enter}. */
+        /** Ends one hold; {@link #enter} made the first. */
         void release() {
             if (holders.decrementAndGet() == 0) {
                 reserved.addAndGet(-bytes.get());
@@ -85,10 +86,6 @@ final class Admission {
             if (left.compareAndSet(false, true)) {
                 places.release();
             }
-        }
-
-        private static String maxMemoryKey() {
-            return " (gateway.max-memory)";
         }
     }
 }

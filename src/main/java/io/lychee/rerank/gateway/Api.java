@@ -12,7 +12,7 @@ non-sealed interface Api extends Route {
      * @param list under an id of this gateway
      * @param write the answer in the form of this API
      */
-    record Call(CandidateList list, Function<Reply, Response> write) {}
+    record Call(CandidateList list, Function<Gateway.Reply, Response> write) {}
 
     /**
      * @param clientId the request's {@code X-Request-Id}; null without one

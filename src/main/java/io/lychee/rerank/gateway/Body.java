@@ -13,21 +13,18 @@ import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Typed access to a request's JSON. Whatever is not as it should be is told with its path, found and expected. */
+/** Reads a request's JSON tree; an error names the path, what was found and what was expected. */
 record Body(JsonNode tree) {
 
     @Nullable
     String optionalText(String field) {
-        JsonNode node = tree.path(field);
-        if (node.isMissingNode() || node.isNull()) {
-            return null;
-        }
-        return text(node, field);
+        JsonNode node = optional(field);
+        return node == null ? null : text(node, field);
     }
 
     boolean flag(String field, boolean fallback) {
-        JsonNode node = tree.path(field);
-        if (node.isMissingNode() || node.isNull()) {
+        JsonNode node = optional(field);
+        if (node == null) {
             return fallback;
         }
         if (!node.isBoolean()) {
@@ -36,11 +33,11 @@ record Body(JsonNode tree) {
         return node.asBoolean();
     }
 
-    /** Null for all, which 0 says too. */
+    /** Null for all, which 0 means too. */
     @Nullable
     Integer topN() {
-        JsonNode node = tree.path("top_n");
-        if (node.isMissingNode() || node.isNull()) {
+        JsonNode node = optional("top_n");
+        if (node == null) {
             return null;
         }
         if (!node.canConvertToExactIntegral() || !node.canConvertToInt() || node.asInt() < 0) {
@@ -49,7 +46,7 @@ record Body(JsonNode tree) {
         return node.asInt() == 0 ? null : node.asInt();
     }
 
-    /** A list under an id of the gateway's, of {@code query} and {@code documents}. */
+    /** Builds a list of {@code query} and {@code documents}, under an id of the gateway's. */
     CandidateList list(Gateway gateway, boolean textOnly) {
         Content query = content(required("query"), "query", textOnly);
         JsonNode documents = required("documents");
@@ -77,14 +74,18 @@ record Body(JsonNode tree) {
     }
 
     private JsonNode required(String field) {
-        JsonNode node = tree.path(field);
-        if (node.isMissingNode() || node.isNull()) {
+        JsonNode node = optional(field);
+        if (node == null) {
             throw HttpError.badRequest(field + " is missing");
         }
         return node;
     }
 
-    /** A string, {@code {"text", "image"}}, or content parts as vLLM takes them. */
+    private @Nullable JsonNode optional(String field) {
+        return tree.hasNonNull(field) ? tree.get(field) : null;
+    }
+
+    /** Reads a string, {@code {"text", "image"}}, or content parts as vLLM takes them. */
     private static Content content(JsonNode node, String path, boolean textOnly) {
         if (node.isTextual()) {
             String text = node.asText();
@@ -111,7 +112,7 @@ record Body(JsonNode tree) {
             JsonNode image = node.path("image");
             if (image.isArray()) {
                 image.forEach(one -> images.add(image(one, path + ".image")));
-            } else if (!image.isMissingNode() && !image.isNull()) {
+            } else if (node.hasNonNull("image")) {
                 images.add(image(image, path + ".image"));
             }
         } else {
@@ -151,14 +152,14 @@ record Body(JsonNode tree) {
         return notSvg(new Image.Bytes(data), path);
     }
 
-    /** Markup is no picture here: nothing of ours draws it, and nothing that others look at should carry it. */
+    /** Refuses markup as an image: the job can't draw it, and pages that show answers must not carry it. */
     static Image notSvg(Image.Bytes image, String path) {
         for (byte b : image.data()) {
             if (b == '<') {
                 throw HttpError.badRequest(path + " is SVG or other markup; expected JPEG, PNG, WebP or GIF");
             }
             if (b > ' ') {
-                break; // below are white space and, being negative, a byte-order mark
+                break; // lower ones are white space and, being negative, a byte-order mark
             }
         }
         return image;

@@ -15,12 +15,12 @@ import io.lychee.rerank.domain.Unicode;
 import java.io.IOException;
 import java.util.Set;
 
-/** Parses request bodies, bounded in depth and tokens; fields that no API knows are skipped. Safe for any thread. */
+/** Parses request bodies, bounded in depth and tokens; skips fields that no API knows. Safe for any thread. */
 final class BodyReader {
 
     private static final int MAX_DEPTH = 32;
 
-    /** All else that clients send has no effect. */
+    /** The fields that some API knows; others have no effect. */
     private static final Set<String> FIELDS =
             Set.of("query", "documents", "instruction", "top_n", "request_id", "return_documents");
 
@@ -104,10 +104,9 @@ final class BodyReader {
     }
 
     private static HttpError notJson(IOException e) {
-        if (e instanceof JsonProcessingException broken) {
-            long at = broken.getLocation() == null ? 0 : broken.getLocation().getByteOffset();
-            return HttpError.badRequest("the body is not JSON, at byte " + at + ": " + broken.getOriginalMessage());
-        }
-        return HttpError.badRequest("the body is not JSON: " + e.getMessage());
+        String message = e instanceof JsonProcessingException broken && broken.getLocation() != null
+                ? ", at byte " + broken.getLocation().getByteOffset() + ": " + broken.getOriginalMessage()
+                : ": " + e.getMessage();
+        return HttpError.badRequest("the body is not JSON" + message);
     }
 }

@@ -2,7 +2,6 @@ package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
@@ -12,18 +11,20 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The console's files, which are resources read once and known by name, so that no path leads elsewhere; the scenes to
- * try; and what the console has to know about this gateway.
+ * Serves the console's files, the scenes to try, health, and what the console shows of this gateway. Files are read
+ * once and known by name, so that no path leads elsewhere.
+ *
+ * @param scenes folder of {@code lists.jsonl} and its pictures; null without scenes
  */
-final class Console {
+record Console(
+        Gateway gateway, Readiness readiness, @Nullable Path scenes) {
 
-    /** What a browser is told of a file, by its ending. */
     private static final Map<String, String> TYPES = Map.of(
             "html", "text/html; charset=utf-8",
             "css", "text/css; charset=utf-8",
@@ -34,95 +35,84 @@ final class Console {
             "png", "image/png",
             "webp", "image/webp");
 
-    private static final String[] FILES = {
-        "index.html", "style.css", "app.js", "content.js", "single.js", "batch.js", "live.js", "words.js", "parts.js",
-    };
+    private static final List<String> FILES = List.of(
+            "index.html",
+            "style.css",
+            "app.js",
+            "content.js",
+            "single.js",
+            "batch.js",
+            "live.js",
+            "words.js",
+            "parts.js");
 
+    private static final int SCENES_DEPTH = 3;
+    private static final int MAX_PICTURES = 2000;
+    private static final int MAX_PICTURE_BYTES = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final Gateway gateway;
-    private final Readiness readiness;
-    private final @Nullable Path scenes;
-
-    /** @param scenes folder of {@code lists.jsonl} and the pictures it names; null where there are none */
-    Console(Gateway gateway, Readiness readiness, @Nullable Path scenes) {
-        this.gateway = gateway;
-        this.readiness = readiness;
-        this.scenes = scenes;
-    }
-
     void addTo(Router router) {
-        for (String name : FILES) {
-            Response file = Response.of(type(name), resource("console/" + name));
-            router.add("/" + name, (Route.Get) path -> file);
-        }
-        Response page = Response.of(type("index.html"), resource("console/index.html"));
-        router.add("/", (Route.Get) path -> page);
-        Response description = Response.of(Response.JSON, resource("openapi.json"));
-        router.add("/openapi.json", (Route.Get) path -> description);
-        router.add("/health/live", (Route.Get)
-                path -> Response.json(200, Response.object().put("status", "live")));
+        FILES.forEach(name -> add(router, "/" + name, Response.of(type(name), resource("console/" + name))));
+        add(router, "/", Response.of(type("index.html"), resource("console/index.html")));
+        add(router, "/openapi.json", Response.of(Response.JSON, resource("openapi.json")));
+        add(router, "/health/live", Response.json(200, Response.object().put("status", "live")));
         router.add("/health/ready", (Route.Get) path -> readiness.respond(gateway));
         router.add("/api/info", (Route.Get) path -> Response.json(200, info()));
-        Response lists = Response.json(200, lists());
-        router.add("/api/scenes", (Route.Get) path -> lists);
+        add(router, "/api/scenes", Response.json(200, JSON.valueToTree(lists())));
         if (scenes != null) {
-            Map<String, Response> pictures = pictures(scenes);
-            pictures.forEach((name, picture) -> router.add("/scenes/" + name, (Route.Get) path -> picture));
+            addPictures(router, scenes);
         }
+    }
+
+    private static void add(Router router, String path, Response file) {
+        router.add(path, (Route.Get) same -> file);
     }
 
     private ObjectNode info() {
         RerankConfig config = gateway.config();
-        ObjectNode tree = Response.object();
-        tree.put("model", readiness.model(gateway));
-        tree.put("instruction", config.prompt().instruction());
-        tree.put("max_candidates", config.limits().maxCandidates());
-        tree.put("max_pixels", config.limits().maxPixels());
-        tree.put("demo_checkpoint", demo(config.model().checkpoint()));
-        return tree;
+        return Response.object()
+                .put("model", readiness.model(gateway))
+                .put("instruction", config.prompt().instruction())
+                .put("max_candidates", config.limits().maxCandidates())
+                .put("max_pixels", config.limits().maxPixels())
+                .put("demo_checkpoint", isDemo(config.model().checkpoint()));
     }
 
-    /** Whether the checkpoint is the one beside the scenes. */
-    private boolean demo(String checkpoint) {
+    /** Compares the checkpoint with the one beside the scenes. */
+    private boolean isDemo(String checkpoint) {
         return scenes != null
                 && CheckpointFiles.of(checkpoint)
                         .equals(new CheckpointFiles(
                                 scenes.resolve("checkpoint").toAbsolutePath().normalize()));
     }
 
-    private ArrayNode lists() {
-        ArrayNode lists = Response.object().arrayNode();
-        if (scenes != null && Files.isRegularFile(scenes.resolve("lists.jsonl"))) {
-            try {
-                for (String line : Files.readAllLines(scenes.resolve("lists.jsonl"))) {
-                    if (!line.isBlank()) {
-                        JsonNode list = JSON.readTree(line);
-                        lists.add(list);
-                    }
-                }
-            } catch (IOException e) {
-                throw new ConfigException(scenes + "/lists.jsonl can't be read: " + e.getMessage(), e);
-            }
+    private List<JsonNode> lists() {
+        if (scenes == null || !Files.isRegularFile(scenes.resolve("lists.jsonl"))) {
+            return List.of();
         }
-        return lists;
+        try (var lists = JSON.readerFor(JsonNode.class)
+                .<JsonNode>readValues(scenes.resolve("lists.jsonl").toFile())) {
+            return lists.readAll();
+        } catch (IOException e) {
+            throw new ConfigException(scenes + "/lists.jsonl can't be read: " + e.getMessage(), e);
+        }
     }
 
-    /** Every picture below the folder by its name relative to it, read once: a demo's are few and small. */
-    private static Map<String, Response> pictures(Path folder) {
-        Map<String, Response> pictures = new TreeMap<>();
-        try (var files = Files.walk(folder, 3)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                String type = type(file.getFileName().toString());
-                if (type.startsWith("image/") && Files.size(file) < 1 << 20 && pictures.size() < 2000) {
-                    String name = folder.relativize(file).toString();
-                    pictures.put(name, Response.of(type, Files.readAllBytes(file)));
-                }
+    /** Adds the pictures below the folder by their relative names: at most 2,000, each below 1 MiB. */
+    private static void addPictures(Router router, Path folder) {
+        try (var files = Files.walk(folder, SCENES_DEPTH)) {
+            List<Path> pictures = files.filter(file -> Files.isRegularFile(file)
+                            && type(file.toString()).startsWith("image/")
+                            && file.toFile().length() < MAX_PICTURE_BYTES)
+                    .limit(MAX_PICTURES)
+                    .toList();
+            for (Path file : pictures) {
+                Response picture = Response.of(type(file.toString()), Files.readAllBytes(file));
+                add(router, "/scenes/" + folder.relativize(file), picture);
             }
         } catch (IOException | UncheckedIOException e) {
             throw new ConfigException("the scenes in " + folder + " can't be read: " + e.getMessage(), e);
         }
-        return pictures;
     }
 
     private static String type(String name) {

@@ -54,6 +54,10 @@ final class Dispatcher implements AutoCloseable {
         return answer.orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS);
     }
 
+    CompletableFuture<Response> find(Route.Lookup lookup, String path) {
+        return CompletableFuture.supplyAsync(() -> lookup.find(path), workers);
+    }
+
     /** Runs the steps of a call on this thread up to the wait for the job. */
     CompletableFuture<Response> call(Api api, byte[] body, @Nullable String clientId, Admission.@Nullable Place place) {
         try {
@@ -62,7 +66,7 @@ final class Dispatcher implements AutoCloseable {
                 place.reserve((long) tokens * Admission.TOKEN_BYTES);
             }
             Api.Call call = api.read(body, clientId, gateway);
-            CompletableFuture<Reply> reply = gateway.ask(call.list());
+            CompletableFuture<Gateway.Reply> reply = gateway.ask(call.list());
             CompletableFuture<Response> response = reply.thenApplyAsync(call.write(), workers);
             var unused = response.whenComplete((done, error) -> reply.cancel(false));
             return response;

@@ -34,9 +34,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Lists to the requests topic, and the wait for their answers or dead letters. One thread reads both topics; whatever
- * answers no request of this gateway is passed over by its key, undecoded. Safe for any thread; bounded by the places
- * that {@link Admission} hands out.
+ * Publishes lists to the requests topic and completes them with their answers or dead letters. One thread reads both
+ * topics, and skips records of other clients by their key, undecoded. Safe for any thread; bounded by
+ * {@link Admission}.
  */
 public final class Gateway implements AutoCloseable {
 
@@ -46,8 +46,12 @@ public final class Gateway implements AutoCloseable {
     private static final Duration POLL = Duration.ofMillis(500);
     private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    /** What Kafka adds to a record, and a little. */
+    /** Bytes that Kafka adds to a record, and a margin. */
     private static final int OVERHEAD = 1024;
+
+    /** Holds an answer as it came from the topic, and decoded. */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Reply(byte[] record, Answer answer) {}
 
     private final RerankConfig config;
     private final Set<String> answerTopics;
@@ -60,9 +64,7 @@ public final class Gateway implements AutoCloseable {
     private final AtomicLong asked = new AtomicLong();
     private final Thread thread;
     private volatile boolean closed;
-    /** Null while the broker doesn't answer. */
     private volatile TopicReader reader;
-
     private volatile boolean connected = true;
 
     /** @throws io.lychee.rerank.config.ConfigException when no broker answers, or it lacks one of the topics */
@@ -104,12 +106,12 @@ public final class Gateway implements AutoCloseable {
         return connected;
     }
 
-    /** A request id that no other gateway makes. */
+    /** Makes a request id, unique among gateways. */
     String nextId() {
         return prefix + Long.toString(asked.incrementAndGet(), 36);
     }
 
-    /** What a list may take, so that its answer is here before the client is told 504. */
+    /** Leaves time for the answer to arrive before the client's 504: 10 % of gateway.timeout, at most 2 s. */
     long listTimeoutMs() {
         long timeout = config.gateway().timeout().toMillis();
         return Math.max(1, timeout - Math.min(timeout / 10, 2000));
@@ -118,8 +120,7 @@ public final class Gateway implements AutoCloseable {
     /**
      * Publishes a list whose id {@link #nextId} made. May block while the producer's buffer is full.
      *
-     * @return the answer, or a {@link HttpError}: 413, 422 for a dead letter, 503, 504; to be cancelled when nobody
-     *     waits any longer
+     * @return the answer, or a {@link HttpError}: 413, 422 for a dead letter, 502, 503; cancel it to stop waiting
      */
     CompletableFuture<Reply> ask(CandidateList list) {
         if (!connected) {
@@ -166,16 +167,16 @@ public final class Gateway implements AutoCloseable {
                 for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
                     deliver(record);
                     if (record.topic().equals(config.kafka().resultsTopic())) {
-                        heartbeat.answered(); // who is ready has a name by then
+                        heartbeat.answered(); // after deliver, so that a ready gateway knows the model's name
                     }
                 }
             } catch (WakeupException e) {
-                // close() was called
+                // from close()
             } catch (RuntimeException | Error e) {
-                // neither a mistake of ours nor a full heap may leave every later request without its answer
+                // goes on after a bug or a full heap too: later requests need their answers
                 LOG.warn("the answers can't be read; trying again: {}", e.toString());
                 connected = false;
-                // what is answered meanwhile may be missed
+                // answers until the reader is back may be missed
                 failAll(brokerGone(e));
                 reopen();
             }
@@ -183,7 +184,7 @@ public final class Gateway implements AutoCloseable {
         reader.close();
     }
 
-    /** Sends the job an empty list where it is due; that it fails is told by the missing answer. */
+    /** Sends the job an empty list where one is due; a failure shows as a missing answer. */
     private void beat() {
         CandidateList list = heartbeat.due(this::nextId, listTimeoutMs());
         if (list != null) {
@@ -218,26 +219,26 @@ public final class Gateway implements AutoCloseable {
         String id = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
         boolean letter = record.topic().equals(config.kafka().deadLettersTopic());
         CompletableFuture<Reply> reply = waiting.get(id);
-        boolean tells = !letter && (heartbeat.model() == null || CandidateList.isHeartbeat(id));
-        if (record.value() == null || (reply == null && !tells)) {
+        boolean namesModel = !letter && (heartbeat.model() == null || CandidateList.isHeartbeat(id));
+        if (record.value() == null || (reply == null && !namesModel)) {
             return;
         }
-        // what one answer costs is its own request's loss
-        CompletableFuture<Reply> told = reply == null ? new CompletableFuture<>() : reply;
+        // an answer that can't be decoded fails its own request only
+        CompletableFuture<Reply> result = reply == null ? new CompletableFuture<>() : reply;
         try {
             if (letter) {
                 DeadLetter dead = DeadLetterCodec.decode(record.value());
-                told.completeExceptionally(
+                result.completeExceptionally(
                         new HttpError(422, "the job refused the list, " + dead.reason() + ": " + dead.message()));
             } else {
                 Answer answer = RerankedListCodec.decode(record.value());
                 heartbeat.model(answer.list().model().name());
-                told.complete(new Reply(record.value(), answer));
+                result.complete(new Reply(record.value(), answer));
             }
         } catch (UnreadableException e) {
-            told.completeExceptionally(new HttpError(502, "an answer that can't be read: " + e.getMessage()));
+            result.completeExceptionally(new HttpError(502, "an answer that can't be read: " + e.getMessage()));
         } catch (RuntimeException | Error e) {
-            told.completeExceptionally(e);
+            result.completeExceptionally(e);
         }
     }
 

@@ -60,9 +60,9 @@ public final class GatewayServer implements AutoCloseable {
         router.add("/v1/rerank", new RerankApis.Jina());
         router.add("/api/rerank", new RerankApis.Simple());
         router.add("/rerank_batch", new RerankApis.Batch());
-        router.add("/api/lists", new RerankApis.Lists(gateway));
+        router.add("/api/lists", new ListsApi(gateway));
         router.add("/api/live", (Route.Events) live::subscribe);
-        router.add("/api/live/", (Route.Get) path -> live.open(lastSegment(path)));
+        router.add("/api/live/", (Route.Lookup) path -> live.open(lastSegment(path)));
         InetAddress host = resolve(address);
         HostCheck hosts =
                 new HostCheck(address.host(), host, gateway.config().gateway().allowedHosts());

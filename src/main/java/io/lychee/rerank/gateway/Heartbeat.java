@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** Tells when the job is due an empty list, and whether its answers come in time. Safe for any thread. */
+/** Decides when the job is due an empty list, and whether its answers come in time. Safe for any thread. */
 final class Heartbeat {
 
     private final long intervalNanos;
@@ -23,22 +23,15 @@ final class Heartbeat {
     /** Makes an empty list; null while an answer or a heartbeat passed within the interval. */
     @Nullable
     CandidateList due(Supplier<String> id, long timeoutMs) {
-        long now = System.nanoTime();
-        if (within(sentAt, now, intervalNanos) || within(answeredAt, now, intervalNanos)) {
+        if (within(sentAt, intervalNanos) || within(answeredAt, intervalNanos)) {
             return null;
         }
-        sentAt = now;
-        return new CandidateList(
-                CandidateList.HEARTBEAT + id.get(),
-                null,
-                Map.of(),
-                new Content("heartbeat", List.of()),
-                List.of(),
-                null,
-                timeoutMs);
+        sentAt = System.nanoTime();
+        Content query = new Content("heartbeat", List.of());
+        return new CandidateList(CandidateList.HEARTBEAT + id.get(), null, Map.of(), query, List.of(), null, timeoutMs);
     }
 
-    /** Notes an answer of the job to whomever. */
+    /** Records any answer of the job. */
     void answered() {
         answeredAt = System.nanoTime();
     }
@@ -47,16 +40,16 @@ final class Heartbeat {
         model = name;
     }
 
-    /** The job's network by its latest answer; null before one. */
+    /** Names the job's network by its latest answer; null before one. */
     @Nullable
     String model() {
         return model;
     }
 
-    /** Tells why the job counts as gone; null while it answers. */
+    /** Describes why the job counts as gone; null while it answers. */
     @Nullable
     String silence() {
-        if (within(answeredAt, System.nanoTime(), 2 * intervalNanos)) {
+        if (within(answeredAt, 2 * intervalNanos)) {
             return null;
         }
         return (answeredAt == null
@@ -65,7 +58,7 @@ final class Heartbeat {
                 + " (gateway.heartbeat-interval); is one running?";
     }
 
-    private static boolean within(@Nullable Long from, long now, long nanos) {
-        return from != null && now - from < nanos;
+    private static boolean within(@Nullable Long from, long nanos) {
+        return from != null && System.nanoTime() - from < nanos;
     }
 }

@@ -19,8 +19,8 @@ final class HostCheck {
     private final Set<String> allowed = new HashSet<>();
 
     /**
-     * @param host as it was given to listen on
-     * @param bound its address; localhost is served where it is loopback or is the wildcard address
+     * @param host as given to {@code --host}
+     * @param bound its address; a loopback or the wildcard address also serves localhost
      * @param allowedHosts name or name:port, see gateway.allowed-hosts
      */
     HostCheck(String host, InetAddress bound, List<String> allowedHosts) {

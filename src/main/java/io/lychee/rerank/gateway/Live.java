@@ -22,8 +22,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The lists that pass through the topics now, for whoever listens: a consumer of its own, which exists only while
- * somebody does. Keeps the latest lists and their answers, within bounds, so that one can be opened.
+ * Streams the lists that pass through the topics to the live page. Its consumer exists only while a page listens. Keeps
+ * the latest 300 lists and their answers, of at most 64 MiB, so that one can be opened.
  */
 final class Live implements AutoCloseable {
 
@@ -34,10 +34,7 @@ final class Live implements AutoCloseable {
     private static final int MAX_KEPT = 300;
     private static final long MAX_KEPT_BYTES = 64L << 20;
 
-    /**
-     * Larger lists and answers are named without what is in them, so that pictures aren't decoded for a line of a
-     * table.
-     */
+    /** Bytes of a record above which its event has no content, so that pictures aren't decoded for a table's row. */
     private static final int MAX_DESCRIBED_BYTES = 256 * 1024;
 
     private static final int SHOWN = 120;
@@ -89,8 +86,8 @@ final class Live implements AutoCloseable {
             throw new HttpError(404, "no list " + requestId + " among the latest " + kept.size());
         }
         ObjectNode tree = Response.object();
-        tree.set("list", found.list == null ? null : RerankApis.json(found.list));
-        tree.set("answer", found.answer == null ? null : RerankApis.json(found.answer));
+        tree.set("list", found.list == null ? null : ListsApi.json(found.list));
+        tree.set("answer", found.answer == null ? null : ListsApi.json(found.answer));
         return Response.json(200, tree);
     }
 
@@ -119,7 +116,7 @@ final class Live implements AutoCloseable {
                     opened.poll(POLL).forEach(this::pass);
                 }
             } catch (WakeupException e) {
-                // nobody listens any more
+                // from stop(): the last page has gone
             } catch (RuntimeException | Error e) {
                 LOG.warn("the topics can't be read for the live page; trying again: {}", e.toString());
                 LockSupport.parkNanos(RETRY_NANOS);
@@ -153,9 +150,9 @@ final class Live implements AutoCloseable {
         event.put("timestamp", record.timestamp());
         try {
             boolean dead = record.topic().equals(kafka.deadLettersTopic());
-            // a dead letter keeps little of its record
+            // a dead letter holds at most 256 KiB of its record
             boolean described = dead || value.length <= MAX_DESCRIBED_BYTES;
-            JsonNode tree = described ? RerankApis.json(value) : Response.object();
+            JsonNode tree = described ? ListsApi.json(value) : Response.object();
             String id = tree.path("request_id").asText(name(record, tree));
             event.put("request_id", id);
             if (dead) {
@@ -185,11 +182,11 @@ final class Live implements AutoCloseable {
                 tell("answered", event);
             }
         } catch (IllegalArgumentException e) {
-            // no list; the job makes a dead letter of it
+            // not a list; the job makes a dead letter of it
         }
     }
 
-    /** The record's key; without one its place, or that of the record which a dead letter is about. */
+    /** Names a record by its key; without one by partition and offset, of a dead letter its origin's. */
     private static String name(ConsumerRecord<byte[], byte[]> record, JsonNode tree) {
         return record.key() == null || record.key().length == 0
                 ? tree.path("partition").asInt(record.partition()) + "@"

@@ -5,24 +5,39 @@ import java.util.Objects;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** How far the start has come; whoever starts things says so here. Safe for any thread. */
+/** Reports how far the start has come, as the starting command records it. Safe for any thread. */
 public final class Readiness {
 
     /**
      * @param phase a word: starting, loading, ready
      * @param detail a sentence for people
-     * @param model the name of the loaded checkpoint, where this process knows
+     * @param model name of the checkpoint loaded in this process
+     * @param busyMillis the device's working time since its start; null where it is in another process
      */
-    record State(
-            String phase, @Nullable String detail, @Nullable String model) {
+    private record State(
+            String phase,
+            @Nullable String detail,
+            @Nullable String model,
+            @Nullable LongSupplier busyMillis) {
 
         boolean ready() {
             return phase.equals("ready");
         }
     }
 
-    private volatile State state = new State("starting", null, null);
-    private volatile @Nullable LongSupplier busyMillis;
+    private volatile State state = new State("starting", null, null, null);
+
+    public void loading(String detail) {
+        state = new State("loading", detail, null, null);
+    }
+
+    /**
+     * @param model null where a job elsewhere has loaded it
+     * @param busyMillis the device's working time since its start; null where it is in another process
+     */
+    public void ready(@Nullable String model, @Nullable LongSupplier busyMillis) {
+        state = new State("ready", null, model, busyMillis);
+    }
 
     /** @throws HttpError 503 before {@link #ready} */
     void require() {
@@ -30,19 +45,6 @@ public final class Readiness {
         if (!now.ready()) {
             throw new HttpError(503, "not ready: " + now.phase() + " " + Objects.requireNonNullElse(now.detail(), ""));
         }
-    }
-
-    public void loading(String detail) {
-        state = new State("loading", detail, null);
-    }
-
-    /**
-     * @param model null where a job elsewhere has loaded it
-     * @param busyMillis what the device worked since its start; null where it isn't in this process
-     */
-    public void ready(@Nullable String model, @Nullable LongSupplier busyMillis) {
-        this.busyMillis = busyMillis;
-        state = new State("ready", null, model);
     }
 
     /** Names the loaded network, or the one that the job's answers name; null before either is known. */
@@ -57,13 +59,13 @@ public final class Readiness {
         String silence = gateway.heartbeat().silence();
         boolean connected = gateway.connected();
         boolean ready = now.ready() && connected && silence == null;
-        ObjectNode tree = Response.object();
-        tree.put("status", ready ? "ready" : "not ready");
-        tree.put("phase", ready || !now.ready() ? now.phase() : connected ? "no job answers" : "broker unreachable");
-        tree.put("detail", now.ready() && connected ? silence : now.detail());
-        tree.put("model", model(gateway));
-        LongSupplier busy = busyMillis;
-        tree.put("busy_ms", busy == null ? null : (Long) busy.getAsLong());
+        LongSupplier busy = now.busyMillis();
+        ObjectNode tree = Response.object()
+                .put("status", ready ? "ready" : "not ready")
+                .put("phase", ready || !now.ready() ? now.phase() : connected ? "no job answers" : "broker unreachable")
+                .put("detail", now.ready() && connected ? silence : now.detail())
+                .put("model", model(gateway))
+                .put("busy_ms", busy == null ? null : (Long) busy.getAsLong());
         return Response.json(ready ? 200 : 503, tree);
     }
 }

@@ -22,7 +22,14 @@ import org.jspecify.annotations.Nullable;
  * Handles HTTP requests on the event loop. Refuses by the head alone where that is enough, before a body takes heap;
  * the rest of a refused body is read and discarded, so that its client gets to read the answer.
  */
-final class RequestHandler implements Handler<HttpServerRequest> {
+record RequestHandler(
+        Router router,
+        HostCheck hosts,
+        Gateway gateway,
+        Readiness readiness,
+        Dispatcher dispatcher,
+        Connections connections)
+        implements Handler<HttpServerRequest> {
 
     /** Admits nothing from elsewhere and nothing inline; pictures also from what the user dropped. */
     private static final String CSP = "default-src 'self'; img-src 'self' data: blob:; object-src 'none';"
@@ -30,30 +37,6 @@ final class RequestHandler implements Handler<HttpServerRequest> {
 
     private static final Pattern CLIENT_ID = Pattern.compile("[\\x21-\\x7E]{1,200}");
     private static final int MAX_QUEUED_EVENT_BYTES = 1 << 20;
-
-    private final Router router;
-    private final HostCheck hosts;
-    private final Gateway gateway;
-    private final Readiness readiness;
-    private final Dispatcher dispatcher;
-    private final Connections connections;
-    private final RerankConfig.Gateway limits;
-
-    RequestHandler(
-            Router router,
-            HostCheck hosts,
-            Gateway gateway,
-            Readiness readiness,
-            Dispatcher dispatcher,
-            Connections connections) {
-        this.router = router;
-        this.hosts = hosts;
-        this.gateway = gateway;
-        this.readiness = readiness;
-        this.dispatcher = dispatcher;
-        this.connections = connections;
-        this.limits = gateway.config().gateway();
-    }
 
     /** Takes requests whose head can't be parsed, too. */
     @Override
@@ -70,6 +53,7 @@ final class RequestHandler implements Handler<HttpServerRequest> {
         private final String path;
         private final @Nullable String clientId;
         private final Context context = Vertx.currentContext();
+        private final RerankConfig.Gateway limits = gateway.config().gateway();
         private final long startedAt = System.nanoTime();
         private Buffer body = Buffer.buffer();
         private Admission.@Nullable Place place;
@@ -201,19 +185,24 @@ final class RequestHandler implements Handler<HttpServerRequest> {
                 write(Response.of("text/event-stream", new byte[0]));
             } else if (route instanceof Route.Events events) {
                 stream(events);
+            } else if (route instanceof Route.Lookup lookup) {
+                await(dispatcher.find(lookup, path));
             } else if (route instanceof Api api && place != null) {
                 byte[] bytes = body.getBytes();
                 body = Buffer.buffer();
-                CompletableFuture<Response> result = dispatcher.dispatch(api, bytes, clientId, place);
-                answer = result;
-                var unused = result.whenComplete((done, error) -> context.runOnContext(now -> {
-                    if (error == null) {
-                        write(done);
-                    } else if (!result.isCancelled()) {
-                        refuse(HttpError.of(error, limits.timeout()));
-                    }
-                }));
+                await(dispatcher.dispatch(api, bytes, clientId, place));
             }
+        }
+
+        private void await(CompletableFuture<Response> result) {
+            answer = result;
+            var unused = result.whenComplete((done, error) -> context.runOnContext(now -> {
+                if (error == null) {
+                    write(done);
+                } else if (!result.isCancelled()) {
+                    refuse(HttpError.of(error, limits.timeout()));
+                }
+            }));
         }
 
         private void late() {

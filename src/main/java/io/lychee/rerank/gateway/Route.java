@@ -1,11 +1,16 @@
 package io.lychee.rerank.gateway;
 
 /** Answers one path: {@link Api} a POST, the others a GET. */
-sealed interface Route permits Route.Get, Route.Events, Api {
+sealed interface Route permits Route.Get, Route.Lookup, Route.Events, Api {
 
     /** Serves a GET from memory, on the event loop. */
     non-sealed interface Get extends Route {
         Response get(String path);
+    }
+
+    /** Serves a GET on a worker, because it decodes records. */
+    non-sealed interface Lookup extends Route {
+        Response find(String path);
     }
 
     /** Serves a GET as a stream of server-sent events. */

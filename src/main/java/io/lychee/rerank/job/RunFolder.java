@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -266,7 +267,7 @@ final class RunFolder implements AutoCloseable {
     Optional<Checkpoint> lastCheckpoint() throws IOException {
         try (Stream<Path> files = Files.walk(folder.resolve(CHECKPOINTS), 3)) {
             return files.filter(file -> file.endsWith("_metadata"))
-                    .flatMap(file -> checkpoint(file.getParent()).stream())
+                    .flatMap(file -> checkpoint(Objects.requireNonNull(file.getParent())).stream())
                     .max(Comparator.comparingLong(Checkpoint::number));
         } catch (NoSuchFileException e) {
             return Optional.empty(); // Flink has written none yet
