@@ -29,12 +29,12 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 
-/** The fixture of {@code src/test/resources/golden}: what transformers computed with a tiny random checkpoint. */
+/** Reads the fixture in {@code src/test/resources/golden}: the results of transformers for a tiny random checkpoint. */
 public final class QwenGolden {
 
     static final Path DIRECTORY = Path.of("src/test/resources/golden");
     static final Path CHECKPOINT = DIRECTORY.resolve("checkpoint");
-    /** The first token of {@code <Document>:}, which the prefix ends in front of. */
+    /** The first token of {@code <Document>:}, with which a candidate begins. */
     private static final int DOCUMENT = documentToken();
 
     static final int IMAGE_TOKEN =
@@ -48,7 +48,7 @@ public final class QwenGolden {
 
     private QwenGolden() {}
 
-    /** One pair and what transformers made of it. */
+    /** One pair and its score in transformers. */
     record Case(
             String name, List<Integer> tokens, List<String> queryImages, List<String> candidateImages, double score) {
 
@@ -138,7 +138,7 @@ public final class QwenGolden {
         return all().stream().filter(c -> c.name.equals(name)).findFirst().orElseThrow();
     }
 
-    /** An image of the fixture, decoded and resized as for the job. */
+    /** Decodes and resizes an image of the fixture, as the job does. */
     static EncodedImage image(String name) {
         try {
             byte[] bytes = Files.readAllBytes(DIRECTORY.resolve("images").resolve(name));

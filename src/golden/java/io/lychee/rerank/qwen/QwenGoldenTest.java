@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The network against what transformers computed; images that need resizing are compared where the encoder is. */
+/** Compares the network with transformers. The encoder's tests compare images that need resizing. */
 class QwenGoldenTest {
 
     private static QwenScorer scorer;
@@ -102,7 +102,7 @@ class QwenGoldenTest {
         return NetworkProbe.patches(scorer.network, List.of(QwenGolden.image(image)));
     }
 
-    /** transformers keeps the doubled frame: (patches, 3 · 196) → (patches, 3 · 2 · 196). */
+    /** Doubles the frame, as transformers does: (patches, 3 · 196) → (patches, 3 · 2 · 196). */
     private static float[] doubled(float[] patches) {
         float[] doubled = new float[patches.length * 2];
         for (int i = 0; i < patches.length; i++) {

@@ -1,22 +1,14 @@
 package io.lychee.rerank.scoring;
 
 import java.nio.ByteBuffer;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import org.apache.commons.codec.digest.DigestUtils;
 
 /** A digest that stands for what was digested: as a key of caches that must never take one thing for another. */
 public record Sha256(long first, long second, long third, long fourth) {
 
     /** Of the remaining bytes, which are left as they were. */
     public static Sha256 of(ByteBuffer bytes) {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e); // every JDK has it
-        }
-        digest.update(bytes.duplicate());
-        ByteBuffer result = ByteBuffer.wrap(digest.digest());
+        ByteBuffer result = ByteBuffer.wrap(DigestUtils.digest(DigestUtils.getSha256Digest(), bytes.duplicate()));
         return new Sha256(result.getLong(), result.getLong(), result.getLong(), result.getLong());
     }
 

@@ -46,7 +46,7 @@ class SafetensorsTest {
         assertRefused("not JSON", "not JSON");
     }
 
-    /** As the embedding of a published 7B in float32. */
+    /** Reads a tensor of the size of a published 7B's embedding in float32. */
     @Test
     void a_tensor_may_be_larger_than_a_buffer() throws IOException {
         long rows = 600_000_000;
@@ -93,7 +93,7 @@ class SafetensorsTest {
                 .hasMessageContaining(message);
     }
 
-    /** @param data how many bytes follow the header: 0, 1, 2… */
+    /** @param data number of bytes after the header: 0, 1, 2… */
     private Safetensors read(String header, int data) {
         byte[] text = (header + " ".repeat(7 - (header.length() + 7) % 8)).getBytes(StandardCharsets.UTF_8);
         ByteBuffer bytes = ByteBuffer.allocate(8 + text.length + data).order(ByteOrder.LITTLE_ENDIAN);

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A process in which a device fails may get another engine; one in which it hangs ends. */
+/** Asserts that a process survives a device failure with another engine, and ends after a hang. */
 @Timeout(120)
 class DeadDeviceTest {
 
@@ -59,7 +59,7 @@ class DeadDeviceTest {
         assertThat(Files.readAllLines(log)).anyMatch(line -> line.startsWith("lychee: ") && line.contains(said));
     }
 
-    /** What the first device suffers from. */
+    /** The fault of the first device. */
     enum Fault {
         FAILS,
         HANGS,
@@ -67,7 +67,7 @@ class DeadDeviceTest {
         FAILS_AND_HANGS
     }
 
-    /** A process whose first device is faulty, and that goes on with a second one if it may. */
+    /** Runs a process with a faulty first device and a second one. */
     static final class Dying {
         public static void main(String[] args) {
             OnDeath choice = OnDeath.valueOf(args[0]);
@@ -75,7 +75,7 @@ class DeadDeviceTest {
                 var unused = first.submit(Lists.of("q", 1), Lists.realtime());
                 first.submit(Lists.of("q", 30), Lists.realtime()).join();
             } catch (CompletionException e) {
-                // as Flink does, once more
+                // try once more, as Flink does
             }
             try (EngineRegistry.Lease second = lease(choice, new TestingScorer())) {
                 second.engine()
@@ -99,7 +99,7 @@ class DeadDeviceTest {
         }
     }
 
-    /** The thread that starts passes hangs in the second, or in the first. */
+    /** Hangs the thread that starts passes, in the first or the second pass. */
     private static final class FaultyScorer implements ForwardingScorer {
 
         private final Scorer scorer = new TestingScorer();

@@ -19,7 +19,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The forms a checkpoint comes in, all giving the golden scores, and the ways it can be wrong. */
+/** Loads every published form of a checkpoint to the golden scores, and refuses faulty ones. */
 class CheckpointLoadingTest {
 
     private static final String GATE = "model.layers.1.mlp.gate_proj.weight";
@@ -61,7 +61,7 @@ class CheckpointLoadingTest {
         assertScores(2e-2);
     }
 
-    /** What a GPU computes in; here on the CPU. The random network magnifies the rounding. */
+    /** Computes in a GPU's dtype on the CPU. The random network magnifies the rounding. */
     @Test
     void computing_in_bf16() {
         List<QwenGolden.Case> cases = QwenGolden.all();
@@ -83,7 +83,7 @@ class CheckpointLoadingTest {
         CheckpointVariants.Raw embedding = variant.tensor("model.embed_tokens.weight");
         variant.put("lm_head.weight", embedding).write(directory, Safetensors.Type.F32);
         float[] untied = scores();
-        // saved all the same, and saved without, and without a word in config.json
+        // with a saved head, without one, and without the key in config.json
         variant.put("lm_head.weight", embedding.shape())
                 .config(config -> config.put("tie_word_embeddings", true))
                 .write(emptied(), Safetensors.Type.F32);
@@ -230,7 +230,7 @@ class CheckpointLoadingTest {
         return directory;
     }
 
-    /** As transformers 4.49 wrote it: language-model keys at the top, defaults left out, other spellings. */
+    /** Converts to the form of transformers 4.49: language-model keys at the top, no defaults, other spellings. */
     private static void flatten(ObjectNode config) {
         ObjectNode text = (ObjectNode) config.remove("text_config");
         ObjectNode rope = (ObjectNode) text.remove("rope_parameters");

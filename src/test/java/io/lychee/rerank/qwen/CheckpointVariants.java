@@ -19,7 +19,7 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
-/** The golden checkpoint, changed and written again, as other tools and versions would have saved it. */
+/** Changes the golden checkpoint and writes it in the forms of other tools and versions. */
 final class CheckpointVariants {
 
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -75,7 +75,7 @@ final class CheckpointVariants {
         return this;
     }
 
-    /** Every value rounded towards zero to what bfloat16 holds. */
+    /** Rounds every value towards zero to bfloat16. */
     CheckpointVariants roundToBf16() {
         tensors.replaceAll((name, tensor) -> {
             float[] rounded = tensor.values().clone();
@@ -93,7 +93,7 @@ final class CheckpointVariants {
         return directory;
     }
 
-    /** In this many files, with the index that names them. */
+    /** Writes this many files and their index. */
     Path writeShards(Path directory, int shards) {
         writeFiles(directory);
         ObjectNode index = JSON.createObjectNode();
@@ -159,7 +159,7 @@ final class CheckpointVariants {
         }
     }
 
-    /** Rounded towards zero; what is too small for a normal number becomes zero. */
+    /** Rounds towards zero; subnormal numbers become zero. */
     private static short toF16(float value) {
         int bits = Float.floatToRawIntBits(value);
         int exponent = ((bits >>> 23) & 0xff) - 127 + 15;

@@ -2,12 +2,12 @@ package io.lychee.rerank.qwen;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-/** How far numbers may lie apart. */
+/** Asserts that two arrays of numbers agree. */
 final class Close {
 
     private Close() {}
 
-    /** Every value within {@code tolerance} of what was expected. */
+    /** Asserts that every value is within {@code tolerance} of the expected one. */
     static void absolute(float[] actual, float[] expected, double tolerance) {
         assertThat(actual).hasSameSizeAs(expected);
         int worst = 0;
@@ -22,7 +22,7 @@ final class Close {
                 .isLessThanOrEqualTo(tolerance);
     }
 
-    /** Every value within {@code tolerance} times the largest expected value of what was expected. */
+    /** Asserts the same within {@code tolerance} times the largest expected value. */
     static void relative(float[] actual, float[] expected, double tolerance) {
         double largest = 0;
         for (float value : expected) {

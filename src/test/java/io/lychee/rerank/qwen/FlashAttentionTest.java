@@ -11,8 +11,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What surrounds PyTorch's FlashAttention kernel, which only a GPU has: here a slow one stands in for it that gives the
- * log-sum-exp in either of the two layouts that PyTorch has given it in.
+ * Runs the code around PyTorch's FlashAttention, a GPU kernel, with a slow replacement. It returns the log-sum-exp in
+ * either layout of PyTorch's releases.
  */
 class FlashAttentionTest {
 
@@ -63,7 +63,7 @@ class FlashAttentionTest {
         sources.put("flash", KERNEL.replace("LAYOUT", layout));
         List<QwenGolden.Case> cases = QwenGolden.all();
         try (QwenScorer scorer = QwenGolden.open(TorchDevice.CPU, sources)) {
-            // random sequences, of which some make it merge two attentions
+            // on random sequences, some with merged attentions
             assertThat(scorer.network.flashError()).isLessThan(1e-5);
             scorer.network.useFlash(true);
             float[] scores = scorer.score(

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class QwenConfigTest {
 
-    /** Saved by transformers 4.50: flat, most of the vision part left out. */
+    /** A file of transformers 4.50: flat, with few vision keys. */
     private static final String SEVEN_B = """
             {"architectures": ["Qwen2_5_VLForConditionalGeneration"], "hidden_act": "silu", "hidden_size": 3584,
              "image_token_id": 151655, "intermediate_size": 18944, "max_position_embeddings": 128000,
@@ -28,7 +28,7 @@ class QwenConfigTest {
                                "tokens_per_second": 2}, "vocab_size": 152064}
             """;
 
-    /** Saved by transformers 5: nested, rope_parameters. */
+    /** A file of transformers 5: nested, with rope_parameters. */
     private static final String THREE_B = """
             {"model_type": "qwen2_5_vl", "tie_word_embeddings": true, "image_token_id": 151655,
              "text_config": {"hidden_size": 2048, "intermediate_size": 11008, "num_attention_heads": 16,

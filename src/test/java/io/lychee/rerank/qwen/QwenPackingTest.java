@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A pair's score doesn't depend on what else is in its pass. */
+/** Asserts that a pair's score doesn't depend on the rest of its pass. */
 class QwenPackingTest {
 
     private static final int CELL = 28;
@@ -75,7 +75,7 @@ class QwenPackingTest {
         }
     }
 
-    /** The prefix is shared, but what a candidate sees is what it would see as one sequence behind it. */
+    /** Splits a sequence into prefix and candidate at any token: the score is that of the whole. */
     @Test
     void split_anywhere() {
         QwenGolden.Case golden = QwenGolden.named("t-t-zh");
@@ -114,7 +114,7 @@ class QwenPackingTest {
                 IntStream.range(0, candidates).mapToObj(c -> segment(random)).toList());
     }
 
-    /** Text with up to two images in it. */
+    /** Makes a part of text and up to two images. */
     private static PromptPart segment(Random random) {
         List<Integer> tokens = new ArrayList<>();
         List<EncodedImage> images = new ArrayList<>();

@@ -111,7 +111,7 @@ class VisionCacheTest {
         assertThat(seen.plan(List.of(image(2)), CELL).hits()).containsExactly(false);
     }
 
-    /** 2 × 2 cells, told apart by a number. */
+    /** Makes a distinct image of 2 × 2 cells. */
     private static EncodedImage image(int number) {
         ByteBuffer rgb = ByteBuffer.allocate(4 * CELL * CELL * 3);
         rgb.putInt(0, number);
