@@ -11,7 +11,6 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.BrokerCheck;
-import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
@@ -269,8 +268,7 @@ class DeliveryTest {
                     Lists.settings(60),
                     Ticker.system(),
                     QwenEngineFactory.onDeath(OnDeath.EXIT));
-            engine.submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
-                    .join();
+            engine.submit(Lists.of("q", 1), Lists.realtime()).join();
         }
     }
 

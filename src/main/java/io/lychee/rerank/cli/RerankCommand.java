@@ -9,8 +9,8 @@ import io.lychee.rerank.job.BackfillJob;
 import io.lychee.rerank.job.InputFiles;
 import io.lychee.rerank.job.OutputFiles;
 import io.lychee.rerank.job.Tally;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.scoring.EngineStats;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -124,9 +124,9 @@ final class RerankCommand implements Callable<Integer> {
     private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngineFactory engines) throws IOException {
         // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
         try (EngineRegistry.Lease lease = engines.lease()) {
-            long answered = lease.sum(EngineStats::answered);
+            long answered = lease.sum(Counter.ANSWERED);
             Progress progress = new Progress(begun.done(), begun.total(), lease);
-            Tally tally = job.run(engines, () -> lease.sum(EngineStats::answered) - answered, progress::show);
+            Tally tally = job.run(engines, () -> lease.sum(Counter.ANSWERED) - answered, progress::show);
             progress.finish(tally.answers() + tally.deadLetters());
         }
     }

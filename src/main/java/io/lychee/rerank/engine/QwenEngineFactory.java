@@ -7,12 +7,10 @@ import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.qwen.LoadProgress;
 import io.lychee.rerank.qwen.QwenScorer;
-import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineSettings;
-import io.lychee.rerank.scoring.Rules;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.Ticker;
@@ -39,7 +37,7 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
 
     /** @param progress told while weights are loaded, if they are, by a thread of the engines' own */
     public EngineRegistry.Lease lease(List<Integer> gpus, Consumer<LoadProgress> progress) {
-        return EngineRegistry.lease(key(), devices(gpus), device -> open(device, progress), caller(), LINGER);
+        return EngineRegistry.lease(key(), devices(gpus), device -> open(device, progress), LINGER);
     }
 
     /** The configured one beats what Flink gives, and that what PyTorch sees. */
@@ -92,14 +90,6 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 .map(Path::toFile)
                 .map(file -> file.getAbsolutePath() + " " + file.length() + " " + file.lastModified())
                 .toList();
-    }
-
-    /** What this configuration asks of answers, whatever engine makes them. */
-    public CallerSettings caller() {
-        return new CallerSettings(
-                rules(),
-                config.lanes().realtimeTimeout().toMillis(),
-                config.lanes().backfillTimeout().toMillis());
     }
 
     /**
@@ -173,13 +163,5 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 config.lanes().backfillMinShare(),
                 config.caches().scores(),
                 config.caches().scoresExpire());
-    }
-
-    private Rules rules() {
-        try {
-            return Rules.parse(config.rules());
-        } catch (IllegalArgumentException e) {
-            throw new ConfigException("rules: " + e.getMessage(), e);
-        }
     }
 }

@@ -16,7 +16,6 @@ import io.lychee.rerank.image.PillowBicubic;
 import io.lychee.rerank.image.SmartResize;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
-import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.Sha256;
 import java.nio.ByteBuffer;
@@ -194,7 +193,7 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public EngineStats.Fetches fetches() {
+    public Fetches fetches() {
         return fetching.fetches();
     }
 

@@ -4,10 +4,10 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
-/** A digest that stands for what was digested: as a key of caches that must never take one thing for another. */
+/** A digest, as a key of caches that must never take one content for another. */
 public record Sha256(long first, long second, long third, long fourth) {
 
-    /** Of the remaining bytes, which are left as they were. */
+    /** Digests the remaining bytes; the buffer's position stays. */
     public static Sha256 of(ByteBuffer bytes) {
         MessageDigest digest;
         try {
