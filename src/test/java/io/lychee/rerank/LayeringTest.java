@@ -45,11 +45,12 @@ class LayeringTest {
             Map.entry("torch", "config"),
             Map.entry("qwen", "domain config checkpoint scoring torch"),
             Map.entry("engine", "domain config checkpoint scoring image prompt torch qwen"),
-            Map.entry("operator", "domain config wire kafka scoring"),
+            Map.entry("ranking", "domain config"),
+            Map.entry("operator", "domain config wire kafka scoring ranking"),
             Map.entry("job", "domain config wire kafka scoring engine operator"),
             Map.entry("gateway", "domain config wire kafka checkpoint"),
             Map.entry("evaluation", "domain config wire kafka"),
-            Map.entry("cli", ENGINE_JAR + " wire kafka operator job gateway evaluation"),
+            Map.entry("cli", ENGINE_JAR + " wire kafka ranking operator job gateway evaluation"),
             Map.entry("bench", ENGINE_JAR + " wire kafka operator job cli"));
 
     /** Flink's classes that we use without a promise of compatibility: each new Flink version is checked for them. */

@@ -12,15 +12,15 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RejectedException;
-import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.qwen.BenchHooks;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Arrival;
-import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
-import io.lychee.rerank.scoring.EngineStats;
+import io.lychee.rerank.scoring.EngineCounters;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -174,8 +174,8 @@ final class BenchEngineCommand implements Callable<Integer> {
     private RunResult run(
             Engine engine, PassTrace trace, IntFunction<CandidateList> source, Map<String, Object> figures)
             throws InterruptedException, ExecutionException, RejectedException {
-        Queue<CompletableFuture<RerankedList>> inFlight = new ArrayDeque<>();
-        EngineStats before = engine.stats();
+        Queue<CompletableFuture<ScoredList>> inFlight = new ArrayDeque<>();
+        EngineCounters before = engine.counters().copy();
         long cpu = cpuNanos();
         long start = System.nanoTime();
         trace.clear();
@@ -183,17 +183,17 @@ final class BenchEngineCommand implements Callable<Integer> {
         int submitted = 0;
         for (int answered = 0; answered < warmUp + lists; answered++) {
             while (submitted < warmUp + lists && inFlight.size() < IN_FLIGHT) {
-                Arrival arrival = new Arrival(Lane.BACKFILL, -1, System.currentTimeMillis());
-                inFlight.add(engine.submit(source.apply(submitted++), arrival, CallerSettings.NONE));
+                Arrival arrival = new Arrival(Lane.BACKFILL, -1, System.currentTimeMillis(), 0);
+                inFlight.add(engine.submit(source.apply(submitted++), arrival));
             }
-            RerankedList answer = inFlight.remove().get();
+            ScoredList answer = inFlight.remove().get();
             if (answered >= warmUp) {
-                failed += answer.results().stream()
+                failed += answer.scores().stream()
                         .filter(c -> c.status() != CandidateStatus.SCORED)
                         .count();
             }
             if (answered == warmUp - 1) {
-                before = engine.stats();
+                before = engine.counters().copy();
                 cpu = cpuNanos();
                 start = System.nanoTime();
                 trace.clear();
@@ -201,8 +201,8 @@ final class BenchEngineCommand implements Callable<Integer> {
         }
         double seconds = (System.nanoTime() - start) / 1e9;
         double cpuSeconds = (cpuNanos() - cpu) / 1e9;
-        EngineStats stats = engine.stats();
-        long pairs = stats.pairs() - before.pairs();
+        EngineCounters stats = engine.counters().copy();
+        long pairs = stats.get(Counter.PAIRS) - before.get(Counter.PAIRS);
         figures.put("lists", lists);
         figures.put("pairs", pairs);
         figures.put("not_scored", failed);
@@ -211,8 +211,10 @@ final class BenchEngineCommand implements Callable<Integer> {
         figures.put("cores", Runtime.getRuntime().availableProcessors());
         figures.put("cpu_seconds", round(cpuSeconds, 2));
         figures.put("pairs_per_core_second", round(pairs / cpuSeconds, 1));
-        figures.put("passes", stats.passes() - before.passes());
-        figures.put("tokens_per_pass", round((stats.tokens() - before.tokens()) / (double) trace.size(), 0));
+        figures.put("passes", stats.get(Counter.PASSES) - before.get(Counter.PASSES));
+        figures.put(
+                "tokens_per_pass",
+                round((stats.get(Counter.TOKENS) - before.get(Counter.TOKENS)) / (double) trace.size(), 0));
         figures.put("device_busy", round(trace.busyShare(), 3));
         figures.put("hand_over_ms", round(trace.handMillis(), 1));
         figures.put("slowest_pass_per_token_over_median", round(trace.slowestOverMedian(), 2));

@@ -9,8 +9,9 @@ import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.scoring.EngineCounters;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.scoring.EngineStats;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.HashMap;
@@ -195,10 +196,10 @@ final class BenchPipelineCommand implements Callable<Integer> {
         pipeline.warmUp(PATIENCE);
         BenchLoad backfill = pipeline.burst(Lane.BACKFILL, backlog, null);
         Duration duration = Duration.ofMillis(Math.round(minutes * 60_000));
-        EngineStats before = pipeline.engine.stats();
+        EngineCounters before = pipeline.engine.counters().copy();
         long start = System.nanoTime();
         BenchLoad load = pipeline.poisson("realtime", Lane.REALTIME, rate, duration);
-        EngineStats after = pipeline.engine.stats();
+        EngineCounters after = pipeline.engine.counters().copy();
         long end = System.nanoTime();
         pipeline.await("realtime", load, PATIENCE);
         figures.put("realtime", load.figures(duration));
@@ -208,14 +209,14 @@ final class BenchPipelineCommand implements Callable<Integer> {
         }
     }
 
-    static Map<String, Object> engine(EngineStats before, EngineStats after, double seconds) {
-        long passes = after.passes() - before.passes();
+    static Map<String, Object> engine(EngineCounters before, EngineCounters after, double seconds) {
+        long passes = after.get(Counter.PASSES) - before.get(Counter.PASSES);
         Map<String, Object> figures = new LinkedHashMap<>();
-        figures.put("busy", (after.busyNanos() - before.busyNanos()) / 1e9 / seconds);
-        figures.put("pairs_per_second", (after.pairs() - before.pairs()) / seconds);
-        figures.put("tokens_per_second", (after.tokens() - before.tokens()) / seconds);
-        figures.put("tokens_per_pass", (after.tokens() - before.tokens()) / (double) passes);
-        figures.put("pass_ms", (after.busyNanos() - before.busyNanos()) / 1e6 / passes);
+        figures.put("busy", (after.get(Counter.BUSY_NANOS) - before.get(Counter.BUSY_NANOS)) / 1e9 / seconds);
+        figures.put("pairs_per_second", (after.get(Counter.PAIRS) - before.get(Counter.PAIRS)) / seconds);
+        figures.put("tokens_per_second", (after.get(Counter.TOKENS) - before.get(Counter.TOKENS)) / seconds);
+        figures.put("tokens_per_pass", (after.get(Counter.TOKENS) - before.get(Counter.TOKENS)) / (double) passes);
+        figures.put("pass_ms", (after.get(Counter.BUSY_NANOS) - before.get(Counter.BUSY_NANOS)) / 1e6 / passes);
         figures.replaceAll((name, value) -> BenchOutput.round((Double) value));
         return figures;
     }

@@ -2,7 +2,8 @@ package io.lychee.rerank.bench;
 
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.ListStatus;
-import io.lychee.rerank.scoring.EngineStats;
+import io.lychee.rerank.scoring.EngineCounters;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,12 +24,14 @@ enum BenchScenario {
             BenchLoad backlog = pipeline.burst(Lane.BACKFILL, (int) (20_000 * scale), null);
             pipeline.pass("backfill starts", backlog, Duration.ofSeconds(5));
             Duration backfillTime = minutes(1.5, scale);
-            EngineStats before = pipeline.engine.stats();
+            EngineCounters before = pipeline.engine.counters().copy();
             long start = System.nanoTime();
             pipeline.pass("backfill alone", backlog, backfillTime);
             double backfillAlone = backlog.rate(start, System.nanoTime());
-            EngineStats after = pipeline.engine.stats();
-            double pass = (after.busyNanos() - before.busyNanos()) / 1e6 / (after.passes() - before.passes());
+            EngineCounters after = pipeline.engine.counters().copy();
+            double pass = (after.get(Counter.BUSY_NANOS) - before.get(Counter.BUSY_NANOS))
+                    / 1e6
+                    / (after.get(Counter.PASSES) - before.get(Counter.PASSES));
 
             Duration bothTime = minutes(3, scale);
             start = System.nanoTime();
@@ -60,10 +63,10 @@ enum BenchScenario {
             double capacity = capacity(pipeline, figures);
             double deadline = pipeline.config.lanes().realtimeTimeout().toMillis();
             Duration overloadTime = minutes(2, scale);
-            EngineStats before = pipeline.engine.stats();
+            EngineCounters before = pipeline.engine.counters().copy();
             BenchLoad overload = pipeline.poisson("overload", Lane.REALTIME, 2 * capacity, overloadTime);
             long end = System.nanoTime();
-            EngineStats loaded = pipeline.engine.stats();
+            EngineCounters loaded = pipeline.engine.counters().copy();
             figures.put("engine", BenchPipelineCommand.engine(before, loaded, overloadTime.toMillis() / 1e3));
             Duration afterTime = Duration.ofSeconds(10 + Math.max(10, Math.round(30 * scale)));
             BenchLoad after = pipeline.poisson("after it", Lane.REALTIME, capacity / 2, afterTime);
@@ -114,9 +117,9 @@ enum BenchScenario {
         List<Promise> run(BenchPipeline pipeline, double scale, Map<String, Object> figures) throws Exception {
             pipeline.warmUp(BenchPipelineCommand.PATIENCE);
             Duration time = minutes(8, scale);
-            EngineStats before = pipeline.engine.stats();
+            EngineCounters before = pipeline.engine.counters().copy();
             BenchLoad pairs = pipeline.poisson("single pairs", Lane.REALTIME, 50, time);
-            EngineStats after = pipeline.engine.stats();
+            EngineCounters after = pipeline.engine.counters().copy();
             pipeline.await("single pairs", pairs, BenchPipelineCommand.PATIENCE);
             figures.put("single_pairs", pairs.figures(time));
             figures.put("engine", BenchPipelineCommand.engine(before, after, time.toMillis() / 1e3));
@@ -179,10 +182,12 @@ enum BenchScenario {
 
     private static Alone alone(BenchPipeline pipeline, Map<String, Object> figures) throws Exception {
         pipeline.warmUp(BenchPipelineCommand.PATIENCE);
-        EngineStats before = pipeline.engine.stats();
+        EngineCounters before = pipeline.engine.counters().copy();
         BenchLoad load = pipeline.oneByOne("one by one", ALONE_LISTS, BenchPipelineCommand.PATIENCE);
-        EngineStats after = pipeline.engine.stats();
-        Alone alone = new Alone(load.clientMillis(0.5), (after.busyNanos() - before.busyNanos()) / 1e9 / ALONE_LISTS);
+        EngineCounters after = pipeline.engine.counters().copy();
+        Alone alone = new Alone(
+                load.clientMillis(0.5),
+                (after.get(Counter.BUSY_NANOS) - before.get(Counter.BUSY_NANOS)) / 1e9 / ALONE_LISTS);
         figures.put("list_alone_ms", BenchOutput.round(alone.clientMillis));
         figures.put("list_alone_on_device_ms", BenchOutput.round(1000 * alone.deviceSeconds));
         return alone;
@@ -192,13 +197,14 @@ enum BenchScenario {
     private static double capacity(BenchPipeline pipeline, Map<String, Object> figures) throws Exception {
         double alone = alone(pipeline, figures).deviceSeconds;
         int lists = Math.max(200, (int) (CAPACITY_SECONDS / alone));
-        EngineStats before = pipeline.engine.stats();
+        EngineCounters before = pipeline.engine.counters().copy();
         BenchLoad burst = pipeline.burst(Lane.REALTIME, lists, BenchPipelineCommand.PATIENCE.toMillis());
         long start = System.nanoTime();
         pipeline.await("capacity", burst, BenchPipelineCommand.PATIENCE);
         figures.put(
                 "at_capacity",
-                BenchPipelineCommand.engine(before, pipeline.engine.stats(), (System.nanoTime() - start) / 1e9));
+                BenchPipelineCommand.engine(
+                        before, pipeline.engine.counters().copy(), (System.nanoTime() - start) / 1e9));
         long[] ends = burst.answers().stream()
                 .mapToLong(a -> a.asked() + a.took() * 1000)
                 .sorted()

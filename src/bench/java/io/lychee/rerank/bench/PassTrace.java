@@ -1,6 +1,6 @@
 package io.lychee.rerank.bench;
 
-import io.lychee.rerank.scoring.ForwardingScorer;
+import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
@@ -62,12 +62,7 @@ final class PassTrace {
     }
 
     Scorer around(Scorer scorer) {
-        return new ForwardingScorer() {
-            @Override
-            public Scorer scorer() {
-                return scorer;
-            }
-
+        return new Scorer() {
             @Override
             public PassHandle start(Pass pass) {
                 long start = System.nanoTime();
@@ -91,6 +86,31 @@ final class PassTrace {
                         return handle.imageHits();
                     }
                 };
+            }
+
+            @Override
+            public boolean isAsynchronous() {
+                return scorer.isAsynchronous();
+            }
+
+            @Override
+            public int passTokens() {
+                return scorer.passTokens();
+            }
+
+            @Override
+            public ModelInfo model() {
+                return scorer.model();
+            }
+
+            @Override
+            public String device() {
+                return scorer.device();
+            }
+
+            @Override
+            public void close() {
+                scorer.close();
             }
         };
     }

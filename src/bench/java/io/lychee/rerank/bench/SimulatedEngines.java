@@ -32,7 +32,6 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
                 new EngineRegistry.Key(toString(), ""),
                 List.of(SIMULATED),
                 device -> new QwenEngineFactory(config).open(encoder -> new Network(this)),
-                new QwenEngineFactory(config).caller(),
                 Duration.ZERO);
     }
 

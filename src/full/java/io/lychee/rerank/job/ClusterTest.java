@@ -430,11 +430,7 @@ class ClusterTest {
         @Override
         public EngineRegistry.Lease lease(List<Integer> gpus) {
             return EngineRegistry.lease(
-                    new EngineRegistry.Key("faulty", ""),
-                    List.of("cpu"),
-                    this::open,
-                    new QwenEngineFactory(config).caller(),
-                    Duration.ofMinutes(5));
+                    new EngineRegistry.Key("faulty", ""), List.of("cpu"), this::open, Duration.ofMinutes(5));
         }
 
         private Engine open(String device) {

@@ -197,7 +197,7 @@ class PrometheusTest {
 
     private static String moved(RerankMetric metric) {
         String name = metric.prometheusName();
-        return metric.kind() == RerankMetric.Kind.COUNTER
+        return metric.kind == RerankMetric.Kind.COUNTER
                 ? "max(max_over_time(%s[30m])) > 0".formatted(name)
                 : "max(max_over_time(%s[30m]) - min_over_time(%s[30m])) > 0".formatted(name, name);
     }
@@ -322,11 +322,7 @@ class PrometheusTest {
         @Override
         public EngineRegistry.Lease lease(List<Integer> gpus) {
             return EngineRegistry.lease(
-                    new EngineRegistry.Key("faulty", ""),
-                    List.of("cpu"),
-                    this::open,
-                    new QwenEngineFactory(config).caller(),
-                    Duration.ZERO);
+                    new EngineRegistry.Key("faulty", ""), List.of("cpu"), this::open, Duration.ZERO);
         }
 
         private Engine open(String device) {

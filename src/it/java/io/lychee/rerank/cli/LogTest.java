@@ -2,11 +2,11 @@ package io.lychee.rerank.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
-import io.lychee.rerank.scoring.CallerSettings;
+import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.scoring.Encoder;
 import io.lychee.rerank.scoring.Engine;
-import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.TestingEncoder;
@@ -17,6 +17,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import org.apache.logging.log4j.Level;
@@ -76,10 +77,12 @@ class LogTest {
 
     @Test
     void aLineAboutAListNamesIt() {
+        Content query = new Content("query", List.of(new Image.Reference("https://images.test/1.jpg")));
+        CandidateList list = new CandidateList(
+                "q-17", null, Map.of(), query, Lists.of("q-17", 1).candidates(), null, null);
         try (Engine engine = new Engine(
                 new Failing(new TestingEncoder()), new TestingScorer(), Lists.settings(60), Ticker.system())) {
-            engine.submit(Lists.of("q-17", 1), Lists.realtime(), CallerSettings.NONE)
-                    .join();
+            engine.submit(list, Lists.realtime()).join();
         }
 
         assertThat(log.toString().lines().filter(line -> line.contains("fetching images failed")))
@@ -129,7 +132,7 @@ class LogTest {
         }
 
         @Override
-        public EngineStats.Fetches fetches() {
+        public Fetches fetches() {
             return encoder.fetches();
         }
 

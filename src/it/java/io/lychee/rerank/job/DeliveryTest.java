@@ -12,7 +12,6 @@ import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicCheck;
-import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
@@ -270,8 +269,7 @@ class DeliveryTest {
                     Lists.settings(60),
                     Ticker.system(),
                     QwenEngineFactory.onDeath(OnDeath.EXIT));
-            engine.submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
-                    .join();
+            engine.submit(Lists.of("q", 1), Lists.realtime()).join();
         }
     }
 

@@ -293,7 +293,6 @@ class FuzzTest {
                     new EngineRegistry.Key("fuzz", ""),
                     List.of("cpu"),
                     device -> new QwenEngineFactory(config).open(),
-                    new QwenEngineFactory(config).caller(),
                     Duration.ZERO);
         }
     }

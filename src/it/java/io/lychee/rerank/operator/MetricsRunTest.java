@@ -85,7 +85,7 @@ class MetricsRunTest {
                     .as(metric.prometheusName())
                     .isNotEmpty()
                     .allSatisfy(key ->
-                            metric.labels().forEach(label -> assertThat(key).containsPattern("[{,]" + label + "=")));
+                            metric.labels.forEach(label -> assertThat(key).containsPattern("[{,]" + label + "=")));
         }
         assertThat(sum(metrics, RerankMetric.LISTS, "status=\"COMPLETE\"", "lane=\"realtime\""))
                 .isEqualTo(LISTS);

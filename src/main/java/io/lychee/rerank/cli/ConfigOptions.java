@@ -4,6 +4,7 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.config.RerankOptions.Placement;
+import io.lychee.rerank.ranking.Rules;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -28,6 +29,7 @@ public final class ConfigOptions extends ClientOptions {
                     + RerankOptions.PLACEMENT.key() + "=any. Which GPUs it scores with is "
                     + RerankOptions.DEVICE.key() + "'s");
         }
+        Rules.parse(config.rules()); // before the network is loaded
         return config;
     }
 

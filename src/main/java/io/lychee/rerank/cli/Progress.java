@@ -1,7 +1,7 @@
 package io.lychee.rerank.cli;
 
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.scoring.EngineStats;
 
 /** Lists done, rates and the time left, on the {@link StatusLine}. */
 public final class Progress {
@@ -24,12 +24,12 @@ public final class Progress {
         this.done = done;
         this.total = total;
         this.lease = lease;
-        this.answered = lease.sum(EngineStats::answered);
-        this.pairs = lease.sum(EngineStats::pairs);
+        this.answered = lease.sum(Counter.ANSWERED);
+        this.pairs = lease.sum(Counter.PAIRS);
     }
 
     void show() {
-        out.show(() -> line(done + lease.sum(EngineStats::answered) - answered));
+        out.show(() -> line(done + lease.sum(Counter.ANSWERED) - answered));
     }
 
     /** @param lists answered or dead, in earlier runs too */
@@ -39,7 +39,7 @@ public final class Progress {
 
     private String line(long all) {
         double seconds = (System.nanoTime() - start) / 1e9;
-        long lists = lease.sum(EngineStats::answered) - answered;
+        long lists = lease.sum(Counter.ANSWERED) - answered;
         double share = total == 0 ? 1 : Math.min(1, (double) all / total);
         int filled = (int) (share * BAR);
         String left = lists == 0 || share == 1 ? "" : ", " + duration(seconds / lists * (total - all)) + " left";
@@ -50,7 +50,7 @@ public final class Progress {
                         all,
                         total,
                         lists / seconds,
-                        (lease.sum(EngineStats::pairs) - pairs) / seconds,
+                        (lease.sum(Counter.PAIRS) - pairs) / seconds,
                         duration(seconds),
                         left);
     }

@@ -10,8 +10,8 @@ import io.lychee.rerank.gateway.GatewayServer;
 import io.lychee.rerank.gateway.Readiness;
 import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.kafka.TopicAdmin;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.scoring.EngineStats;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -102,7 +102,7 @@ final class UpCommand implements Callable<Integer> {
         rehearse(server, job.result());
         readiness.ready(
                 lease.engine().model().name(),
-                () -> lease.sum(EngineStats::busyNanos) / lease.engines().size() / 1_000_000);
+                () -> lease.sum(Counter.BUSY_NANOS) / lease.engines().size() / 1_000_000);
         System.out.printf(
                 Locale.ROOT,
                 "%s is loaded, after %.1f s; Ctrl-C stops%n",

@@ -7,12 +7,10 @@ import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.qwen.WeightLoading;
-import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.EngineSettings;
-import io.lychee.rerank.scoring.Rules;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.Ticker;
@@ -41,7 +39,7 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
 
     /** @param progress called while weights load, on a thread of the engine */
     public EngineRegistry.Lease lease(List<Integer> gpus, Consumer<WeightLoading.Progress> progress) {
-        return EngineRegistry.lease(key(), devices(gpus), device -> open(device, progress), caller(), LINGER);
+        return EngineRegistry.lease(key(), devices(gpus), device -> open(device, progress), LINGER);
     }
 
     /** Selects devices: by configuration first, then those that Flink assigns, then those that PyTorch sees. */
@@ -92,22 +90,6 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 .map(Path::toFile)
                 .map(file -> file.getAbsolutePath() + " " + file.length() + " " + file.lastModified())
                 .toList();
-    }
-
-    /**
-     * Collects the settings that shape answers, independent of the engine.
-     *
-     * @throws ConfigException when the rules can't be parsed
-     */
-    public CallerSettings caller() {
-        try {
-            return new CallerSettings(
-                    Rules.parse(config.rules()),
-                    config.lanes().realtimeTimeout().toMillis(),
-                    config.lanes().backfillTimeout().toMillis());
-        } catch (IllegalArgumentException e) {
-            throw new ConfigException("rules: " + e.getMessage(), e);
-        }
     }
 
     /**

@@ -6,7 +6,7 @@ import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.Urls;
-import io.lychee.rerank.scoring.EngineStats;
+import io.lychee.rerank.scoring.Encoder;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -179,8 +179,8 @@ public final class ImageFetcher implements AutoCloseable {
     }
 
     /** Sums the fetches by reference so far. One canceled because of another image counts as a failure. */
-    public EngineStats.Fetches fetches() {
-        return new EngineStats.Fetches(fetches.sum(), failures.sum(), fetchedBytes.sum(), nanos.sum());
+    public Encoder.Fetches fetches() {
+        return new Encoder.Fetches(fetches.sum(), failures.sum(), fetchedBytes.sum(), nanos.sum());
     }
 
     static RejectedException rejected(Reason reason, String uri, String what) {

@@ -78,6 +78,8 @@ final class RunFolder implements AutoCloseable {
         private final String command;
         private final String process;
         private final String option;
+
+        @SuppressWarnings("ImmutableEnumChecker") // made by Set.of
         private final Set<String> files;
 
         Kind(String command, String process, String option, Set<String> files) {

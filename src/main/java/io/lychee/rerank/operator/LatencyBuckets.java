@@ -6,9 +6,9 @@ import java.util.function.Function;
 import org.apache.flink.metrics.Counter;
 
 /**
- * A histogram of plain counters, as Prometheus' {@code histogram_quantile} wants it: each counts what was at most its
- * bound, so they add up across subtasks, which quantiles don't. Bounds are whole microseconds and {@code Inf}, because
- * Flink's reporter replaces every point and plus in a label. Task thread only.
+ * Counts latencies in cumulative buckets, for Prometheus' {@code histogram_quantile}: unlike quantiles, they add up
+ * across subtasks. Bounds are whole microseconds and {@code Inf}, because Flink's reporter replaces every point and
+ * plus in a label. Task thread only.
  */
 final class LatencyBuckets {
 
@@ -16,12 +16,12 @@ final class LatencyBuckets {
     private static final long LAST = 120_000_000;
     private static final double RATIO = 1.2;
 
-    /** Bounds in microseconds, ascending; one more bucket takes the rest. */
+    /** Bounds in microseconds, ascending; one more bucket counts all. */
     static final List<Long> BOUNDS = bounds();
 
     private final List<Counter> counters = new ArrayList<>();
 
-    /** @param register a counter for a bound */
+    /** @param register makes the counter of a bound */
     LatencyBuckets(Function<String, Counter> register) {
         BOUNDS.forEach(bound -> counters.add(register.apply(bound.toString())));
         counters.add(register.apply("Inf"));

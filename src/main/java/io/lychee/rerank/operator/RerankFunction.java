@@ -6,6 +6,7 @@ import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.kafka.AnswerEncoder;
 import io.lychee.rerank.kafka.CandidateListDecoder;
 import io.lychee.rerank.kafka.DeadLetterCodec;
@@ -13,14 +14,16 @@ import io.lychee.rerank.kafka.Decoded;
 import io.lychee.rerank.kafka.InFlight;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.ranking.Ranking;
+import io.lychee.rerank.ranking.RuleAttributes;
+import io.lychee.rerank.ranking.Rules;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.scoring.Rules;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
 import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
@@ -34,11 +37,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Decodes a record, hands its list to the engine and turns the answer into a record; what can't be decoded becomes a
- * dead letter. Never blocks the task thread: the operator's capacity is the only back-pressure.
+ * Decodes a record, hands its list to the engine, ranks the scores and emits the answer. A record that can't be decoded
+ * becomes a dead letter. Never blocks the task thread: the operator's capacity is the only back-pressure.
  *
- * <p>The engine answers by itself when a deadline comes, so Flink's own timeout stays off. An engine that is dead fails
- * the task, and Flink replays the lists in flight.
+ * <p>The engine answers by itself at a deadline, so Flink's own timeout stays off. An engine that is dead fails the
+ * task, and Flink replays the lists in flight.
  */
 public final class RerankFunction extends RichAsyncFunction<SourceRecord, OutputRecord>
         implements CheckpointedFunction {
@@ -52,31 +55,34 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     private final RerankConfig config;
     private final EngineFactory engines;
     private final Lane lane;
+    private final Rules rules;
     private final boolean ordered;
 
-    private transient volatile @Nullable Stage stage; // null again once closed: read where answers come
+    private transient volatile @Nullable Opened opened; // null again once closed: engine threads read it
     private transient boolean restored;
 
     /**
      * @param lane of all its records, for the metrics
      * @param ordered whether its operator emits answers in the order of the records
+     * @throws ConfigException when the configured rules are none
      */
     public RerankFunction(RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
         this.config = config;
         this.engines = engines;
         this.lane = lane;
         this.ordered = ordered;
+        this.rules = Rules.parse(config.rules());
     }
 
-    /** What exists between open and close. */
-    private record Stage(
+    /** The parts that live between open and close. */
+    private record Opened(
             CandidateListDecoder decoder,
             AnswerEncoder answers,
             DeadLetterCodec deadLetters,
+            RuleAttributes attributes,
             EngineRegistry.Lease lease,
             InFlight inFlight,
-            RerankMetrics metrics,
-            RuleAttributes attributes) {}
+            RerankMetrics metrics) {}
 
     @Override
     public void open(OpenContext context) {
@@ -84,13 +90,26 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         if (attempt > 0) {
             LOG.warn("restarted {} times; lists in flight are replayed from the last checkpoint", attempt);
         }
-        EngineRegistry.Lease lease = lease();
-        InFlight inFlight = InFlight.of(getRuntimeContext().getMetricGroup());
+        try {
+            opened = start();
+        } catch (ConfigException e) {
+            // lists wait for a job that goes on: then Flink tries again
+            throw restored ? e : new SuppressRestartsException(e);
+        }
+    }
+
+    private Opened start() {
+        requireSame(
+                EngineRegistry.class.getPackage().getImplementationVersion(),
+                RerankFunction.class.getPackage().getImplementationVersion());
         CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
-        stage = new Stage(
+        EngineRegistry.Lease lease = engines.lease(gpus());
+        InFlight inFlight = InFlight.of(getRuntimeContext().getMetricGroup());
+        return new Opened(
                 decoder,
                 new AnswerEncoder(config.kafka()),
                 new DeadLetterCodec(config.kafka()),
+                new RuleAttributes(rules),
                 lease,
                 inFlight,
                 new RerankMetrics(
@@ -98,23 +117,10 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
                         lane,
                         lease.engines(),
                         decoder::unknownFields,
-                        inFlight::bytes),
-                new RuleAttributes(Rules.parse(config.rules()).attributes()));
+                        inFlight::bytes));
     }
 
-    /** What can't start is refused at once, unless lists would wait for it: then it is tried again. */
-    private EngineRegistry.Lease lease() {
-        try {
-            requireSame(
-                    EngineRegistry.class.getPackage().getImplementationVersion(),
-                    RerankFunction.class.getPackage().getImplementationVersion());
-            return engines.lease(gpus());
-        } catch (ConfigException e) {
-            throw restored ? e : new SuppressRestartsException(e);
-        }
-    }
-
-    /** The engine is in Flink's lib/, this class in the job jar; outside of jars neither says what it is. */
+    /** Compares the builds of the engine jar in Flink's lib/ and of the job jar; both are null outside of jars. */
     static void requireSame(@Nullable String engine, @Nullable String job) {
         if (!Objects.equals(engine, job)) {
             throw new ConfigException(
@@ -155,59 +161,61 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
 
     @Override
     public void asyncInvoke(SourceRecord record, ResultFuture<OutputRecord> result) {
-        Stage s = open();
-        s.inFlight.add(record);
-        Decoded decoded = s.decoder.decode(record);
+        Opened o = opened();
+        o.inFlight.add(record);
+        Decoded decoded = o.decoder.decode(record);
         if (decoded instanceof Decoded.Refused refused) {
-            s.metrics.deadLetter(refused.letter().reason());
+            o.metrics.deadLetter(refused.letter().reason());
             result.complete(() -> {
-                s.inFlight.remove(record, ordered);
-                return List.of(s.deadLetters.encode(refused.letter()));
+                o.inFlight.remove(record, ordered);
+                return List.of(o.deadLetters.encode(refused.letter()));
             });
             return;
         }
         CandidateList list = ((Decoded.Taken) decoded).list();
-        s.attributes.see(list);
-        CompletableFuture<RerankedList> answer = s.lease.submit(list, arrival(s, record));
-        var unused = answer.whenComplete((reranked, error) -> {
-            if (error != null) {
-                // closing the last lease ends the engine; what was in flight then lies in the checkpoint
-                if (stage != null) {
-                    result.completeExceptionally(error);
-                }
-            } else {
-                // the supplier runs on the task thread: encoding and metrics need no lock
-                result.complete(() -> {
-                    s.inFlight.remove(record, ordered);
-                    if (!CandidateList.isHeartbeat(reranked.requestId())) {
-                        s.metrics.answered(reranked);
-                    }
-                    return List.of(s.answers.encode(reranked, record));
-                });
-            }
+        o.attributes.check(list);
+        var unused = o.lease.submit(list, arrival(o, record)).whenComplete((scored, error) -> {
+            if (error == null) {
+                // the supplier runs on the task thread: ranking, encoding and metrics need no lock
+                result.complete(() -> List.of(answer(o, record, list, scored)));
+            } else if (opened != null) {
+                result.completeExceptionally(error);
+            } // else the last lease has ended the engine, and the list is in the checkpoint
         });
     }
 
-    private static Arrival arrival(Stage s, SourceRecord record) {
-        boolean plausible = record.hasPlausibleTimestamp();
-        if (!plausible) {
-            s.metrics.implausibleTimestamp(record);
+    private OutputRecord answer(Opened o, SourceRecord record, CandidateList list, ScoredList scored) {
+        o.inFlight.remove(record, ordered);
+        RerankedList reranked = Ranking.rank(list, scored, rules);
+        if (!CandidateList.isHeartbeat(reranked.requestId())) {
+            o.metrics.answered(reranked);
         }
-        return new Arrival(record.lane, plausible ? record.timestamp : -1, record.readAt);
+        return o.answers.encode(reranked, record);
     }
 
-    private Stage open() {
-        Stage s = stage;
-        if (s == null) {
+    private Arrival arrival(Opened o, SourceRecord record) {
+        boolean plausible = record.hasPlausibleTimestamp();
+        if (!plausible) {
+            o.metrics.implausibleTimestamp(record);
+        }
+        Duration timeout = record.lane == Lane.REALTIME
+                ? config.lanes().realtimeTimeout()
+                : config.lanes().backfillTimeout();
+        return new Arrival(record.lane, plausible ? record.timestamp : -1, record.readAt, timeout.toMillis());
+    }
+
+    private Opened opened() {
+        Opened o = opened;
+        if (o == null) {
             throw new IllegalStateException("asyncInvoke before open");
         }
-        return s;
+        return o;
     }
 
     @Override
     public void close() {
-        Stage closing = stage;
-        stage = null;
+        Opened closing = opened;
+        opened = null;
         if (closing != null) {
             closing.inFlight.close();
             closing.attributes.close();

@@ -7,13 +7,11 @@ import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.wire.DeadLetterReason;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.apache.flink.metrics.Counter;
@@ -22,7 +20,7 @@ import org.apache.flink.metrics.MetricGroup;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The metrics of one rerank subtask; {@link RerankMetric} says what they are. Task thread only. */
+/** Counts the metrics of one rerank subtask; {@link RerankMetric} defines them. Task thread only. */
 final class RerankMetrics {
 
     private static final Logger LOG = LoggerFactory.getLogger(RerankMetrics.class);
@@ -79,55 +77,31 @@ final class RerankMetrics {
     }
 
     private void engineGauges(Engine engine, Lane ofLane, String lane) {
-        Snapshot snapshot = new Snapshot(engine);
         for (RerankMetric metric : RerankMetric.values()) {
-            var value = metric.value();
+            var value = metric.value;
             if (value != null) {
                 gauge(
                         metric,
-                        () -> value.applyAsLong(snapshot.get(), ofLane),
-                        metric.labels().stream()
+                        () -> value.applyAsLong(engine, ofLane),
+                        metric.labels.stream()
                                 .map(label -> label.equals("lane") ? lane : engine.device())
                                 .toArray(String[]::new));
             }
         }
     }
 
-    /** One for all gauges of a scrape. */
-    private static final class Snapshot {
-        private static final long FRESH_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
-
-        private final Engine engine;
-        private EngineStats stats;
-        private long taken = System.nanoTime();
-
-        Snapshot(Engine engine) {
-            this.engine = engine;
-            this.stats = engine.stats();
-        }
-
-        synchronized EngineStats get() {
-            long now = System.nanoTime();
-            if (now - taken > FRESH_NANOS) {
-                stats = engine.stats();
-                taken = now;
-            }
-            return stats;
-        }
-    }
-
     private Counter counter(RerankMetric metric, String... labels) {
-        return group(metric, labels).counter(metric.metric());
+        return group(metric, labels).counter(metric.metric);
     }
 
     private void gauge(RerankMetric metric, LongSupplier value, String... labels) {
-        Gauge<Long> unused = group(metric, labels).gauge(metric.metric(), value::getAsLong);
+        Gauge<Long> unused = group(metric, labels).gauge(metric.metric, value::getAsLong);
     }
 
     private MetricGroup group(RerankMetric metric, String... labels) {
         MetricGroup group = root;
-        for (int i = 0; i < metric.labels().size(); i++) {
-            group = group.addGroup(metric.labels().get(i), labels[i]);
+        for (int i = 0; i < metric.labels.size(); i++) {
+            group = group.addGroup(metric.labels.get(i), labels[i]);
         }
         return group;
     }
@@ -158,7 +132,7 @@ final class RerankMetrics {
                             + " are later ones, which {} counts",
                     record,
                     record.timestamp,
-                    RerankMetric.IMPLAUSIBLE_TIMESTAMPS.metric());
+                    RerankMetric.IMPLAUSIBLE_TIMESTAMPS.metric);
         }
         implausibleTimestamps.inc();
     }

@@ -12,7 +12,6 @@ import io.lychee.rerank.image.ImageEncoder;
 import io.lychee.rerank.image.ImageFetcher;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Encoder;
-import io.lychee.rerank.scoring.EngineStats;
 import io.lychee.rerank.scoring.PromptPart;
 import java.util.ArrayList;
 import java.util.List;
@@ -150,7 +149,7 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public EngineStats.Fetches fetches() {
+    public Fetches fetches() {
         return fetcher.fetches();
     }
 

@@ -3,13 +3,13 @@ package io.lychee.rerank.scoring;
 import io.lychee.rerank.domain.Lane;
 
 /**
- * When and where a list came in.
+ * Holds when and where a list came in.
  *
- * @param timestampMs the record's, epoch milliseconds; one that is negative (missing) or lies after the reading counts
- *     as the time of reading
+ * @param timestampMs the record's, epoch milliseconds; the time of reading replaces a negative (missing) or later one
  * @param readAtMs when the source read it, epoch milliseconds
+ * @param timeoutMs for a list without its own, from the timestamp on; 0 means none
  */
-public record Arrival(Lane lane, long timestampMs, long readAtMs) {
+public record Arrival(Lane lane, long timestampMs, long readAtMs, long timeoutMs) {
 
     public Arrival {
         if (timestampMs < 0 || timestampMs > readAtMs) {

@@ -1,71 +1,52 @@
 package io.lychee.rerank.scoring;
 
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Keeps the device busy: one thread plans passes and starts them, one more waits for those that run beside it. */
 final class DeviceThreads {
 
-    /** What it takes to hand a pass to a GPU: packing it, copying its images, queueing some thousand kernels. */
+    /** Time to hand a pass to a GPU: packing it, copying its images, queueing some thousand kernels. */
     private static final long LEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(25);
 
-    /** How far the estimate of a pass may be off, as a part of it; by so much the next is planned earlier. */
+    /** Safety margin: the next pass is planned this part of the estimate early. */
     private static final int LEAD_PART = 8;
 
     /** Passes on the device: one that runs, one that waits for it. */
     private static final int MAX_IN_FLIGHT = 2;
 
     private final Engine engine;
-    private final Scheduler scheduler;
-    private final Ticker ticker;
-    private final GuardedScorer device;
+    private final GuardedScorer scorer;
     private final boolean asynchronous;
-    private final List<Thread> threads =
-            List.of(Engine.daemon("lychee-device", this::deviceLoop), Engine.daemon("lychee-scores", this::scoresLoop));
+    private final List<Thread> threads;
     private final BlockingQueue<Running> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
     private final Condition scorable;
-    private long idleSince; // of whoever finishes passes
+    private long idleSince; // of the thread that finishes passes
 
-    // everything below is guarded by the engine's lock
+    // guarded by the engine's lock
 
     /** Passes planned and not finished. */
     private int inFlight;
 
-    /** When the last of them is likely to end, in ticker nanoseconds. */
+    /** Estimated end of the last of them, in ticker nanoseconds. */
     private long expectedEnd;
 
     private long expectedNanos;
 
-    private long passes;
-    private long pairs;
-    private long tokens;
-    private long visionTokens;
-    private long prefixTokensSaved;
-    private long images;
-    private long imageHits;
-    private long busyNanos;
-    private long memoryFailures;
-
-    DeviceThreads(
-            Engine engine,
-            Scorer scorer,
-            Scheduler scheduler,
-            EngineSettings settings,
-            Ticker ticker,
-            ScheduledExecutorService timer) {
+    DeviceThreads(Engine engine) {
         this.engine = engine;
-        this.scheduler = scheduler;
-        this.ticker = ticker;
-        this.device = new GuardedScorer(scorer, settings.passTimeout(), timer, engine::fail, this::tooLarge);
-        this.asynchronous = scorer.isAsynchronous();
+        this.scorer = new GuardedScorer(engine);
+        this.asynchronous = engine.scorer.isAsynchronous();
         this.scorable = engine.lock.newCondition();
-        this.idleSince = ticker.nanos();
+        this.idleSince = engine.ticker.nanos();
+        this.threads = List.of(
+                Engine.daemon("lychee-device", () -> repeat(this::startPass)),
+                Engine.daemon("lychee-scores", () -> repeat(this::finishPass)));
     }
 
     void start() {
@@ -76,113 +57,80 @@ final class DeviceThreads {
         return threads;
     }
 
-    /** Under the lock. */
+    /** Wakes the device thread, under the lock. */
     void wake() {
         scorable.signalAll();
     }
 
-    /** Under the lock; with what others have counted. */
-    EngineStats stats(long answers, long unscored, EncodeThreads encoding, Encoder encoder) {
-        return new EngineStats(
-                scheduler.queues(ticker.nanos()),
-                scheduler.encoding().bytes(),
-                answers,
-                unscored,
-                passes,
-                pairs,
-                tokens,
-                visionTokens,
-                prefixTokensSaved,
-                images,
-                imageHits,
-                encoder.imageHits(),
-                scheduler.scoreHits(),
-                busyNanos,
-                scheduler.passTokens(),
-                memoryFailures,
-                encoding.encoded(),
-                encoding.encodeNanos(),
-                encoder.fetches());
-    }
-
-    /** A planned pass on the device. */
+    /** A planned pass on the device; without a handle it did not fit the memory. */
     private record Running(
             Scheduler.PlannedPass planned, @Nullable PassHandle handle, long start) {}
 
-    /** Plans passes and hands them to the device: at most two, of which the second waits for the first. */
-    private void deviceLoop() {
+    private interface Step {
+        /** Returns false when the engine is dead. */
+        boolean run() throws InterruptedException;
+    }
+
+    private void repeat(Step step) {
         try {
-            while (true) {
-                Scheduler.PlannedPass planned = takePass();
-                if (planned == null) {
-                    return;
-                }
-                long start = ticker.nanos();
-                Running running = new Running(planned, device.start(planned.pass()), start);
-                if (asynchronous && running.handle != null) {
-                    this.running.put(running);
-                } else {
-                    if (!awaitIdle()) {
-                        return;
-                    }
-                    finish(running);
-                }
-            }
+            while (step.run()) {}
         } catch (InterruptedException e) {
             // closed
-        } catch (ScoringException e) {
-            engine.fail(e);
         } catch (Throwable e) {
-            engine.fail(new ScoringException("the device failed: " + e, e));
+            engine.fail("the device failed", e);
         }
     }
 
-    /** Takes the scores of passes that run beside their host as soon as they are there. */
-    private void scoresLoop() {
-        try {
-            while (true) {
-                finish(running.take());
-            }
-        } catch (InterruptedException e) {
-            // closed
-        } catch (ScoringException e) {
-            engine.fail(e);
-        } catch (Throwable e) {
-            engine.fail(new ScoringException("the device failed: " + e, e));
+    /** Plans a pass and hands it to the device: at most two, of which the second waits for the first. */
+    private boolean startPass() throws InterruptedException {
+        Scheduler.PlannedPass planned = takePass();
+        if (planned == null) {
+            return false;
         }
+        long start = engine.ticker.nanos();
+        Running pass = new Running(planned, scorer.start(planned.pass()), start);
+        if (asynchronous && pass.handle != null) {
+            running.put(pass);
+        } else {
+            if (!awaitIdle()) {
+                return false;
+            }
+            finish(pass);
+        }
+        return true;
     }
 
-    private void finish(Running running) {
-        float[] scores = device.await(running.planned.pass(), running.handle);
-        long end = ticker.nanos();
-        long nanos = end - Math.max(running.start, idleSince);
+    /** Takes the scores of a pass that runs beside its host as soon as they are there. */
+    private boolean finishPass() throws InterruptedException {
+        finish(running.take());
+        return true;
+    }
+
+    private void finish(Running ended) {
+        Pass pass = ended.planned.pass();
+        float[] scores = scorer.await(pass, ended.handle);
+        int[] hits = ended.handle == null ? new int[0] : ended.handle.imageHits();
+        long end = engine.ticker.nanos();
+        long nanos = end - Math.max(ended.start, idleSince);
         idleSince = end;
-        Pass pass = running.planned.pass();
-        int[] hits = running.handle == null ? new int[0] : running.handle.imageHits();
-        engine.settle(() -> {
-            scheduler.scored(running.planned, scores, hits, nanos, end);
+        EngineCounters counters = engine.counters;
+        counters.add(Counter.PASSES, 1);
+        for (float score : scores) {
+            counters.add(Counter.PAIRS, Float.isFinite(score) ? 1 : 0);
+        }
+        for (int hit : hits) {
+            counters.add(Counter.IMAGE_HITS, hit);
+        }
+        counters.add(Counter.TOKENS, pass.tokens());
+        counters.add(Counter.VISION_TOKENS, pass.visionTokens());
+        counters.add(Counter.PREFIX_TOKENS_SAVED, pass.prefixTokensSaved());
+        counters.add(Counter.IMAGES, pass.images());
+        counters.add(Counter.BUSY_NANOS, nanos);
+        engine.underLock(() -> {
+            engine.scheduler.scored(ended.planned, scores, hits, nanos, end);
             inFlight--;
             scorable.signal();
             expectedEnd = end + expectedNanos; // of the one that waited, if there is one
-            passes++;
-            for (float score : scores) {
-                pairs += Float.isFinite(score) ? 1 : 0;
-            }
-            tokens += pass.tokens();
-            visionTokens += pass.visionTokens();
-            prefixTokensSaved += pass.prefixTokensSaved();
-            images += pass.images();
-            imageHits += IntStream.of(hits).sum();
-            busyNanos += nanos;
-        });
-    }
-
-    private void tooLarge(Pass pass) {
-        engine.settle(() -> {
-            memoryFailures++;
-            if (pass.candidates() > 1) {
-                scheduler.shrink(pass);
-            }
         });
     }
 
@@ -195,7 +143,7 @@ final class DeviceThreads {
         engine.lock.lockInterruptibly();
         try {
             while (!engine.isDead()) {
-                long now = ticker.nanos();
+                long now = engine.ticker.nanos();
                 long early = inFlight == 0 ? 0 : expectedEnd - LEAD_NANOS - expectedNanos / LEAD_PART - now;
                 if (inFlight == MAX_IN_FLIGHT) {
                     scorable.await();
@@ -203,10 +151,10 @@ final class DeviceThreads {
                     long unused = scorable.awaitNanos(early);
                 } else {
                     long start = inFlight == 0 ? now : Math.max(now, expectedEnd);
-                    Scheduler.PlannedPass planned = scheduler.nextPass(start);
+                    Scheduler.PlannedPass planned = engine.scheduler.nextPass(start);
                     if (planned != null) {
                         inFlight++;
-                        expectedNanos = scheduler.expectedNanos(planned.pass(), now);
+                        expectedNanos = engine.scheduler.expectedNanos(planned.pass(), now);
                         expectedEnd = start + expectedNanos;
                         return planned;
                     }
@@ -219,7 +167,7 @@ final class DeviceThreads {
         }
     }
 
-    /** Until only the pass that was just taken is in flight; false when the engine is dead. */
+    /** Blocks until only the pass that was just taken is in flight; false when the engine is dead. */
     private boolean awaitIdle() throws InterruptedException {
         engine.lock.lockInterruptibly();
         try {

@@ -1,43 +1,29 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.Lane;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.PriorityQueue;
+import java.util.NavigableSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Orders encoding by urgency, within bounds on bytes ({@code encode.max-bytes}) and fetches
- * ({@code fetch.max-connections}), of either of which backfill gets half. Called under the engine's lock.
+ * Orders fetching and encoding by urgency, within bounds on bytes ({@code encode.max-bytes}) and on fetches
+ * ({@code fetch.max-connections}). Backfill gets half of either. Called under the engine's lock.
  */
 final class EncodeQueue {
 
-    /** A job whose image bytes are here. */
-    record Fetched(EncodeTask job, List<byte[]> images) {
-
-        private long bytes() {
-            return images.stream().mapToLong(image -> image.length).sum();
-        }
-    }
-
     private final EngineSettings settings;
-    /** Lists with jobs that need no fetch, so that a slow host doesn't hold them up, and with jobs that do. */
-    private final TreeSet<ListInFlight> local = new TreeSet<>(ListInFlight.URGENCY);
+    private final TreeSet<EncodeTask> toFetch = new TreeSet<>();
+    private final TreeSet<EncodeTask> toEncode = new TreeSet<>();
+    /** Image bytes of tasks that were fetched, or are being encoded. */
+    private final TreeMap<EncodeTask, List<byte[]>> images = new TreeMap<>();
 
-    private final TreeSet<ListInFlight> remote = new TreeSet<>(ListInFlight.URGENCY);
-    private final PriorityQueue<Fetched> fetched =
-            new PriorityQueue<>((a, b) -> EncodeTask.URGENCY.compare(a.job(), b.job()));
-    /** Image bytes of jobs fetched and not yet encoded. */
-    private final Map<EncodeTask, Long> held = new HashMap<>();
-
-    private long heldBytes;
+    private long imageBytes;
     private long reservedBytes;
     private long encodedBytes;
     private long prefixBytes;
-    /** Images by reference of jobs taken and not yet being encoded. */
+    /** Images by reference of tasks taken to fetch and not yet being encoded. */
     private int fetching;
 
     private int fetchingBackfill;
@@ -46,186 +32,198 @@ final class EncodeQueue {
         this.settings = settings;
     }
 
-    void add(EncodeTask job) {
-        ListInFlight owner = job.owner();
-        if (job.references() == 0) {
-            owner.local.add(job);
-            local.add(owner);
-        } else {
-            owner.remote.add(job);
-            remote.add(owner);
-        }
+    void add(EncodeTask task) {
+        (task.references() == 0 ? toEncode : toFetch).add(task);
     }
 
-    /** Takes out what nobody waits for; jobs under way give their bytes back when they end. */
+    /** Takes out a list's tasks; those that run give their bytes back when they end. */
     void remove(ListInFlight owner) {
-        local.remove(owner);
-        remote.remove(owner);
-        owner.local.clear();
-        owner.remote.clear();
-        fetched.removeIf(work -> {
-            if (work.job().owner() != owner) {
-                return false;
+        tasksOf(owner, toFetch).clear();
+        NavigableSet<EncodeTask> waiting = tasksOf(owner, toEncode);
+        for (EncodeTask task : waiting) {
+            if (images.containsKey(task)) {
+                countFetching(task, -1);
+                release(task);
             }
-            countFetching(work.job(), -1);
-            release(work.job());
-            return true;
-        });
+        }
+        waiting.clear();
     }
 
-    boolean hasJob() {
-        return nextJob() != null;
+    private static NavigableSet<EncodeTask> tasksOf(ListInFlight owner, NavigableSet<EncodeTask> tasks) {
+        return tasks.subSet(
+                new EncodeTask(owner, EncodeTask.PREFIX), true, new EncodeTask(owner, Integer.MAX_VALUE), true);
     }
 
     boolean hasWork() {
-        return !fetched.isEmpty() || hasJob();
+        return fetchable() != null || encodable() != null;
     }
 
-    /** The most urgent job that may be taken, to be fetched; only after {@link #hasJob()} said yes. */
-    EncodeTask takeJob() {
-        EncodeTask job = Objects.requireNonNull(nextJob());
-        ListInFlight owner = job.owner();
-        boolean here = job.equals(owner.local.peek());
-        (here ? owner.local : owner.remote).remove();
-        if ((here ? owner.local : owner.remote).isEmpty()) {
-            (here ? local : remote).remove(owner);
+    /** Takes the most urgent task whose images may be fetched now, and reserves bytes for them. */
+    @Nullable
+    EncodeTask nextFetch() {
+        EncodeTask task = fetchable();
+        if (task != null) {
+            toFetch.remove(task);
+            countFetching(task, 1);
+            reservedBytes += estimate(task);
+            addCandidatesOf(task);
         }
-        countFetching(job, 1);
-        reservedBytes += estimate(job);
-        if (job.isPrefix()) {
-            // not earlier: candidates could fill the bound, and without their prefix never leave it
-            for (int i = 0; i < owner.outcomes.length; i++) {
-                if (!owner.outcomes[i].settled()) {
-                    add(new EncodeTask(owner, i));
+        return task;
+    }
+
+    /** Takes the most urgent task that may be encoded now; {@link #images} has its images until {@link #release}. */
+    @Nullable
+    EncodeTask nextEncode() {
+        EncodeTask task = encodable();
+        if (task != null) {
+            toEncode.remove(task);
+            if (images.containsKey(task)) {
+                countFetching(task, -1);
+            } else {
+                hold(task, task.inlineImages());
+                addCandidatesOf(task);
+            }
+        }
+        return task;
+    }
+
+    /** Adds a list's candidates behind its prefix: earlier ones could fill the bound, and never leave it. */
+    private void addCandidatesOf(EncodeTask prefix) {
+        if (prefix.isPrefix()) {
+            for (int i = 0; i < prefix.owner().states.length; i++) {
+                if (!prefix.owner().isSettled(i)) {
+                    add(new EncodeTask(prefix.owner(), i));
                 }
             }
         }
-        return job;
     }
 
-    private @Nullable EncodeTask nextJob() {
-        EncodeTask here = local.isEmpty() ? null : local.first().local.peek();
-        EncodeTask there = remote.isEmpty() ? null : remote.first().remote.peek();
-        Fetched ready = fetched.peek();
-        if (here != null && (!mayEncode(here) || (ready != null && isBefore(ready.job(), here)))) {
-            here = null; // or all of them would be taken at once, past the bound
+    private @Nullable EncodeTask fetchable() {
+        EncodeTask task = toFetch.isEmpty() ? null : toFetch.first();
+        return task == null || !mayFetch(task) ? null : task;
+    }
+
+    private @Nullable EncodeTask encodable() {
+        EncodeTask first = toEncode.isEmpty() ? null : toEncode.first();
+        if (first == null || images.containsKey(first) || mayEncode(first)) {
+            return first;
         }
-        if (there != null && !mayFetch(there)) {
-            if (here != null && isBefore(there, here) && lacksBytes(there, 0)) {
-                here = null; // or what is smaller and less urgent would keep it out for ever
+        // for want of bytes no other text may be encoded, but what was fetched may
+        for (EncodeTask fetched : images.keySet()) {
+            if (toEncode.contains(fetched)) {
+                return fetched;
             }
-            there = null;
         }
-        return here == null || (there != null && isBefore(there, here)) ? there : here;
+        return null;
     }
 
-    private static boolean isBefore(EncodeTask a, EncodeTask b) {
-        return EncodeTask.URGENCY.compare(a, b) < 0;
+    private boolean mayEncode(EncodeTask task) {
+        EncodeTask waiting = toFetch.isEmpty() ? null : toFetch.first();
+        // a smaller and less urgent task must not keep out a larger one that waits for bytes
+        boolean yields = waiting != null && waiting.compareTo(task) < 0 && lacksBytes(waiting, 0);
+        return !yields && (bytes() < bound(task) || bytes() == prefixBytes);
     }
 
-    private boolean mayEncode(EncodeTask job) {
-        return bytes() < bound(job) || bytes() == prefixBytes;
+    private boolean mayFetch(EncodeTask task) {
+        int references = task.references();
+        return fits(references, fetching, settings.fetches())
+                && (!isBackfill(task) || fits(references, fetchingBackfill, Math.max(1, settings.fetches() / 2)))
+                && !lacksBytes(task, reservedBytes);
     }
 
-    private boolean mayFetch(EncodeTask job) {
-        int images = job.references();
-        return fits(images, fetching, settings.fetches())
-                && (!isBackfill(job) || fits(images, fetchingBackfill, Math.max(1, settings.fetches() / 2)))
-                && !lacksBytes(job, reservedBytes);
-    }
-
-    /** A job that is larger than the bound runs alone. */
-    private static boolean fits(int images, int underWay, int most) {
-        return underWay == 0 || underWay + images <= most;
+    /** Lets a task that is larger than the bound run alone. */
+    private static boolean fits(int references, int inFlight, int most) {
+        return inFlight == 0 || inFlight + references <= most;
     }
 
     /**
-     * What is encoded goes away by itself, except prefixes: they go with their candidates, which have to come in for
-     * it. So a job that is larger than the bound runs beside prefixes only.
+     * Tells whether a fetch would pass the bound. Prefixes don't count for a task larger than the bound: they leave
+     * with their candidates, which have to come in for it.
      */
-    private boolean lacksBytes(EncodeTask job, long reserved) {
+    private boolean lacksBytes(EncodeTask task, long reserved) {
         long used = bytes() + reserved;
-        return used + estimate(job) > bound(job) && used != prefixBytes;
+        return used + estimate(task) > bound(task) && used != prefixBytes;
     }
 
-    private long bound(EncodeTask job) {
-        return isBackfill(job) ? settings.encodeBytes() / 2 : settings.encodeBytes();
+    private long bound(EncodeTask task) {
+        return isBackfill(task) ? settings.encodeBytes() / 2 : settings.encodeBytes();
     }
 
-    private long estimate(EncodeTask job) {
-        return (long) job.references() * settings.imageBytes();
+    private long estimate(EncodeTask task) {
+        return (long) task.references() * settings.imageBytes();
     }
 
-    private static boolean isBackfill(EncodeTask job) {
-        return job.owner().lane() == Lane.BACKFILL;
+    private static boolean isBackfill(EncodeTask task) {
+        return task.owner().lane() == Lane.BACKFILL;
     }
 
-    private void countFetching(EncodeTask job, int sign) {
-        int images = sign * job.references();
-        fetching += images;
-        fetchingBackfill += isBackfill(job) ? images : 0;
+    private void countFetching(EncodeTask task, int sign) {
+        int references = sign * task.references();
+        fetching += references;
+        fetchingBackfill += isBackfill(task) ? references : 0;
     }
 
-    void fetched(EncodeTask job, List<byte[]> images) {
-        reservedBytes -= estimate(job);
-        if (job.owner().answered) {
-            countFetching(job, -1);
-            return;
+    /** Queues a fetched task to be encoded, unless its list has been answered. */
+    void fetched(EncodeTask task, List<byte[]> bytes) {
+        reservedBytes -= estimate(task);
+        if (task.owner().answered) {
+            countFetching(task, -1);
+        } else {
+            hold(task, bytes);
+            toEncode.add(task);
         }
-        Fetched work = new Fetched(job, images);
-        held.put(job, work.bytes());
-        heldBytes += work.bytes();
-        fetched.add(work);
     }
 
-    void fetchFailed(EncodeTask job) {
-        reservedBytes -= estimate(job);
-        countFetching(job, -1);
+    void fetchFailed(EncodeTask task) {
+        reservedBytes -= estimate(task);
+        countFetching(task, -1);
     }
 
-    /** The most urgent work that can be encoded, or null. */
-    @Nullable
-    Fetched takeFetched() {
-        Fetched work = fetched.poll();
-        if (work != null) {
-            countFetching(work.job(), -1);
-        }
-        return work;
+    List<byte[]> images(EncodeTask task) {
+        return images.getOrDefault(task, List.of());
     }
 
-    /** The job's image bytes are needed no longer. */
-    void release(EncodeTask job) {
-        Long bytes = held.remove(job);
-        heldBytes -= bytes == null ? 0 : bytes;
+    private void hold(EncodeTask task, List<byte[]> bytes) {
+        images.put(task, bytes);
+        imageBytes += size(bytes);
     }
 
-    /** Encoded work that waits for the device came in, or went away. */
-    void count(long bytes) {
+    /** Gives back the bytes of a task's images. */
+    void release(EncodeTask task) {
+        List<byte[]> bytes = images.remove(task);
+        imageBytes -= bytes == null ? 0 : size(bytes);
+    }
+
+    private static long size(List<byte[]> images) {
+        return images.stream().mapToLong(image -> image.length).sum();
+    }
+
+    /** Counts encoded candidates that came to wait for the device, or went (negative). */
+    void countEncoded(long bytes) {
         encodedBytes += bytes;
     }
 
-    /** The same for a prefix. */
+    /** Counts encoded prefixes likewise. */
     void countPrefix(long bytes) {
         encodedBytes += bytes;
         prefixBytes += bytes;
     }
 
-    /** Bytes of images to be encoded, and of encoded work that waits for the device. */
+    /** Returns bytes of images to be encoded, and of encoded work that waits for the device. */
     long bytes() {
-        return heldBytes + encodedBytes;
+        return imageBytes + encodedBytes;
     }
 
-    /** Bytes that fetches under way may bring. */
+    /** Returns bytes that fetches in flight may bring. */
     long reservedBytes() {
         return reservedBytes;
     }
 
     void clear() {
-        local.clear();
-        remote.clear();
-        fetched.clear();
-        held.clear();
-        heldBytes = 0;
+        toFetch.clear();
+        toEncode.clear();
+        images.clear();
+        imageBytes = 0;
         encodedBytes = 0;
         prefixBytes = 0;
     }

@@ -2,16 +2,21 @@ package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
-import java.util.Comparator;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Names one stretch of a list to be encoded: its prefix, or one candidate. */
-record EncodeTask(ListInFlight owner, int index) {
+/** Names one prompt part of a list to be encoded: its prefix, or one candidate. The most urgent comes first. */
+record EncodeTask(ListInFlight owner, int index) implements Comparable<EncodeTask> {
 
-    /** Index that stands for a list's shared prefix. */
+    /** Index of a list's shared prefix. */
     static final int PREFIX = -1;
 
-    static final Comparator<EncodeTask> URGENCY =
-            Comparator.comparing(EncodeTask::owner, ListInFlight.URGENCY).thenComparingInt(EncodeTask::index);
+    @Override
+    public int compareTo(EncodeTask other) {
+        return owner == other.owner
+                ? Integer.compare(index, other.index)
+                : ListInFlight.URGENCY.compare(owner, other.owner);
+    }
 
     boolean isPrefix() {
         return index == PREFIX;
@@ -23,12 +28,23 @@ record EncodeTask(ListInFlight owner, int index) {
                 : owner.list.candidates().get(index).content();
     }
 
-    /** Images that have to be fetched. */
+    /** Counts the images that have to be fetched. */
     int references() {
         int references = 0;
         for (Image image : content().images()) {
             references += image instanceof Image.Reference ? 1 : 0;
         }
         return references;
+    }
+
+    /** Returns the bytes of the images that came with the list. */
+    List<byte[]> inlineImages() {
+        List<byte[]> images = new ArrayList<>();
+        for (Image image : content().images()) {
+            if (image instanceof Image.Bytes bytes) {
+                images.add(bytes.data());
+            }
+        }
+        return images;
     }
 }

@@ -2,12 +2,12 @@ package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -17,48 +17,30 @@ import org.slf4j.LoggerFactory;
 import org.slf4j.MDC;
 
 /**
- * Encodes the most urgent work, one job a thread. Whatever a job throws is its rejection; a thread that hangs in one
- * longer than {@code image.decode-timeout} is replaced, as often as there are threads.
+ * Encodes the most urgent work, one task a thread. Any error that a task throws becomes its rejection. A thread that
+ * hangs in one longer than {@code image.decode-timeout} is replaced, as often as there are threads.
  */
 final class EncodeThreads {
 
     private static final Logger LOG = LoggerFactory.getLogger(EncodeThreads.class);
 
     private final Engine engine;
-    private final Encoder encoder;
-    private final Scheduler scheduler;
     private final EncodeQueue queue;
-    private final EngineSettings settings;
-    private final Ticker ticker;
-    private final ScheduledExecutorService timer;
     private final Condition encodable;
 
-    // everything below is guarded by the engine's lock
+    // guarded by the engine's lock
     private final List<Worker> workers = new ArrayList<>();
     private int started;
     private int hanging;
-    private long encoded;
-    private long encodeNanos;
 
-    EncodeThreads(
-            Engine engine,
-            Encoder encoder,
-            Scheduler scheduler,
-            EngineSettings settings,
-            Ticker ticker,
-            ScheduledExecutorService timer) {
+    EncodeThreads(Engine engine) {
         this.engine = engine;
-        this.encoder = encoder;
-        this.scheduler = scheduler;
-        this.queue = scheduler.encoding();
-        this.settings = settings;
-        this.ticker = ticker;
-        this.timer = timer;
+        this.queue = engine.scheduler.encoding();
         this.encodable = engine.lock.newCondition();
     }
 
     private final class Worker extends Thread {
-        private @Nullable EncodeTask job;
+        private @Nullable EncodeTask task;
         private @Nullable ScheduledFuture<?> watchdog;
         private boolean abandoned;
 
@@ -70,16 +52,16 @@ final class EncodeThreads {
         @Override
         public void run() {
             try {
-                for (EncodeQueue.Fetched work = take(this); work != null; work = take(this)) {
-                    EncodeQueue.Fetched taken = work;
-                    about(work.job(), () -> encode(this, taken));
+                for (Work work = take(this); work != null; work = take(this)) {
+                    Work taken = work;
+                    withRequestId(work.task, () -> encode(this, taken));
                 }
             } catch (InterruptedException e) {
                 // closed
             } catch (Throwable e) {
-                engine.fail(new ScoringException("encoding failed: " + e, e));
+                engine.fail("encoding failed", e);
             } finally {
-                engine.locked(() -> {
+                engine.underLock(() -> {
                     workers.remove(this);
                     hanging -= abandoned ? 1 : 0;
                 });
@@ -87,118 +69,112 @@ final class EncodeThreads {
         }
     }
 
+    /** @param images bytes of all images of the task, in order */
+    private record Work(EncodeTask task, List<byte[]> images) {}
+
+    /** Starts all threads, under the lock. */
     void start() {
-        engine.locked(() -> {
-            for (int i = 0; i < settings.encodeThreads(); i++) {
-                startOne();
-            }
-        });
+        for (int i = 0; i < engine.settings.encodeThreads(); i++) {
+            startOne();
+        }
     }
 
-    /** Under the lock. */
     private void startOne() {
         Worker worker = new Worker(started++);
         workers.add(worker);
         worker.start();
     }
 
-    /** Under the lock: one thread is enough, it wakes the next. */
+    /** Wakes one thread, under the lock; it wakes the next. */
     void wake() {
         if (queue.hasWork()) {
             encodable.signal();
         }
     }
 
-    /** Under the lock. */
+    /** Wakes all threads, under the lock. */
     void wakeAll() {
         encodable.signalAll();
     }
 
-    /** Those that have not ended. */
+    /** Returns threads that have not ended, under the lock. */
     List<Thread> threads() {
-        List<Thread> threads = new ArrayList<>();
-        engine.locked(() -> threads.addAll(workers));
-        return threads;
+        return List.copyOf(workers);
     }
 
-    /** Under the lock. */
-    long encoded() {
-        return encoded;
-    }
-
-    /** Under the lock. */
-    long encodeNanos() {
-        return encodeNanos;
-    }
-
-    /** Blocks for the most urgent work whose images are here; null when the thread is to end. */
-    private EncodeQueue.@Nullable Fetched take(Worker worker) throws InterruptedException {
+    /** Blocks for a task to encode, and starts fetches meanwhile; null when the thread is to end. */
+    private @Nullable Work take(Worker worker) throws InterruptedException {
         while (true) {
-            EncodeTask job;
+            EncodeTask toFetch;
             engine.lock.lockInterruptibly();
             try {
-                while (!engine.isDead() && !worker.abandoned && !queue.hasJob()) {
-                    EncodeQueue.Fetched work = queue.takeFetched();
-                    if (work != null) {
-                        worker.job = work.job();
-                        watch(worker, work.job());
-                        wake();
-                        return work;
-                    }
-                    encodable.await();
-                }
                 if (engine.isDead() || worker.abandoned) {
                     return null;
                 }
-                job = queue.takeJob();
-                wake();
+                toFetch = queue.nextFetch();
+                EncodeTask task = toFetch == null ? queue.nextEncode() : null;
+                if (task != null) {
+                    worker.task = task;
+                    watch(worker, task);
+                }
+                if (task == null && toFetch == null) {
+                    encodable.await();
+                } else {
+                    wake();
+                }
+                if (task != null) {
+                    return new Work(task, queue.images(task));
+                }
             } finally {
                 engine.lock.unlock();
             }
-            about(job, () -> fetch(job));
+            if (toFetch != null) {
+                withRequestId(toFetch, () -> fetch(toFetch));
+            }
         }
     }
 
-    private void fetch(EncodeTask job) {
+    private void fetch(EncodeTask task) {
         CompletableFuture<List<byte[]>> images;
         try {
-            images = encoder.fetch(job.content());
+            images = engine.encoder.fetch(task.content());
         } catch (Throwable e) {
             images = CompletableFuture.failedFuture(e);
         }
-        CompletableFuture<List<byte[]>> underWay = images;
-        CompletableFuture<?> settled = images.handle((bytes, error) -> {
-                    engine.settle(
+        CompletableFuture<List<byte[]>> inFlight = images;
+        CompletableFuture<?> ended = images.handle((bytes, error) -> {
+                    engine.underLock(
                             error == null && bytes != null
-                                    ? () -> queue.fetched(job, bytes)
-                                    : fetchFailed(job, error == null ? new NullPointerException() : error));
+                                    ? () -> queue.fetched(task, bytes)
+                                    : fetchFailed(task, error == null ? new NullPointerException() : error));
                     return null;
                 })
                 .exceptionally(error -> {
                     // a future keeps its errors to itself
-                    engine.fail(new ScoringException("fetching failed: " + error, error));
+                    engine.fail("fetching failed", error);
                     return null;
                 });
-        if (!settled.isDone()) {
-            // nobody waits for it any more
-            CompletableFuture<?> unused = job.owner().answer.whenComplete((answer, error) -> underWay.cancel(false));
+        if (!ended.isDone()) {
+            // an answered list needs no image any more
+            CompletableFuture<?> unused = task.owner().answer.whenComplete((answer, error) -> inFlight.cancel(false));
         }
     }
 
-    private Runnable fetchFailed(EncodeTask job, Throwable error) {
+    private Runnable fetchFailed(EncodeTask task, Throwable error) {
         Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
         if (cause instanceof RejectedException rejection) {
-            return () -> scheduler.fetchFailed(job, rejection.reason(), String.valueOf(rejection.getMessage()));
+            return () -> engine.scheduler.fetchFailed(task, rejection.reason(), String.valueOf(rejection.getMessage()));
         }
         if (!(cause instanceof CancellationException)) {
-            about(job, () -> LOG.warn("fetching images failed", cause));
+            withRequestId(task, () -> LOG.warn("fetching images failed", cause));
         }
-        return () -> scheduler.fetchFailed(job, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause);
+        return () ->
+                engine.scheduler.fetchFailed(task, Reason.IMAGE_NOT_FOUND, "the image could not be fetched: " + cause);
     }
 
-    /** Log lines of the work carry the list's id; conf/log4j2.properties prints it. */
-    private static void about(EncodeTask job, Runnable work) {
-        MDC.put("request_id", job.owner().list.requestId());
+    /** Adds the list's id to log lines of the work; conf/log4j2.properties prints it. */
+    private static void withRequestId(EncodeTask task, Runnable work) {
+        MDC.put("request_id", task.owner().list.requestId());
         try {
             work.run();
         } finally {
@@ -206,81 +182,83 @@ final class EncodeThreads {
         }
     }
 
-    private void encode(Worker worker, EncodeQueue.Fetched work) {
-        EncodeTask job = work.job();
-        long start = ticker.nanos();
-        Runnable result;
+    private void encode(Worker worker, Work work) {
+        EncodeTask task = work.task;
+        long start = engine.ticker.nanos();
+        Runnable change;
         try {
-            PromptPart segment = segment(job, work.images());
-            long nanos = ticker.nanos() - start;
-            result = () -> {
-                engine.encoded(job, segment);
-                encoded++;
-                encodeNanos += nanos;
+            PromptPart part = part(task, work.images);
+            long nanos = engine.ticker.nanos() - start;
+            change = () -> {
+                if (engine.scheduler.encoded(task, part)) {
+                    engine.wakeDevice();
+                }
+                engine.counters.add(Counter.ENCODED, 1);
+                engine.counters.add(Counter.ENCODE_NANOS, nanos);
             };
         } catch (RejectedException e) {
-            result = () -> scheduler.rejected(job, e.reason(), String.valueOf(e.getMessage()));
+            change = () -> engine.scheduler.rejected(task, e.reason(), String.valueOf(e.getMessage()));
         } catch (Throwable e) {
             // decoders and tokenizers of hostile bytes throw nearly anything
             LOG.warn("encoding failed; what can't be encoded is rejected", e);
-            result = () -> scheduler.rejected(job, reason(job), "it can't be encoded: " + e);
+            change = () -> engine.scheduler.rejected(task, reason(task), "it can't be encoded: " + e);
         }
-        Runnable change = result;
-        engine.settle(() -> {
+        Runnable ended = change;
+        engine.underLock(() -> {
             if (!worker.abandoned) {
-                worker.job = null;
+                worker.task = null;
                 if (worker.watchdog != null) {
                     worker.watchdog.cancel(false);
                 }
-                change.run();
+                ended.run();
             }
         });
     }
 
-    private PromptPart segment(EncodeTask job, List<byte[]> images) throws RejectedException {
-        ListInFlight owner = job.owner();
-        return job.isPrefix()
-                ? encoder.encodePrefix(owner.list.instruction(), encoder.prepare(job.content()), images)
-                : encoder.encodeCandidate(
-                        encoder.prepare(owner.list.candidates().get(job.index())), images);
+    private PromptPart part(EncodeTask task, List<byte[]> images) throws RejectedException {
+        ListInFlight owner = task.owner();
+        return task.isPrefix()
+                ? engine.encoder.encodePrefix(owner.list.instruction(), engine.encoder.prepare(task.content()), images)
+                : engine.encoder.encodeCandidate(
+                        engine.encoder.prepare(owner.list.candidates().get(task.index())), images);
     }
 
-    private static Reason reason(EncodeTask job) {
-        return job.content().images().isEmpty() ? Reason.OVER_BUDGET : Reason.IMAGE_UNREADABLE;
+    private static Reason reason(EncodeTask task) {
+        return task.content().images().isEmpty() ? Reason.OVER_BUDGET : Reason.IMAGE_UNREADABLE;
     }
 
-    /** Under the lock. */
-    private void watch(Worker worker, EncodeTask job) {
-        worker.watchdog = timer.schedule(
-                () -> overdue(worker, job), settings.encodeTimeout().toNanos(), TimeUnit.NANOSECONDS);
+    /** Watches a task, under the lock. */
+    private void watch(Worker worker, EncodeTask task) {
+        worker.watchdog = engine.timer.schedule(
+                () -> overdue(worker, task), engine.settings.encodeTimeout().toNanos(), TimeUnit.NANOSECONDS);
     }
 
-    /** Rejects what takes too long. A thread in native code can't be stopped: another takes its place. */
-    private void overdue(Worker worker, EncodeTask job) {
-        String detail = "encoding it takes longer than image.decode-timeout, " + settings.encodeTimeout();
-        int[] hang = new int[1];
-        engine.settle(() -> {
-            if (!job.equals(worker.job)) {
-                return;
+    /** Rejects a task that takes too long. A thread in native code can't be stopped: another takes its place. */
+    private void overdue(Worker worker, EncodeTask task) {
+        int threads = engine.settings.encodeThreads();
+        String detail = "encoding it takes longer than image.decode-timeout, " + engine.settings.encodeTimeout();
+        int hang = engine.underLock(() -> {
+            if (!task.equals(worker.task)) {
+                return 0;
             }
             if (worker.getState() != Thread.State.RUNNABLE) {
-                watch(worker, job); // it waits for its turn, and works on nothing
-                return;
+                watch(worker, task); // it waits for its turn, and works on nothing
+                return 0;
             }
             worker.abandoned = true;
-            hang[0] = ++hanging;
-            if (hanging <= settings.encodeThreads()) {
+            hanging++;
+            if (hanging <= threads) {
                 startOne();
             }
-            scheduler.rejected(job, reason(job), detail);
+            engine.scheduler.rejected(task, reason(task), detail);
+            return hanging;
         });
-        if (hang[0] > 0) {
-            about(job, () -> LOG.warn("{}; {} threads hang in such work", detail, hang[0]));
+        if (hang > 0) {
+            withRequestId(task, () -> LOG.warn("{}; {} threads hang in such work", detail, hang));
         }
-        if (hang[0] > settings.encodeThreads()) {
+        if (hang > threads) {
             engine.fail(ScoringException.hang(
-                    hang[0] + " threads hang in the encoding of one text or image each; encode.threads is "
-                            + settings.encodeThreads()));
+                    hang + " threads hang in the encoding of one text or image each; encode.threads is " + threads));
         }
     }
 }

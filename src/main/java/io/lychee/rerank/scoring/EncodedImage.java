@@ -2,7 +2,7 @@ package io.lychee.rerank.scoring;
 
 import java.nio.ByteBuffer;
 
-/** A picture as the network takes it: resized, 8-bit, not yet normalised. Immutable once made. */
+/** An image as the network takes it: resized, 8-bit, not yet normalised. Immutable. */
 public final class EncodedImage {
 
     private final int height;
@@ -24,22 +24,22 @@ public final class EncodedImage {
         this.key = Sha256.of(shape.flip());
     }
 
-    /** Equal for images of equal size and pixels only. */
+    /** Returns a key that is equal for images of equal size and pixels only. */
     public Sha256 key() {
         return key;
     }
 
-    /** Pixels; a multiple of patch size × merge size (28). */
+    /** Returns pixels; a multiple of patch size × merge size (28). */
     public int height() {
         return height;
     }
 
-    /** Pixels; a multiple of patch size × merge size (28). */
+    /** Returns pixels; a multiple of patch size × merge size (28). */
     public int width() {
         return width;
     }
 
-    /** A fresh view of the pixels, position 0. */
+    /** Returns a fresh view of the pixels, position 0. */
     public ByteBuffer rgb() {
         return rgb.duplicate();
     }

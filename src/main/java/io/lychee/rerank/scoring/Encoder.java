@@ -7,51 +7,60 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Text and images to {@link PromptPart}s: fetching without a CPU thread, then preparing and encoding on one.
- * Thread-safe.
- */
+/** Encodes text and images to {@link PromptPart}s; fetches images without a CPU thread. Thread-safe. */
 public interface Encoder extends AutoCloseable {
 
-    /** The query with its text as it shall be read. */
+    /** Normalizes the query's text, on an encoding thread. */
     default Content prepare(Content query) {
         return query;
     }
 
-    /** What of the candidate shall be read. */
+    /** Normalizes the candidate's text, on an encoding thread. */
     default Content prepare(Candidate candidate) {
         return candidate.content();
     }
 
     /**
-     * Brings the encoded bytes of every image, in order. Never blocks the caller.
+     * Fetches the encoded bytes of every image, in order. Never blocks the caller.
      *
      * @return completes exceptionally with {@link RejectedException} when one can't be had; never with part of them
      */
     CompletableFuture<List<byte[]>> fetch(Content content);
 
     /**
-     * The part of the prompt that all candidates of a list share.
+     * Encodes the part of the prompt that all candidates of a list share.
      *
      * @param instruction null takes the default
+     * @param images bytes of all images of the query, in order
      * @throws RejectedException when an image can't be decoded or a limit is passed
      */
     PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> images) throws RejectedException;
 
     /**
-     * The rest of the prompt, for one candidate.
+     * Encodes the rest of the prompt, for one candidate.
      *
      * @throws RejectedException when an image can't be decoded or a limit is passed
      */
     PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException;
 
-    /** Images so far that were neither decoded nor resized because they had been before. */
+    /** Counts images so far that needed no decoding because they had been decoded before. */
     default long imageHits() {
         return 0;
     }
 
-    /** Images fetched by reference so far. */
-    EngineStats.Fetches fetches();
+    /**
+     * Images fetched by reference so far, tries and redirects counted as one.
+     *
+     * @param count ended, well or not
+     * @param failures of these, those that brought no image
+     * @param nanos from asking to the end, summed
+     */
+    record Fetches(long count, long failures, long bytes, long nanos) {
+
+        static final Fetches NONE = new Fetches(0, 0, 0, 0);
+    }
+
+    Fetches fetches();
 
     @Override
     void close();

@@ -1,54 +1,59 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.CandidateList;
-import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.ModelInfo;
-import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Everything that stands in front of one device and on it: lists of all subtasks of this JVM go in, answers come out.
+ * Encodes, batches and scores candidate lists on one device, for all subtasks of this JVM. Thread-safe.
  *
- * <p>Encoding threads take the most urgent stretch of work, one device thread takes what is ready as the next pass, one
- * more waits for the scores of passes that run beside their host, one timer thread answers lists whose deadline comes.
- * They share the {@link Scheduler} under one lock that is never held while work is done. What is wrong with a list is
- * part of its answer; what is wrong with the device fails every list in flight and leaves the engine dead.
+ * <p>Encoding threads take the most urgent task, one device thread takes what is ready as the next pass, one more waits
+ * for the scores of passes that run beside their host, one timer thread answers lists at their deadline. They share the
+ * {@link Scheduler} under one lock that is never held while work is done. A fault of a list is part of its answer; a
+ * fault of the device fails every list in flight and leaves the engine dead.
  */
 public final class Engine implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
-    /** How long {@link #close()} waits for all threads to end. */
+    /** Bound of {@link #close()}'s wait for all threads. */
     private static final long CLOSE_MILLIS = 10_000;
 
-    private final Encoder encoder;
-    private final Scorer scorer;
-    private final Ticker ticker;
+    final ReentrantLock lock = new ReentrantLock();
+    final Encoder encoder;
+    final Scorer scorer;
+    final EngineSettings settings;
+    final Ticker ticker;
+    final ScheduledThreadPoolExecutor timer;
+    final EngineCounters counters = new EngineCounters();
+    /** Guarded by the lock. */
+    final Scheduler scheduler;
+
     private final Consumer<RuntimeException> onDeath;
-    private final ScheduledThreadPoolExecutor timer;
     private final EncodeThreads encoding;
     private final DeviceThreads device;
-    private boolean encoderClosed; // guarded by the monitor, as closing is
-    private volatile boolean released;
+    private final AtomicLong submitted = new AtomicLong();
+    private volatile @Nullable RuntimeException dead; // written under the lock
+    private volatile boolean scorerClosed;
+    private boolean encoderClosed; // guarded by the monitor
 
-    final ReentrantLock lock = new ReentrantLock();
-
-    // everything below is guarded by the lock
-    private final Scheduler scheduler;
-    private long submitted;
-    private @Nullable RuntimeException dead;
-    private long answers;
-    private long unscored;
+    /** Lists of one lane in flight, their candidates that are not settled, and the oldest one's time in the engine. */
+    public record QueueSize(int lists, long candidates, long oldestMillis) {}
 
     /** Owns the encoder and the scorer from now on, and closes them. */
     public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
@@ -67,17 +72,18 @@ public final class Engine implements AutoCloseable {
             Consumer<RuntimeException> onDeath) {
         this.encoder = encoder;
         this.scorer = scorer;
+        this.settings = settings;
         this.ticker = ticker;
         this.onDeath = onDeath;
-        this.scheduler = new Scheduler(settings, scorer.model(), scorer.passTokens());
+        this.scheduler = new Scheduler(settings, scorer.passTokens(), counters);
         this.timer = new ScheduledThreadPoolExecutor(1, work -> daemon("lychee-deadlines", work));
         timer.setRemoveOnCancelPolicy(true);
         // a pass that is awaited, or a list that comes, while this closes needs no timer any more
         timer.setRejectedExecutionHandler(new ThreadPoolExecutor.DiscardPolicy());
-        timer.prestartCoreThread(); // here, not under the first caller: see EngineRegistry
-        this.encoding = new EncodeThreads(this, encoder, scheduler, settings, ticker, timer);
-        this.device = new DeviceThreads(this, scorer, scheduler, settings, ticker, timer);
-        encoding.start();
+        timer.prestartCoreThread(); // here, not under the first caller: see EngineRegistry.apart
+        this.encoding = new EncodeThreads(this);
+        this.device = new DeviceThreads(this);
+        underLock(encoding::start);
         device.start();
     }
 
@@ -88,125 +94,114 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Takes a list; never blocks, and does no work on its texts. How many may be in flight is the callers' bound (their
-     * capacity). A caller that gives up cancels the answer: then the list leaves the engine.
+     * Takes a list; never blocks, and does no work on its texts. Callers bound how many are in flight (their capacity).
+     * A caller that gives up cancels the answer: then the list leaves the engine.
      *
      * @return the answer, at the latest at the list's deadline; completes exceptionally only when the engine is dead or
      *     closed
      */
-    public CompletableFuture<RerankedList> submit(CandidateList list, Arrival arrival, CallerSettings caller) {
-        ListInFlight pending;
-        List<Scheduler.Answered> answered;
-        lock.lock();
-        try {
-            if (dead != null) {
-                return CompletableFuture.failedFuture(dead);
+    public CompletableFuture<ScoredList> submit(CandidateList list, Arrival arrival) {
+        ListInFlight taken = new ListInFlight(list, arrival, submitted.getAndIncrement(), ticker);
+        underLock(() -> {
+            RuntimeException cause = dead;
+            if (cause == null) {
+                scheduler.add(taken, ticker.nanos());
+            } else {
+                taken.answer.completeExceptionally(cause);
             }
-            pending = new ListInFlight(list, arrival, caller, submitted++, ticker);
-            scheduler.add(pending, ticker.nanos());
-            encoding.wake();
-            answered = drain();
-        } finally {
-            lock.unlock();
-        }
-        complete(answered);
-        if (!pending.answer.isDone()) {
-            ScheduledFuture<?> expiry = pending.deadline == Long.MAX_VALUE
+        });
+        if (!taken.answer.isDone()) {
+            ScheduledFuture<?> expiry = taken.deadline == Long.MAX_VALUE
                     ? null
                     : timer.schedule(
-                            () -> settle(() -> scheduler.expire(pending)),
-                            pending.deadline - ticker.nanos(),
+                            () -> underLock(() -> scheduler.expire(taken)),
+                            taken.deadline - ticker.nanos(),
                             TimeUnit.NANOSECONDS);
-            var unused = pending.answer.whenComplete((answer, error) -> {
+            var unused = taken.answer.whenComplete((answer, error) -> {
                 if (expiry != null) {
                     expiry.cancel(false);
                 }
                 if (error != null) {
-                    settle(() -> scheduler.cancel(pending));
+                    underLock(() -> scheduler.cancel(taken));
                 }
             });
         }
-        return pending.answer;
+        return taken.answer;
     }
 
-    /** Where the network runs, as PyTorch writes it: cpu, cuda:0. */
+    /** Returns the device's name in PyTorch: cpu, cuda:0. */
     public String device() {
         return scorer.device();
     }
 
-    /** Which network answers, and by what. */
     public ModelInfo model() {
         return scorer.model();
     }
 
-    /** Candidates taken and not settled. */
-    long queued() {
-        lock.lock();
-        try {
-            return scheduler.queued();
-        } finally {
-            lock.unlock();
-        }
+    public EngineCounters counters() {
+        return counters;
     }
 
-    public EngineStats stats() {
-        lock.lock();
-        try {
-            return device.stats(answers, unscored, encoding, encoder);
-        } finally {
-            lock.unlock();
-        }
+    public QueueSize queue(Lane lane) {
+        return underLock(() -> scheduler.queue(lane, ticker.nanos()));
     }
 
-    void locked(Runnable change) {
-        lock.lock();
-        try {
+    /** Counts candidates in flight that are not settled. */
+    long unsettled() {
+        return underLock(scheduler::unsettled);
+    }
+
+    /** Returns bytes of images to be encoded, and of encoded work that waits for the device. */
+    public long encodedBytes() {
+        return underLock(() -> scheduler.encoding().bytes());
+    }
+
+    /** Returns tokens that a pass may hold now; fewer than configured after the device's memory didn't suffice. */
+    public int passTokens() {
+        return scheduler.passTokens();
+    }
+
+    /** Counts images that needed no decoding because they had been decoded before. */
+    public long decodedHits() {
+        return encoder.imageHits();
+    }
+
+    public Encoder.Fetches fetches() {
+        return encoder.fetches();
+    }
+
+    void underLock(Runnable change) {
+        underLock(() -> {
             change.run();
-        } finally {
-            lock.unlock();
-        }
+            return true;
+        });
     }
 
-    /** Changes the schedule under the lock, then makes and completes what became answers outside it. */
-    void settle(Runnable change) {
-        List<Scheduler.Answered> answered;
+    /** Reads or changes the schedule under the lock, then completes what became answers outside it. */
+    <T> T underLock(Supplier<T> change) {
+        T result;
+        List<ListInFlight> answered;
         lock.lock();
         try {
-            change.run();
-            answered = drain();
+            result = change.get();
+            answered = scheduler.drain();
             encoding.wake();
         } finally {
             lock.unlock();
         }
-        complete(answered);
+        counters.add(Counter.ANSWERED, answered.size());
+        answered.forEach(list -> list.answer.complete(list.toAnswer(scorer.model())));
+        return result;
     }
 
-    /** Under the lock. */
-    void encoded(EncodeTask job, PromptPart segment) {
-        if (scheduler.encoded(job, segment)) {
-            device.wake();
-        }
+    /** Wakes the device thread, under the lock. */
+    void wakeDevice() {
+        device.wake();
     }
 
-    /** Under the lock. */
-    private List<Scheduler.Answered> drain() {
-        List<Scheduler.Answered> answered = scheduler.drain();
-        answers += answered.size();
-        for (Scheduler.Answered one : answered) {
-            unscored += one.status() == ListStatus.UNSCORED ? 1 : 0;
-        }
-        return answered;
-    }
-
-    private static void complete(List<Scheduler.Answered> answered) {
-        for (Scheduler.Answered one : answered) {
-            try {
-                one.owner().answer.complete(one.answer());
-            } catch (Throwable e) {
-                // on whatever thread it is, its work goes on
-                one.owner().answer.completeExceptionally(new ScoringException("ranking failed: " + e, e));
-            }
-        }
+    /** Ends the engine for an error that is no fault of a list. */
+    void fail(String what, Throwable error) {
+        fail(error instanceof ScoringException known ? known : new ScoringException(what + ": " + error, error));
     }
 
     void fail(RuntimeException cause) {
@@ -228,33 +223,29 @@ public final class Engine implements AutoCloseable {
             LOG.error("the engine is dead; {} lists in flight are not answered here", abandoned.size(), cause);
             onDeath.accept(cause);
         }
-        abandoned.forEach(pending -> pending.answer.completeExceptionally(cause));
+        abandoned.forEach(list -> list.answer.completeExceptionally(cause));
     }
 
-    /** Whether a device failure or {@link #close()} ended this engine. */
+    /** Returns whether a device failure or {@link #close()} ended this engine. */
     public boolean isDead() {
-        lock.lock();
-        try {
-            return dead != null;
-        } finally {
-            lock.unlock();
-        }
+        return dead != null;
     }
 
-    /** Stops taking work, lets the pass under way end, and fails what is still in flight; within a bound. */
+    /** Fails what is in flight, lets the pass on the device end, and frees both; within {@link #CLOSE_MILLIS}. */
     @Override
     public synchronized void close() {
         fail(new EngineClosedException());
         timer.shutdownNow();
-        encoding.threads().forEach(Thread::interrupt);
+        List<Thread> encoders = underLock(encoding::threads);
+        encoders.forEach(Thread::interrupt);
         device.threads().forEach(Thread::interrupt);
         long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MILLIS);
         // freeing what a native call still uses would crash the JVM
-        if (haveEnded(device.threads(), until) && !released) {
+        if (haveEnded(device.threads(), until) && !scorerClosed) {
             scorer.close();
-            released = true;
+            scorerClosed = true;
         }
-        if (haveEnded(encoding.threads(), until) && !encoderClosed) {
+        if (haveEnded(encoders, until) && !encoderClosed) {
             encoder.close();
             encoderClosed = true;
         }
@@ -279,7 +270,7 @@ public final class Engine implements AutoCloseable {
     /** Closes, to make room for another engine on the same device; where that fails, the device hangs. */
     void makeRoom() {
         close();
-        if (!released) {
+        if (!scorerClosed) {
             onDeath.accept(ScoringException.hang("the device does not come back from its last pass"));
         }
     }

@@ -1,7 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.CandidateList;
-import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -13,34 +13,40 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.function.ToLongFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The engines of this JVM, one for each network and device, shared by every subtask and job. An engine lingers after
- * its last lease, so that a restarting job finds its network loaded. This is the one place with static state.
+ * Shares the engines of this JVM, one for each network and device, between all subtasks and jobs. An engine lingers
+ * after its last lease, so that a restarting job finds its network loaded. The only class with static state.
  */
 public final class EngineRegistry {
 
     private static final Logger LOG = LoggerFactory.getLogger(EngineRegistry.class);
-    /** Its monitor guards the fields of what it holds, and is never held while an engine opens or closes. */
+    /** Its monitor guards the fields of its values, and is never held while an engine opens or closes. */
     private static final Map<Place, Shared> SHARED = new HashMap<>();
 
     private static final ScheduledThreadPoolExecutor CLOSER =
             new ScheduledThreadPoolExecutor(1, work -> Engine.daemon("lychee-engine-closer", work));
 
+    /** Runs work on a thread of its own that a pool started: the pool's threads belong to no job. */
+    private static final Executor APART = work -> ForkJoinPool.commonPool().execute(() -> {
+        CLOSER.prestartCoreThread();
+        Engine.daemon("lychee-load", work).start();
+    });
+
     private static final AtomicLong DEATHS = new AtomicLong();
 
     private EngineRegistry() {}
 
-    /** EngineRegistry of this JVM whose device failed. */
+    /** Counts engines of this JVM whose device failed. */
     public static long deaths() {
         return DEATHS.get();
     }
@@ -53,7 +59,7 @@ public final class EngineRegistry {
      * Identifies engines that may be shared.
      *
      * @param network all that its answers and the device's memory depend on; compared, and kept with the engine
-     * @param bounds what else its first user chose, and later ones take as it is
+     * @param bounds other settings of its first user, which later ones take over
      */
     public record Key(Object network, String bounds) {}
 
@@ -63,17 +69,22 @@ public final class EngineRegistry {
     private static final class Shared {
         final Place place;
         final String bounds;
-        final CompletableFuture<Engine> engine = new CompletableFuture<>();
+        final CompletableFuture<Engine> engine;
 
-        int leases;
-        /** Counts leases and releases, so that a closing that was overtaken by a new lease does nothing. */
+        int leases = 1;
+        /** Counts leases and releases, so that a closing that a new lease overtook does nothing. */
         long changes;
 
         boolean closing;
 
-        Shared(Place place, String bounds) {
+        Shared(Place place, String bounds, Supplier<Engine> open) {
             this.place = place;
             this.bounds = bounds;
+            this.engine = CompletableFuture.supplyAsync(open, APART).whenComplete((opened, error) -> {
+                if (error != null) {
+                    forget(this);
+                }
+            });
         }
 
         boolean isUsable() {
@@ -83,66 +94,56 @@ public final class EngineRegistry {
                                     && !engine.join().isDead()));
         }
 
-        boolean isIdle() {
-            return leases == 0;
-        }
-
-        /** Frees the device; waits for a load under way, and for whoever else closes it. */
+        /** Frees the device; waits for a load in flight, and for another thread that closes it. */
         void close() {
             engine.thenAccept(Engine::makeRoom).exceptionally(error -> null).join();
         }
     }
-
-    private record Held(Shared shared, Engine engine) {}
 
     /**
      * The right to use the engines of some devices until closed; then lists that are not answered leave them.
      * Thread-safe; closing twice does nothing.
      */
     public static final class Lease implements AutoCloseable {
-        private final List<Held> held = new ArrayList<>();
+        private final List<Shared> held = new ArrayList<>();
         /** Each gives up a list. */
         private final Set<Runnable> unanswered = ConcurrentHashMap.newKeySet();
 
-        private final CallerSettings caller;
         private final Duration linger;
         private boolean closed;
 
-        private Lease(CallerSettings caller, Duration linger) {
-            this.caller = caller;
+        private Lease(Duration linger) {
             this.linger = linger;
         }
 
-        /** Hands the list to the engine with the least queued work; see {@link Engine#submit}. */
-        public CompletableFuture<RerankedList> submit(CandidateList list, Arrival arrival) {
-            CompletableFuture<RerankedList> answer = engine().submit(list, arrival, caller);
+        /** Submits the list to the engine with the least queued work; see {@link Engine#submit}. */
+        public CompletableFuture<ScoredList> submit(CandidateList list, Arrival arrival) {
+            CompletableFuture<ScoredList> answer = engine().submit(list, arrival);
             Runnable giveUp = () -> answer.cancel(false);
             unanswered.add(giveUp);
-            var unused = answer.whenComplete((reranked, error) -> unanswered.remove(giveUp));
+            var unused = answer.whenComplete((scored, error) -> unanswered.remove(giveUp));
             return answer;
         }
 
-        /** One for each device. */
+        /** Returns one for each device. */
         public List<Engine> engines() {
-            return held.stream().map(Held::engine).toList();
+            return held.stream().map(shared -> shared.engine.join()).toList();
         }
 
-        /** Of all of them. */
-        public long sum(ToLongFunction<EngineStats> count) {
-            return held.stream()
-                    .mapToLong(one -> count.applyAsLong(one.engine.stats()))
+        /** Sums a count over all engines. */
+        public long sum(EngineCounters.Counter counter) {
+            return engines().stream()
+                    .mapToLong(engine -> engine.counters().get(counter))
                     .sum();
         }
 
-        /** The one with the least queued work. */
+        /** Returns the one with the least queued work. */
         public Engine engine() {
-            if (held.size() == 1) {
-                return held.get(0).engine;
-            }
-            return held.stream()
-                    .map(Held::engine)
-                    .min(Comparator.comparingLong(Engine::queued))
-                    .orElseThrow();
+            return held.size() == 1
+                    ? held.get(0).engine.join()
+                    : engines().stream()
+                            .min(Comparator.comparingLong(Engine::unsettled))
+                            .orElseThrow();
         }
 
         @Override
@@ -150,37 +151,31 @@ public final class EngineRegistry {
             if (!closed) {
                 closed = true;
                 unanswered.forEach(Runnable::run);
-                held.forEach(one -> release(one.shared, linger));
+                held.forEach(shared -> release(shared, linger));
             }
         }
     }
 
-    /** Leases what nobody shares by other settings. */
+    /** Leases engines that differ by name alone. */
     public static Lease lease(String network, List<String> devices, Function<String, Engine> open, Duration linger) {
-        return lease(new Key(network, ""), devices, open, CallerSettings.NONE, linger);
+        return lease(new Key(network, ""), devices, open, linger);
     }
 
     /**
-     * Leases the engines of {@code key} on {@code devices}, opening one where there is none or the one there is dead.
-     * Blocks while they load, which goes on without a caller that is interrupted; others that want the same wait for
-     * the same load.
+     * Leases the engines of {@code key} on {@code devices}; opens one where there is none or the one there is dead.
+     * Blocks while they load, which goes on when a caller is interrupted; callers with the same key share the load.
      *
      * @param open makes the engine of a device; nothing of it is kept
      * @param linger how long an engine stays after its last lease
      * @throws CancellationException when the thread is interrupted, as it still is then
      */
-    public static Lease lease(
-            Key key, List<String> devices, Function<String, Engine> open, CallerSettings caller, Duration linger) {
-        Lease lease = new Lease(caller, linger);
+    public static Lease lease(Key key, List<String> devices, Function<String, Engine> open, Duration linger) {
+        Lease lease = new Lease(linger);
         try {
             for (String device : devices) {
                 Shared shared = share(key, device, open);
-                try {
-                    lease.held.add(new Held(shared, await(shared.engine)));
-                } catch (RuntimeException | Error e) {
-                    release(shared, linger);
-                    throw e;
-                }
+                lease.held.add(shared);
+                await(shared.engine);
             }
         } catch (RuntimeException | Error e) {
             lease.close();
@@ -202,43 +197,33 @@ public final class EngineRegistry {
                 known.changes++;
                 return known;
             }
-            // what is dead, or only lingers, must not keep the device's memory from this one
+            // a dead engine, or one that only lingers, must not keep the device's memory from this one
             List<Shared> before = SHARED.values().stream()
                     .filter(other -> other == known
-                            || (other.isIdle() && other.place.device().equals(device)))
+                            || (other.leases == 0 && other.place.device().equals(device)))
                     .toList();
             before.forEach(other -> other.closing = true);
-            Shared shared = new Shared(place, key.bounds());
-            shared.leases = 1;
-            before.forEach(other -> SHARED.remove(other.place, other));
+            before.forEach(EngineRegistry::forget);
+            Shared shared = new Shared(place, key.bounds(), () -> {
+                before.forEach(Shared::close);
+                return open.apply(device);
+            });
             SHARED.put(place, shared);
-            load(shared, before, open);
             return shared;
         }
     }
 
-    private static void load(Shared shared, List<Shared> before, Function<String, Engine> open) {
-        CompletableFuture<Engine> loading = start(() -> {
-            before.forEach(Shared::close);
-            return open.apply(shared.place.device());
-        });
-        var unused = loading.whenComplete((engine, error) -> {
-            if (error == null) {
-                shared.engine.complete(engine);
-            } else {
-                synchronized (SHARED) {
-                    SHARED.remove(shared.place, shared);
-                }
-                shared.engine.completeExceptionally(error);
-            }
-        });
+    private static void forget(Shared shared) {
+        synchronized (SHARED) {
+            SHARED.remove(shared.place, shared);
+        }
     }
 
     private static void release(Shared shared, Duration linger) {
         synchronized (SHARED) {
             shared.leases--;
             long change = ++shared.changes;
-            if (shared.isIdle()) {
+            if (shared.leases == 0) {
                 var unused = CLOSER.schedule(() -> closeIdle(shared, change), linger.toMillis(), TimeUnit.MILLISECONDS);
             }
         }
@@ -252,40 +237,20 @@ public final class EngineRegistry {
             shared.closing = true; // and still known, so that the next one waits for it
         }
         var unused = shared.engine.thenAccept(engine -> {
-            LOG.info("closing an engine on {} that nobody leases any more", shared.place.device());
+            LOG.info("closing an engine on {} that has no lease any more", shared.place.device());
             engine.close();
-            synchronized (SHARED) {
-                SHARED.remove(shared.place, shared);
-            }
+            forget(shared);
         });
     }
 
     /**
-     * Calls on a thread of its own and waits. A thread keeps the context class loader and the protection domains of
-     * what started it: threads that a network's libraries start under a task would keep that job's classes for as long
-     * as they live.
+     * Calls on a thread of its own and waits. A thread keeps the context class loader and the protection domains of the
+     * one that started it: threads that a network's libraries start under a task would keep that job's classes loaded.
      *
      * @throws CancellationException when the waiting thread is interrupted, as it still is then; the call goes on
      */
     public static <T> T apart(Supplier<T> call) {
-        return await(start(call));
-    }
-
-    private static <T> CompletableFuture<T> start(Supplier<T> call) {
-        CompletableFuture<T> result = new CompletableFuture<>();
-        // the pool's threads belong to nobody, and so does what they start
-        ForkJoinPool.commonPool().execute(() -> {
-            CLOSER.prestartCoreThread();
-            Engine.daemon("lychee-load", () -> {
-                        try {
-                            result.complete(call.get());
-                        } catch (Throwable e) {
-                            result.completeExceptionally(e);
-                        }
-                    })
-                    .start();
-        });
-        return result;
+        return await(CompletableFuture.supplyAsync(call, APART));
     }
 
     private static <T> T await(CompletableFuture<T> result) {

@@ -2,32 +2,17 @@ package io.lychee.rerank.scoring;
 
 import java.time.Duration;
 
-/**
- * Bounds an engine, for all of its callers.
- *
- * @param passTokens tokens of one pass ({@code pass.max-tokens})
- * @param passTimeout a longer pass means a hanging device ({@code pass.timeout})
- * @param maxPairTokens a longer pair is rejected ({@code pair.max-tokens})
- * @param trainedPairTokens a longer pair is remarked upon ({@code pair.trained-tokens})
- * @param encodeThreads CPU threads that encode, and how many may hang ({@code encode.threads})
- * @param encodeTimeout a candidate or query that takes longer to encode is rejected ({@code image.decode-timeout})
- * @param encodeBytes images to encode, and encoded work that waits for the device ({@code encode.max-bytes})
- * @param imageBytes reserved for an image to be fetched ({@code image.max-bytes})
- * @param fetches images by reference that are fetched, or wait to be decoded, at a time ({@code fetch.max-connections})
- * @param backfillMinShare of the device's time while realtime has work too ({@code backfill.min-share})
- * @param scores pairs whose score is kept ({@code cache.scores.max-entries})
- * @param scoresExpire how long ({@code cache.scores.expire-after})
- */
+/** Bounds an engine, for all of its callers; conf/rerank.properties documents the keys. */
 public record EngineSettings(
-        int passTokens,
-        Duration passTimeout,
-        int maxPairTokens,
-        int trainedPairTokens,
-        int encodeThreads,
-        Duration encodeTimeout,
-        long encodeBytes,
-        int imageBytes,
-        int fetches,
-        double backfillMinShare,
-        int scores,
-        Duration scoresExpire) {}
+        int passTokens, // pass.max-tokens
+        Duration passTimeout, // pass.timeout
+        int maxPairTokens, // pair.max-tokens
+        int trainedPairTokens, // pair.trained-tokens
+        int encodeThreads, // encode.threads; also how many may hang
+        Duration encodeTimeout, // image.decode-timeout, of any text or image
+        long encodeBytes, // encode.max-bytes
+        int imageBytes, // image.max-bytes, reserved for an image to be fetched
+        int fetches, // fetch.max-connections
+        double backfillMinShare, // backfill.min-share
+        int scores, // cache.scores.max-entries
+        Duration scoresExpire) {} // cache.scores.expire-after

@@ -1,11 +1,10 @@
 package io.lychee.rerank.scoring;
 
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,33 +17,16 @@ final class GuardedScorer {
 
     private static final Logger LOG = LoggerFactory.getLogger(GuardedScorer.class);
 
-    /** Stands for the score of a candidate that doesn't fit the memory, even alone. */
+    /** Score of a candidate that doesn't fit the memory, even alone. */
     static final float NO_MEMORY = Float.NEGATIVE_INFINITY;
 
     private static final PromptPart TOKEN = new PromptPart(new int[] {0}, List.of(), 0, false);
     private static final Pass CANARY = new Pass(List.of(new Pass.Group(TOKEN, List.of(TOKEN))));
 
-    private final Scorer scorer;
-    private final Duration passTimeout;
-    private final ScheduledExecutorService timer;
-    private final Consumer<ScoringException> onHang;
-    private final Consumer<Pass> onTooLarge;
+    private final Engine engine;
 
-    /**
-     * @param onHang called on the timer's thread when a pass takes longer than {@code passTimeout}
-     * @param onTooLarge called for each pass, or part of one, that did not fit the device's memory
-     */
-    GuardedScorer(
-            Scorer scorer,
-            Duration passTimeout,
-            ScheduledExecutorService timer,
-            Consumer<ScoringException> onHang,
-            Consumer<Pass> onTooLarge) {
-        this.scorer = scorer;
-        this.passTimeout = passTimeout;
-        this.timer = timer;
-        this.onHang = onHang;
-        this.onTooLarge = onTooLarge;
+    GuardedScorer(Engine engine) {
+        this.engine = engine;
     }
 
     /**
@@ -57,7 +39,7 @@ final class GuardedScorer {
     PassHandle start(Pass pass) {
         ScheduledFuture<?> watchdog = watch();
         try {
-            return scorer.start(pass);
+            return engine.scorer.start(pass);
         } catch (DeviceMemoryException e) {
             LOG.warn("a pass of {} tokens doesn't fit the device's memory: {}", pass.tokens(), e.getMessage());
             return null;
@@ -83,10 +65,11 @@ final class GuardedScorer {
     }
 
     private ScheduledFuture<?> watch() {
-        return timer.schedule(
-                () -> onHang.accept(ScoringException.hang(
-                        "a pass took longer than pass.timeout " + passTimeout + ": the device hangs")),
-                passTimeout.toMillis(),
+        Duration timeout = engine.settings.passTimeout();
+        return engine.timer.schedule(
+                () -> engine.fail(ScoringException.hang(
+                        "a pass took longer than pass.timeout " + timeout + ": the device hangs")),
+                timeout.toMillis(),
                 TimeUnit.MILLISECONDS);
     }
 
@@ -118,11 +101,12 @@ final class GuardedScorer {
     }
 
     private int scoreHalves(Pass pass, float[] scores, int from) {
-        onTooLarge.accept(pass);
+        engine.counters.add(Counter.MEMORY_FAILURES, 1);
         if (pass.candidates() == 1) {
             scores[from] = NO_MEMORY;
             return 0;
         }
+        engine.underLock(() -> engine.scheduler.shrink(pass));
         List<Pass> halves = pass.halves();
         return score(halves.get(0), scores, from)
                 + score(halves.get(1), scores, from + halves.get(0).candidates());

@@ -6,24 +6,24 @@ import io.lychee.rerank.domain.Latency;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
-import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.domain.Usage;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/** A list in flight: what is known of each of its candidates. Guarded by the engine's lock until it is answered. */
+/** Tracks a list in flight and each of its candidates. Guarded by the engine's lock until it is answered. */
 final class ListInFlight {
 
-    /** Lane, then deadline, then arrival. */
+    /** Orders by lane, then deadline, then arrival. */
     static final Comparator<ListInFlight> URGENCY = Comparator.comparing(ListInFlight::lane)
-            .thenComparingLong(p -> p.deadline)
-            .thenComparingLong(p -> p.sequence);
+            .thenComparingLong(list -> list.deadline)
+            .thenComparingLong(list -> list.sequence);
 
-    /** A longer timeout counts as this one: nanoseconds of it still fit a long. */
+    /** Bound of a timeout: nanoseconds of it still fit a long. */
     static final long MAX_TIMEOUT_MS = Duration.ofDays(365).toMillis();
 
     final CandidateList list;
@@ -31,82 +31,76 @@ final class ListInFlight {
     /** Ticker nanoseconds; {@link Long#MAX_VALUE} means none. */
     final long deadline;
 
-    final CompletableFuture<RerankedList> answer = new CompletableFuture<>();
-    final CandidateState[] outcomes;
+    final CompletableFuture<ScoredList> answer = new CompletableFuture<>();
+    final CandidateState[] states;
 
     @Nullable
     PromptPart prefix;
 
     boolean answered;
-    /** Jobs not taken yet, in their order: those that need no fetch, and those that do. */
-    final ArrayDeque<EncodeTask> local = new ArrayDeque<>();
 
-    final ArrayDeque<EncodeTask> remote = new ArrayDeque<>();
-
-    private final CallerSettings caller;
     private final long sequence;
     private final Ticker ticker;
     private final long submitted;
     private final long submittedMs;
+    private @Nullable Reason reason;
+    private @Nullable String detail;
     private long firstReady = -1;
     private long scoreNanos;
     private int unsettled;
-    private boolean anyScored;
     private long textTokens;
     private long visionTokens;
     private long prefixTokens;
     private long cacheHits;
 
     /** @param sequence order of arrival at the engine */
-    ListInFlight(CandidateList list, Arrival arrival, CallerSettings caller, long sequence, Ticker ticker) {
+    ListInFlight(CandidateList list, Arrival arrival, long sequence, Ticker ticker) {
         this.list = list;
         this.arrival = arrival;
-        this.caller = caller;
         this.sequence = sequence;
         this.ticker = ticker;
         this.submitted = ticker.nanos();
         this.submittedMs = ticker.now().toEpochMilli();
-        long timeoutMs = caller.timeoutMs(list, arrival.lane());
+        long timeoutMs = list.timeoutMs() == null ? arrival.timeoutMs() : list.timeoutMs();
         this.deadline = timeoutMs == 0
                 ? Long.MAX_VALUE
                 : submitted + (arrival.timestampMs() + Math.min(timeoutMs, MAX_TIMEOUT_MS) - submittedMs) * 1_000_000;
-        this.outcomes = new CandidateState[list.candidates().size()];
-        Arrays.fill(outcomes, CandidateState.Waiting.INSTANCE);
-        this.unsettled = outcomes.length;
+        this.states = new CandidateState[list.candidates().size()];
+        Arrays.fill(states, CandidateState.Waiting.INSTANCE);
+        this.unsettled = states.length;
     }
 
     Lane lane() {
         return arrival.lane();
     }
 
-    void settle(int candidate, CandidateState outcome) {
-        outcomes[candidate] = outcome;
+    boolean isSettled(int candidate) {
+        return states[candidate] instanceof CandidateState.Settled;
+    }
+
+    void settle(int candidate, ScoredList.Score score) {
+        states[candidate] = new CandidateState.Settled(score);
         unsettled--;
-        anyScored |= outcome instanceof CandidateState.Scored;
     }
 
-    boolean complete() {
-        return unsettled == 0;
-    }
-
-    /** Candidates that are neither scored nor rejected. */
+    /** Counts candidates that are neither scored nor rejected. */
     int unsettled() {
         return unsettled;
     }
 
-    /** Time in the engine. */
+    /** Returns the time in the engine. */
     long ageMillis(long now) {
         return (now - submitted) / 1_000_000;
     }
 
-    /** A candidate could go to the device now. */
+    /** Ends the encode stage when the first candidate could go to the device. */
     void markReady() {
         if (firstReady < 0) {
             firstReady = ticker.nanos();
         }
     }
 
-    /** A pass with some of its candidates is done. */
+    /** Charges the list for a pass with some of its candidates. */
     void charge(long passNanos, Pass.Group group, int imageHits) {
         cacheHits += imageHits;
         scoreNanos += passNanos;
@@ -117,50 +111,52 @@ final class ListInFlight {
         }
     }
 
-    /** Tokens of a pass with all of its candidates that wait for one; 0 when none does. */
+    /** Returns tokens of a pass with all of its candidates that wait for one; 0 when none does. */
     long readyTokens() {
         long tokens = 0;
-        for (CandidateState outcome : outcomes) {
-            tokens += outcome instanceof CandidateState.Ready ready
-                    ? ready.segment().tokens().length
-                    : 0;
+        for (CandidateState state : states) {
+            tokens += state instanceof CandidateState.Ready ready ? ready.part().tokens().length : 0;
         }
         return prefix == null || tokens == 0 ? 0 : prefix.tokens().length + tokens;
     }
 
-    /** Bytes of encoded candidates that wait for the device. */
+    /** Returns bytes of encoded candidates that are not settled. */
     long encodedBytes() {
         long bytes = 0;
-        for (CandidateState outcome : outcomes) {
-            if (outcome instanceof CandidateState.Ready ready) {
-                bytes += ready.segment().bytes();
-            } else if (outcome instanceof CandidateState.Running running) {
-                bytes += running.segment().bytes();
+        for (CandidateState state : states) {
+            if (state instanceof CandidateState.Ready ready) {
+                bytes += ready.part().bytes();
+            } else if (state instanceof CandidateState.Running running) {
+                bytes += running.part().bytes();
             }
         }
         return bytes;
     }
 
-    /** @param reason why it is answered before every candidate is settled; null when all are */
-    ListStatus status(@Nullable Reason reason) {
-        return reason == null ? ListStatus.COMPLETE : anyScored ? ListStatus.PARTIAL : ListStatus.UNSCORED;
+    /** @param whyIncomplete why it is answered before every candidate is settled; null when all are */
+    void markAnswered(@Nullable Reason whyIncomplete, @Nullable String sentence) {
+        answered = true;
+        reason = whyIncomplete;
+        detail = sentence;
     }
 
-    /** Ranks; without the lock, since nothing changes once it is answered. */
-    RerankedList toAnswer(ModelInfo model, @Nullable Reason reason, @Nullable String detail) {
-        Ranking ranking = Ranking.of(list, outcomes, caller.rules(), reason);
-        return new RerankedList(
-                list.requestId(),
-                status(reason),
+    /** Makes the answer; without the lock, since nothing changes once it is answered. */
+    ScoredList toAnswer(ModelInfo model) {
+        List<ScoredList.Score> scores = Arrays.stream(states)
+                .map(state -> state instanceof CandidateState.Settled settled
+                        ? settled.score()
+                        : ScoredList.Score.missing(reason))
+                .toList();
+        boolean anyScored = scores.stream().anyMatch(score -> score.value() != null);
+        return new ScoredList(
+                reason == null ? ListStatus.COMPLETE : anyScored ? ListStatus.PARTIAL : ListStatus.UNSCORED,
                 reason,
                 detail,
                 ticker.now(),
-                ranking.results(),
-                ranking.leftOut(),
+                scores,
                 latency(),
                 new Usage(textTokens, visionTokens, prefixTokens, cacheHits),
-                model,
-                list.attributes());
+                model);
     }
 
     private Latency latency() {

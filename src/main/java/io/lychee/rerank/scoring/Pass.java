@@ -3,10 +3,10 @@ package io.lychee.rerank.scoring;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** One forward of the network: for each of its lists the shared prefix once, then candidates. */
+/** One forward pass of the network: for each of its lists the shared prefix once, then candidates. */
 public record Pass(List<Group> groups) {
 
-    /** Candidates of one list, or a slice of them, behind the prefix they share. */
+    /** Candidates of one list, or some of them, behind the prefix they share. */
     public record Group(PromptPart prefix, List<PromptPart> candidates) {
 
         public Group {
@@ -16,7 +16,7 @@ public record Pass(List<Group> groups) {
             }
         }
 
-        /** Tokens the language model sees: the prefix once, and each candidate. */
+        /** Counts tokens of the language model: the prefix once, and each candidate. */
         public int tokens() {
             return prefix.tokens().length
                     + candidates.stream().mapToInt(c -> c.tokens().length).sum();
@@ -30,7 +30,7 @@ public record Pass(List<Group> groups) {
         }
     }
 
-    /** The same candidates in two passes, in order; only where there is more than one. */
+    /** Splits two or more candidates into two passes, in order. */
     List<Pass> halves() {
         int half = groups.size() / 2;
         if (half > 0) {
@@ -46,12 +46,12 @@ public record Pass(List<Group> groups) {
                 .toList();
     }
 
-    /** Tokens the language model sees. */
+    /** Counts tokens of the language model. */
     public int tokens() {
         return groups.stream().mapToInt(Group::tokens).sum();
     }
 
-    /** Of these, tokens of images. */
+    /** Counts tokens of images. */
     int visionTokens() {
         return groups.stream()
                 .mapToInt(g -> g.prefix().visionTokens()
@@ -61,23 +61,23 @@ public record Pass(List<Group> groups) {
                 .sum();
     }
 
-    /** Tokens it would hold besides, had each candidate its own prefix. */
+    /** Counts tokens saved by prefix sharing. */
     int prefixTokensSaved() {
         return groups.stream()
                 .mapToInt(g -> g.prefix().tokens().length * (g.candidates().size() - 1))
                 .sum();
     }
 
-    /** How many scores it yields. */
+    /** Counts the scores it yields. */
     public int candidates() {
         return groups.stream().mapToInt(g -> g.candidates().size()).sum();
     }
 
-    /** Images in it, each as often as it occurs. */
+    /** Counts images, each as often as it occurs. */
     int images() {
         return groups.stream()
                 .flatMap(g -> Stream.concat(Stream.of(g.prefix()), g.candidates().stream()))
-                .mapToInt(segment -> segment.images().size())
+                .mapToInt(part -> part.images().size())
                 .sum();
     }
 }

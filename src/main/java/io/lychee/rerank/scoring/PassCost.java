@@ -4,12 +4,12 @@ import io.lychee.rerank.domain.Lane;
 import java.time.Duration;
 import java.util.ArrayDeque;
 
-/** What the passes of the last ten seconds took: who had the device, and what a next pass will cost. */
+/** Estimates the cost of a pass, and shares of the lanes, from the passes of the last ten seconds. */
 final class PassCost {
 
     private static final long WINDOW_NANOS = Duration.ofSeconds(10).toNanos();
 
-    /** Passes vary; one that ends just behind a deadline is lost whole. */
+    /** Safety margin of an estimate: a pass that ends just behind a deadline is lost whole. */
     private static final double MARGIN = 1.25;
 
     private record Spent(Lane lane, int tokens, long nanos, long end) {}
@@ -37,18 +37,18 @@ final class PassCost {
         }
     }
 
-    /** Nanoseconds that a pass of so many tokens will hardly exceed; 0 when nothing is known, so that it is tried. */
+    /** Returns nanoseconds that a pass will hardly exceed; 0 when nothing is known, so that it is tried. */
     long estimate(int passTokens, long now) {
         return (long) (MARGIN * expected(passTokens, now));
     }
 
-    /** Nanoseconds that a pass of so many tokens takes on average; 0 when nothing is known. */
+    /** Returns nanoseconds that a pass takes on average; 0 when nothing is known. */
     long expected(int passTokens, long now) {
         forget(now);
         return tokens == 0 ? 0 : (long) ((double) nanos / tokens * passTokens);
     }
 
-    /** Whether backfill had less than its share. */
+    /** Returns whether backfill had less than its share. */
     boolean backfillIsDue(double share, long now) {
         forget(now);
         return backfillNanos < share * nanos;

@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 
 /**
- * One stretch of the prompt as the network takes it: a list's shared prefix, or one candidate. Image tokens are already
+ * One part of the prompt as the network takes it: a list's shared prefix, or one candidate. Image tokens are already
  * expanded: each image of height h and width w has {@code (h / 28) · (w / 28)} image-pad tokens in a row, in the order
  * of {@link #images()}.
  */
@@ -19,7 +19,7 @@ public final class PromptPart {
     /** @param truncated the text was cut to its limit */
     public PromptPart(int[] tokens, List<EncodedImage> images, int visionTokens, boolean truncated) {
         if (tokens.length == 0) {
-            throw new IllegalArgumentException("a segment without tokens");
+            throw new IllegalArgumentException("a prompt part without tokens");
         }
         this.tokens = tokens.clone();
         this.images = List.copyOf(images);
@@ -32,12 +32,12 @@ public final class PromptPart {
         this.key = Sha256.of(content.flip());
     }
 
-    /** Equal for equal tokens and images only. */
+    /** Returns a key that is equal for equal tokens and images only. */
     public Sha256 key() {
         return key;
     }
 
-    /** Token ids; not to be changed. */
+    /** Returns token ids; not to be changed. */
     public int[] tokens() {
         return tokens;
     }
@@ -46,7 +46,7 @@ public final class PromptPart {
         return images;
     }
 
-    /** How many of the tokens stand for images. */
+    /** Counts the tokens of images. */
     public int visionTokens() {
         return visionTokens;
     }
@@ -59,7 +59,7 @@ public final class PromptPart {
         return truncated;
     }
 
-    /** Memory held, in bytes. */
+    /** Returns the memory held, in bytes. */
     public long bytes() {
         return tokens.length * 4L
                 + images.stream().mapToLong(EncodedImage::bytes).sum();

@@ -3,14 +3,11 @@ package io.lychee.rerank.scoring;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.domain.ListStatus;
-import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.Reason;
-import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
+import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -18,258 +15,245 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Plans passes, and answers lists when they are complete or due. Holds no thread and no lock: every call is made under
- * the engine's lock, and answers are collected in {@link #drain()} to be made and completed outside it.
+ * the engine's lock, and {@link #drain()} collects the lists to be answered outside it.
  *
  * <p>There is no linger: a pass takes what has become ready while the device was busy. A pass is of one lane,
- * realtime's first, so that a list people wait for is delayed by at most one pass of backfill.
+ * realtime's first, so that a pass of backfill delays a realtime list by at most its own time.
  */
 final class Scheduler {
 
     private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
 
-    /** What makes a score, with the network. */
-    private record PairKey(Sha256 prefix, Sha256 candidate) {}
-
-    /** A pass, and whose candidates are in it: {@code indices.get(g)} belongs to {@code owners.get(g)}. */
-    record PlannedPass(Pass pass, List<ListInFlight> owners, List<List<Integer>> indices) {}
-
-    /** A list whose answer is to be made and completed outside the lock. */
-    record Answered(
-            ListInFlight owner,
-            ModelInfo model,
-            @Nullable Reason reason,
-            @Nullable String detail) {
-
-        ListStatus status() {
-            return owner.status(reason);
-        }
-
-        RerankedList answer() {
-            return owner.toAnswer(model, reason, detail);
-        }
-    }
-
-    /** A realtime pass holds the third part of what waits, and at least the fourth of a full pass. */
+    /** A realtime pass holds at least this part of what waits, and of a full pass. */
     private static final int REALTIME_PART = 3;
 
     private static final int REALTIME_LEAST_PART = 4;
 
-    /** So many passes without a memory failure, and a limit that was lowered is doubled. */
+    /** Passes without a memory failure after which a lowered limit is doubled. */
     static final int PASSES_TO_GROW = 100;
 
+    /** Identifies a score, for one network. */
+    private record PairKey(Sha256 prefix, Sha256 candidate) {}
+
+    /** Candidates of one list in a pass; {@code indices} are those of the group's candidates in the list. */
+    record Slice(ListInFlight owner, List<Integer> indices, Pass.Group group) {}
+
+    /** A pass, and the lists it serves; its groups are those of the slices. */
+    record PlannedPass(List<Slice> slices, Pass pass) {
+
+        PlannedPass(List<Slice> slices) {
+            this(slices, new Pass(slices.stream().map(Slice::group).toList()));
+        }
+
+        Lane lane() {
+            return slices.get(0).owner().lane();
+        }
+    }
+
     private final EngineSettings settings;
-    private final ModelInfo model;
+    private final EngineCounters counters;
     private final TreeSet<ListInFlight> lists = new TreeSet<>(ListInFlight.URGENCY);
     private final EncodeQueue encoding;
     private final PassCost device = new PassCost();
-    private final List<Answered> answered = new ArrayList<>();
+    private final List<ListInFlight> answered = new ArrayList<>();
     private final Cache<PairKey, Float> scores;
     private final int mostPassTokens;
-    private int passTokens;
-    /** Since the last memory failure, or since the limit was raised. */
+    private volatile int passTokens;
+    /** Passes since the last memory failure, or since the limit was raised. */
     private int passesThatFit;
 
     private @Nullable Lane lastPlanned;
-    private long scoreHits;
 
-    /** @param mostPassTokens what the device holds, whatever the settings say */
-    Scheduler(EngineSettings settings, ModelInfo model, int mostPassTokens) {
+    /** @param deviceTokens bound of a pass on this device, whatever the settings allow */
+    Scheduler(EngineSettings settings, int deviceTokens, EngineCounters counters) {
         this.settings = settings;
-        this.model = model;
+        this.counters = counters;
         this.encoding = new EncodeQueue(settings);
-        this.mostPassTokens = Math.min(settings.passTokens(), mostPassTokens);
-        this.passTokens = this.mostPassTokens;
+        this.mostPassTokens = Math.min(settings.passTokens(), deviceTokens);
+        this.passTokens = mostPassTokens;
         this.scores = Caffeine.newBuilder()
                 .maximumSize(settings.scores())
                 .expireAfterWrite(settings.scoresExpire())
-                .executor(Runnable::run) // what is over the bound is gone at once
+                .executor(Runnable::run) // evicts at once
                 .build();
     }
 
-    void add(ListInFlight pending, long nowNanos) {
-        lists.add(pending);
-        answerIfComplete(pending);
-        if (pending.deadline <= nowNanos) {
-            expire(pending);
+    void add(ListInFlight list, long nowNanos) {
+        lists.add(list);
+        answerIfComplete(list);
+        if (list.deadline <= nowNanos) {
+            expire(list);
         }
-        if (!pending.answered) {
-            encoding.add(new EncodeTask(pending, EncodeTask.PREFIX));
+        if (!list.answered) {
+            encoding.add(new EncodeTask(list, EncodeTask.PREFIX));
         }
     }
 
-    /** What to fetch and encode next. */
     EncodeQueue encoding() {
         return encoding;
     }
 
-    void fetchFailed(EncodeTask job, Reason reason, String detail) {
-        encoding.fetchFailed(job);
-        rejected(job, reason, detail);
+    void fetchFailed(EncodeTask task, Reason reason, String detail) {
+        encoding.fetchFailed(task);
+        rejected(task, reason, detail);
     }
 
-    /** Returns whether the device has work that it did not have. */
-    boolean encoded(EncodeTask job, PromptPart segment) {
-        encoding.release(job);
-        ListInFlight pending = job.owner();
-        if (!isAwaited(job)) {
+    /** Takes an encoded part; returns whether the device has work that it did not have. */
+    boolean encoded(EncodeTask task, PromptPart part) {
+        encoding.release(task);
+        if (!isAwaited(task)) {
             return false;
         }
-        if (job.isPrefix()) {
-            encoding.countPrefix(segment.bytes());
-            pending.prefix = segment;
-            for (int i = 0; i < pending.outcomes.length; i++) {
-                checkBudget(pending, i);
+        ListInFlight list = task.owner();
+        if (task.isPrefix()) {
+            encoding.countPrefix(part.bytes());
+            list.prefix = part;
+            for (int i = 0; i < list.states.length; i++) {
+                pair(list, part, i);
             }
         } else {
-            encoding.count(segment.bytes());
-            pending.outcomes[job.index()] = new CandidateState.Ready(segment);
-            checkBudget(pending, job.index());
+            encoding.countEncoded(part.bytes());
+            list.states[task.index()] = new CandidateState.Ready(part);
+            if (list.prefix != null) {
+                pair(list, list.prefix, task.index());
+            }
         }
-        answerIfComplete(pending);
-        return job.isPrefix()
-                ? pending.readyTokens() > 0
-                : pending.prefix != null && pending.outcomes[job.index()] instanceof CandidateState.Ready;
+        answerIfComplete(list);
+        return task.isPrefix()
+                ? list.readyTokens() > 0
+                : list.prefix != null && list.states[task.index()] instanceof CandidateState.Ready;
     }
 
-    /** False for what nobody waits for, or was given up because it took too long. */
-    private static boolean isAwaited(EncodeTask job) {
-        ListInFlight owner = job.owner();
+    /** Returns false for a list that was answered, and for a task that was given up because it took too long. */
+    private static boolean isAwaited(EncodeTask task) {
+        ListInFlight list = task.owner();
         boolean waits =
-                job.isPrefix() ? owner.prefix == null : owner.outcomes[job.index()] instanceof CandidateState.Waiting;
-        return waits && !owner.answered;
+                task.isPrefix() ? list.prefix == null : list.states[task.index()] instanceof CandidateState.Waiting;
+        return waits && !list.answered;
     }
 
-    /** A pair that fits no pass must never reach the queue, where it would block its list for ever. */
-    private void checkBudget(ListInFlight pending, int index) {
-        if (pending.prefix == null || !(pending.outcomes[index] instanceof CandidateState.Ready ready)) {
+    /** Settles a pair that fits no pass, as it would block its list, or whose score is known. */
+    private void pair(ListInFlight list, PromptPart prefix, int index) {
+        if (!(list.states[index] instanceof CandidateState.Ready ready)) {
             return;
         }
-        int tokens = pending.prefix.tokens().length + ready.segment().tokens().length;
+        PromptPart candidate = ready.part();
+        int tokens = prefix.tokens().length + candidate.tokens().length;
         if (tokens > settings.maxPairTokens()) {
-            encoding.count(-ready.segment().bytes());
-            pending.settle(
+            encoding.countEncoded(-candidate.bytes());
+            list.settle(
                     index,
-                    new CandidateState.Rejected(
+                    ScoredList.Score.rejected(
                             Reason.OVER_BUDGET,
                             "query and candidate need " + tokens + " tokens; pair.max-tokens is "
                                     + settings.maxPairTokens()));
             return;
         }
-        pending.markReady();
-        Float known = scores.getIfPresent(key(pending.prefix, ready.segment()));
+        list.markReady();
+        Float known = scores.getIfPresent(new PairKey(prefix.key(), candidate.key()));
         if (known != null) {
-            scoreHits++;
-            encoding.count(-ready.segment().bytes());
-            pending.settle(index, scored(known, pending.prefix, ready.segment()));
+            counters.add(Counter.SCORE_HITS, 1);
+            encoding.countEncoded(-candidate.bytes());
+            list.settle(index, score(known, prefix, candidate));
         }
     }
 
-    private static PairKey key(PromptPart prefix, PromptPart candidate) {
-        return new PairKey(prefix.key(), candidate.key());
-    }
-
-    private CandidateState scored(float score, PromptPart prefix, PromptPart candidate) {
-        return new CandidateState.Scored(score, candidate.truncated(), remark(prefix, candidate));
-    }
-
-    void rejected(EncodeTask job, Reason reason, String detail) {
-        encoding.release(job);
-        ListInFlight pending = job.owner();
-        if (!isAwaited(job)) {
+    void rejected(EncodeTask task, Reason reason, String detail) {
+        encoding.release(task);
+        ListInFlight list = task.owner();
+        if (!isAwaited(task)) {
             return;
         }
-        if (job.isPrefix()) {
+        if (task.isPrefix()) {
             boolean ofQuery = reason == Reason.QUERY_EMPTY || reason == Reason.OVER_BUDGET;
-            answer(pending, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
+            answer(list, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
         } else {
-            pending.settle(job.index(), new CandidateState.Rejected(reason, detail));
-            answerIfComplete(pending);
+            list.settle(task.index(), ScoredList.Score.rejected(reason, detail));
+            answerIfComplete(list);
         }
     }
 
-    /** The next pass, or null when nothing is ready that it would still serve. */
+    /** Plans the next pass; null when nothing is ready that it would still serve. */
     @Nullable
     PlannedPass nextPass(long now) {
         // planned, not done: the last one may still run
         boolean backfillFirst = lastPlanned == Lane.REALTIME && device.backfillIsDue(settings.backfillMinShare(), now);
-        PlannedPass first = nextPass(backfillFirst ? Lane.BACKFILL : Lane.REALTIME, now);
-        return first != null ? first : nextPass(backfillFirst ? Lane.REALTIME : Lane.BACKFILL, now);
+        PlannedPass first = plan(backfillFirst ? Lane.BACKFILL : Lane.REALTIME, now);
+        return first != null ? first : plan(backfillFirst ? Lane.REALTIME : Lane.BACKFILL, now);
     }
 
-    /** Most urgent lists first; none that the pass's estimated end doesn't serve. */
-    private @Nullable PlannedPass nextPass(Lane lane, long now) {
-        List<Pass.Group> groups = new ArrayList<>();
-        List<ListInFlight> owners = new ArrayList<>();
-        List<List<Integer>> indices = new ArrayList<>();
+    /** Takes the most urgent lists of a lane first; none that the pass's estimated end doesn't serve. */
+    private @Nullable PlannedPass plan(Lane lane, long now) {
+        List<Slice> slices = new ArrayList<>();
         int most = lane == Lane.REALTIME ? realtimeRoom() : passTokens;
         int room = most;
-        for (ListInFlight pending : lists) {
-            if (pending.prefix == null || pending.lane() != lane) {
+        for (ListInFlight list : lists) {
+            PromptPart prefix = list.prefix;
+            if (prefix == null || list.lane() != lane) {
                 continue;
             }
-            // the first owner's deadline is the nearest
-            long latestEnd = owners.isEmpty() ? pending.deadline : owners.get(0).deadline;
-            int left = room - pending.prefix.tokens().length;
-            List<Integer> taken = new ArrayList<>();
-            List<PromptPart> segments = new ArrayList<>();
-            for (int i = 0; i < pending.outcomes.length; i++) {
-                if (!(pending.outcomes[i] instanceof CandidateState.Ready ready)) {
+            // the first list's deadline is the nearest
+            long latestEnd = slices.isEmpty() ? list.deadline : slices.get(0).owner().deadline;
+            int left = room - prefix.tokens().length;
+            List<Integer> indices = new ArrayList<>();
+            List<PromptPart> candidates = new ArrayList<>();
+            for (int i = 0; i < list.states.length; i++) {
+                if (!(list.states[i] instanceof CandidateState.Ready ready)) {
                     continue;
                 }
-                int after = left - ready.segment().tokens().length;
-                boolean first = groups.isEmpty() && taken.isEmpty();
+                int after = left - ready.part().tokens().length;
+                boolean first = slices.isEmpty() && indices.isEmpty();
                 if ((after < 0 && !first) || now + device.estimate(most - after, now) > latestEnd) {
                     break;
                 }
                 left = after;
-                taken.add(i);
-                segments.add(ready.segment());
+                indices.add(i);
+                candidates.add(ready.part());
             }
-            if (taken.isEmpty()) {
+            if (indices.isEmpty()) {
                 continue;
             }
-            taken.forEach(i -> pending.outcomes[i] =
-                    new CandidateState.Running(((CandidateState.Ready) pending.outcomes[i]).segment()));
-            groups.add(new Pass.Group(pending.prefix, segments));
-            owners.add(pending);
-            indices.add(taken);
+            for (int i = 0; i < indices.size(); i++) {
+                list.states[indices.get(i)] = new CandidateState.Running(candidates.get(i));
+            }
+            slices.add(new Slice(list, indices, new Pass.Group(prefix, candidates)));
             room = left;
             if (room <= 0) {
                 break;
             }
         }
-        if (groups.isEmpty()) {
+        if (slices.isEmpty()) {
             return null;
         }
         lastPlanned = lane;
-        return new PlannedPass(new Pass(groups), owners, indices);
+        return new PlannedPass(slices);
     }
 
     /**
-     * Tokens for the next realtime pass: a part of what waits, because whoever is in a pass waits for all of it; but
-     * enough that a pass's fixed cost counts little, and the most urgent list whole where it fits.
+     * Bounds the next realtime pass to a part of what waits, because each list in it waits for all of it. It stays
+     * large enough that a pass's fixed cost counts little, and for the most urgent list where a pass can hold that.
      */
     private int realtimeRoom() {
         long waiting = 0;
         int first = 0;
-        for (ListInFlight pending : lists) {
-            if (pending.lane() != Lane.REALTIME || waiting >= (long) REALTIME_PART * passTokens) {
+        for (ListInFlight list : lists) {
+            if (list.lane() != Lane.REALTIME || waiting >= (long) REALTIME_PART * passTokens) {
                 break;
             }
-            waiting += pending.readyTokens();
+            waiting += list.readyTokens();
             first = first == 0 ? (int) Math.min(passTokens, waiting) : first;
         }
         long part = Math.max(waiting / REALTIME_PART, passTokens / REALTIME_LEAST_PART);
         return (int) Math.min(passTokens, Math.max(first, part));
     }
 
-    /** A pass did not fit the device's memory: later ones hold at most half of it, for a while. */
+    /** Halves the limit of later passes, for a while, after one did not fit the device's memory. */
     void shrink(Pass tooLarge) {
         passTokens = Math.max(1, Math.min(passTokens, tooLarge.tokens() / 2));
         passesThatFit = 0;
     }
 
-    /** A shortage of memory passes, and a limit that is tried too early costs one pass in so many. */
+    /** Raises a lowered limit; trying that too early costs one pass of {@link #PASSES_TO_GROW}. */
     private void grow() {
         if (passTokens < mostPassTokens && ++passesThatFit == PASSES_TO_GROW) {
             passesThatFit = 0;
@@ -278,123 +262,128 @@ final class Scheduler {
         }
     }
 
-    /** Tokens that a pass may hold now. */
+    /** Returns tokens that a pass may hold now; by any thread. */
     int passTokens() {
         return passTokens;
     }
 
-    /** Nanoseconds that a pass takes on average; 0 when nothing is known. */
+    /** Returns nanoseconds that a pass takes on average; 0 when nothing is known. */
     long expectedNanos(Pass pass, long now) {
         return device.expected(pass.tokens(), now);
     }
 
     /**
-     * @param passScores one for each candidate of the pass, in its order, as {@link GuardedScorer#await} returns them
-     * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
+     * Settles the candidates of a pass.
+     *
+     * @param passScores as {@link GuardedScorer#await} returns them
+     * @param imageHits as {@link PassHandle#imageHits} returns them
      */
     void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {
         grow();
-        device.spent(planned.owners().get(0).lane(), planned.pass().tokens(), passNanos, now);
+        device.spent(planned.lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
-        for (int g = 0; g < planned.owners().size(); g++) {
-            ListInFlight pending = planned.owners().get(g);
-            Pass.Group group = planned.pass().groups().get(g);
-            List<Integer> indices = planned.indices().get(g);
-            if (!pending.answered) {
-                pending.charge(passNanos, group, g < imageHits.length ? imageHits[g] : 0);
+        for (int s = 0; s < planned.slices().size(); s++) {
+            Slice slice = planned.slices().get(s);
+            ListInFlight list = slice.owner();
+            PromptPart prefix = slice.group().prefix();
+            if (!list.answered) {
+                list.charge(passNanos, slice.group(), s < imageHits.length ? imageHits[s] : 0);
             }
-            for (int i = 0; i < indices.size(); i++) {
+            for (int i = 0; i < slice.indices().size(); i++) {
+                PromptPart candidate = slice.group().candidates().get(i);
                 float score = passScores[next++];
                 if (Float.isFinite(score)) {
-                    scores.put(key(group.prefix(), group.candidates().get(i)), score);
+                    scores.put(new PairKey(prefix.key(), candidate.key()), score);
                 }
-                if (!pending.answered) {
-                    PromptPart segment = group.candidates().get(i);
-                    encoding.count(-segment.bytes());
-                    pending.settle(
-                            indices.get(i),
-                            Float.isFinite(score)
-                                    ? scored(score, group.prefix(), segment)
-                                    : CandidateState.unscored(score));
+                if (!list.answered) {
+                    encoding.countEncoded(-candidate.bytes());
+                    list.settle(slice.indices().get(i), score(score, prefix, candidate));
                 }
             }
-            answerIfComplete(pending);
+            answerIfComplete(list);
         }
     }
 
-    private @Nullable String remark(PromptPart prefix, PromptPart candidate) {
+    private ScoredList.Score score(float score, PromptPart prefix, PromptPart candidate) {
+        if (score == GuardedScorer.NO_MEMORY) {
+            return ScoredList.Score.rejected(
+                    Reason.OUT_OF_MEMORY, "query and candidate don't fit the device's memory, even alone");
+        }
+        if (!Float.isFinite(score)) {
+            return ScoredList.Score.rejected(
+                    Reason.NOT_A_NUMBER, "the network comes to no number for query and candidate");
+        }
         int tokens = prefix.tokens().length + candidate.tokens().length;
-        return tokens <= settings.trainedPairTokens()
+        String remark = tokens <= settings.trainedPairTokens()
                 ? null
                 : "query and candidate need " + tokens + " tokens; the network was trained on "
                         + settings.trainedPairTokens() + " (pair.trained-tokens)";
+        return ScoredList.Score.scored(score, candidate.truncated(), remark);
     }
 
-    /** The deadline came: answers with what has been scored. */
-    void expire(ListInFlight pending) {
-        answer(pending, Reason.DEADLINE, "the deadline came before every candidate was scored");
+    /** Answers a list at its deadline with what has been scored. */
+    void expire(ListInFlight list) {
+        answer(list, Reason.DEADLINE, "the deadline came before every candidate was scored");
     }
 
-    private void answerIfComplete(ListInFlight pending) {
-        if (pending.complete()) {
-            answer(pending, null, null);
+    private void answerIfComplete(ListInFlight list) {
+        if (list.unsettled() == 0) {
+            answer(list, null, null);
         }
     }
 
-    private void answer(ListInFlight pending, @Nullable Reason reason, @Nullable String detail) {
-        if (!pending.answered) {
-            cancel(pending);
-            answered.add(new Answered(pending, model, reason, detail));
+    private void answer(ListInFlight list, @Nullable Reason reason, @Nullable String detail) {
+        if (!list.answered) {
+            cancel(list);
+            list.markAnswered(reason, detail);
+            answered.add(list);
         }
     }
 
-    /** Takes a list out for which nobody waits; what the device has of it is scored without effect. */
-    void cancel(ListInFlight pending) {
-        if (pending.answered) {
+    /** Takes out a list that its caller gave up; a pass that holds some of it ends without effect. */
+    void cancel(ListInFlight list) {
+        if (list.answered) {
             return;
         }
-        pending.answered = true;
-        lists.remove(pending);
-        encoding.remove(pending);
-        encoding.count(-pending.encodedBytes());
-        encoding.countPrefix(pending.prefix == null ? 0 : -pending.prefix.bytes());
+        list.answered = true;
+        lists.remove(list);
+        encoding.remove(list);
+        encoding.countEncoded(-list.encodedBytes());
+        encoding.countPrefix(list.prefix == null ? 0 : -list.prefix.bytes());
     }
 
-    /** Answers made since the last call. */
-    List<Answered> drain() {
-        List<Answered> drained = List.copyOf(answered);
+    /** Returns the lists to answer since the last call. */
+    List<ListInFlight> drain() {
+        List<ListInFlight> drained = List.copyOf(answered);
         answered.clear();
         return drained;
-    }
-
-    /** Candidates in flight that are not settled. */
-    long queued() {
-        return lists.stream().mapToLong(ListInFlight::unsettled).sum();
     }
 
     /** Takes out everything in flight, for an engine that is dead or closed. */
     List<ListInFlight> abandon() {
         List<ListInFlight> abandoned = List.copyOf(lists);
-        abandoned.forEach(pending -> pending.answered = true);
+        abandoned.forEach(list -> list.answered = true);
         lists.clear();
         encoding.clear();
         return abandoned;
     }
 
-    /** Pairs whose score was known. */
-    long scoreHits() {
-        return scoreHits;
+    /** Counts candidates in flight that are not settled. */
+    long unsettled() {
+        return lists.stream().mapToLong(ListInFlight::unsettled).sum();
     }
 
-    /** Lists in flight, by lane. */
-    Map<Lane, EngineStats.Queue> queues(long now) {
-        Map<Lane, EngineStats.Queue> queues = new EnumMap<>(Lane.class);
-        for (ListInFlight pending : lists) {
-            queues.merge(
-                    pending.lane(),
-                    new EngineStats.Queue(1, pending.unsettled(), pending.ageMillis(now)),
-                    EngineStats.Queue::plus);
+    Engine.QueueSize queue(Lane lane, long now) {
+        int count = 0;
+        long unsettled = 0;
+        long oldestMillis = 0;
+        for (ListInFlight list : lists) {
+            if (list.lane() == lane) {
+                count++;
+                unsettled += list.unsettled();
+                oldestMillis = Math.max(oldestMillis, list.ageMillis(now));
+            }
         }
-        return queues;
+        return new Engine.QueueSize(count, unsettled, oldestMillis);
     }
 }

@@ -1,6 +1,6 @@
 package io.lychee.rerank.scoring;
 
-/** The device or the network failed. What was in flight is not answered; Flink replays it elsewhere. */
+/** Reports a fault of the device or the network. Lists in flight are not answered; Flink replays them elsewhere. */
 public final class ScoringException extends RuntimeException {
 
     private final boolean hang;
@@ -19,12 +19,12 @@ public final class ScoringException extends RuntimeException {
         this(message, false);
     }
 
-    /** Native code does not return: this process can use the device no more, nor free it. */
+    /** Reports native code that does not return: this process can neither use the device any more nor free it. */
     static ScoringException hang(String message) {
         return new ScoringException(message, true);
     }
 
-    /** Whether only the end of the process frees the device. */
+    /** Returns whether only the end of the process frees the device. */
     public boolean isHang() {
         return hang;
     }

@@ -3,10 +3,10 @@ package io.lychee.rerank.scoring;
 import java.nio.ByteBuffer;
 import org.apache.commons.codec.digest.DigestUtils;
 
-/** A digest that stands for what was digested: as a key of caches that must never take one thing for another. */
+/** A digest, as a key of caches that must never take one content for another. */
 public record Sha256(long first, long second, long third, long fourth) {
 
-    /** Of the remaining bytes, which are left as they were. */
+    /** Digests the remaining bytes; the buffer's position stays. */
     public static Sha256 of(ByteBuffer bytes) {
         ByteBuffer result = ByteBuffer.wrap(DigestUtils.digest(DigestUtils.getSha256Digest(), bytes.duplicate()));
         return new Sha256(result.getLong(), result.getLong(), result.getLong(), result.getLong());

@@ -5,10 +5,10 @@ import java.time.Instant;
 /** The only clock of the scoring core, so that tests can turn it by hand. */
 public interface Ticker {
 
-    /** Nanoseconds from an arbitrary origin; never goes back. */
+    /** Returns nanoseconds from an arbitrary origin; never goes back. */
     long nanos();
 
-    /** Wall-clock time. */
+    /** Returns wall-clock time. */
     Instant now();
 
     static Ticker system() {

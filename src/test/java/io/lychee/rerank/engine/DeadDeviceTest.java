@@ -3,7 +3,6 @@ package io.lychee.rerank.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.config.RerankOptions.OnDeath;
-import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
@@ -78,9 +77,7 @@ class DeadDeviceTest {
                 // try once more, as Flink does
             }
             try (EngineRegistry.Lease second = lease(choice, new TestingScorer())) {
-                second.engine()
-                        .submit(Lists.of("q", 1), Lists.realtime(), CallerSettings.NONE)
-                        .join();
+                second.engine().submit(Lists.of("q", 1), Lists.realtime()).join();
                 System.out.println("lychee: another engine answered");
             }
         }

@@ -48,10 +48,10 @@ class MetricsTableTest {
         return "| `%s` | %s | %s | %s | %s |"
                 .formatted(
                         metric.prometheusName().substring(RerankMetric.SCOPE.length()),
-                        metric.kind().name().toLowerCase(Locale.ROOT),
-                        metric.unit(),
-                        String.join(", ", metric.labels()),
-                        metric.meaning());
+                        metric.kind.name().toLowerCase(Locale.ROOT),
+                        metric.unit,
+                        String.join(", ", metric.labels),
+                        metric.meaning);
     }
 
     @Test
@@ -80,8 +80,8 @@ class MetricsTableTest {
                             .filter(metric -> metric.prometheusName().equals(m.group(1)))
                             .forEach(metric -> assertThat(m.group(2).split("(=~|!=|=)\"[^\"]*\",?"))
                                     .as(query)
-                                    .allMatch(label ->
-                                            metric.labels().contains(label) || FLINKS_LABELS.contains(label))));
+                                    .allMatch(
+                                            label -> metric.labels.contains(label) || FLINKS_LABELS.contains(label))));
         }
     }
 

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThatNoException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Lane;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class RerankFunctionTest {
@@ -15,5 +18,14 @@ class RerankFunctionTest {
         assertThatThrownBy(() -> RerankFunction.requireSame("0.1.0+aa", "0.1.0+bb"))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("lib/ is 0.1.0+aa, the job jar was built with 0.1.0+bb");
+    }
+
+    @Test
+    void aRuleThatIsNoneIsRefusedWhenTheJobIsBuilt() {
+        RerankConfig config = RerankConfig.of(Map.of("model.checkpoint", "none", "rules", "no rule"));
+
+        assertThatThrownBy(() -> new RerankFunction(config, gpus -> null, Lane.REALTIME, false))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("rules");
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.ModelInfo;
+import io.lychee.rerank.domain.ScoredList;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -41,8 +42,8 @@ class LanesTest {
                     0.1,
                     0,
                     Duration.ofMinutes(1)),
-            new ModelInfo("test", "0"),
-            PASS_TOKENS);
+            PASS_TOKENS,
+            new EngineCounters());
     private final ArrayDeque<Long> topic = new ArrayDeque<>();
     private final List<ListInFlight> realtime = new ArrayList<>();
     private final List<Answer> answers = new ArrayList<>();
@@ -187,27 +188,24 @@ class LanesTest {
             add(Lane.BACKFILL, now(), 0);
             backfillInFlight++;
         }
-        for (Scheduler.Answered answered : scheduler.drain()) {
-            if (answered.owner().lane() == Lane.BACKFILL) {
+        for (ListInFlight answered : scheduler.drain()) {
+            if (answered.lane() == Lane.BACKFILL) {
                 backfillInFlight--;
                 backfillAnswered++;
             } else {
-                long asked = answered.owner().arrival.timestampMs();
-                long scored = answered.answer().results().stream()
-                        .filter(candidate -> candidate.score() != null)
+                long asked = answered.arrival.timestampMs();
+                ScoredList answer = answered.toAnswer(new ModelInfo("test", "0"));
+                long scored = answer.scores().stream()
+                        .filter(score -> score.value() != null)
                         .count();
-                answers.add(new Answer(asked, now() - asked, answered.answer().status(), scored));
+                answers.add(new Answer(asked, now() - asked, answer.status(), scored));
             }
         }
     }
 
     private ListInFlight add(Lane lane, long timestamp, int timeoutMs) {
         ListInFlight pending = new ListInFlight(
-                Lists.of("q", CANDIDATES),
-                new Arrival(lane, timestamp, now()),
-                Lists.timeout(timeoutMs),
-                sequence++,
-                ticker);
+                Lists.of("q", CANDIDATES), new Arrival(lane, timestamp, now(), timeoutMs), sequence++, ticker);
         scheduler.add(pending, ticker.nanos());
         if (!pending.answered) {
             scheduler.encoded(new EncodeTask(pending, EncodeTask.PREFIX), Lists.segment(PREFIX_TOKENS));

@@ -37,11 +37,16 @@ public final class Lists {
                 Map.of(),
                 new Content("query", List.of()),
                 IntStream.range(0, texts.size())
-                        .mapToObj(
-                                i -> new Candidate("c" + i, new Content(texts.get(i), List.of()), null, Map.of(), null))
+                        .mapToObj(i -> new Candidate("c" + i, content(texts.get(i)), null, Map.of(), null))
                         .toList(),
                 topN,
                 timeoutMs);
+    }
+
+    /** Text alone, but for one that {@link TestingEncoder} fails to fetch. */
+    private static Content content(String text) {
+        boolean fetches = text.equals("no-image") || text.equals("broken-fetch");
+        return new Content(text, fetches ? List.of(new Image.Reference("https://images.test/1.jpg")) : List.of());
     }
 
     /** Candidates of text and so many images by reference. */
@@ -62,7 +67,7 @@ public final class Lists {
     }
 
     public static Arrival realtime() {
-        return new Arrival(Lane.REALTIME, -1, 1_000_000);
+        return new Arrival(Lane.REALTIME, -1, 1_000_000, 0);
     }
 
     public static PromptPart segment(int tokens) {
@@ -79,6 +84,15 @@ public final class Lists {
 
     public static EngineSettings settings(
             int passTokens, long encodeBytes, Duration passTimeout, Duration encodeTimeout) {
+        return settings(passTokens, encodeBytes, passTimeout, encodeTimeout, 0);
+    }
+
+    static EngineSettings keepingScores(int passTokens, int scores) {
+        return settings(passTokens, 1 << 20, Duration.ofSeconds(60), Duration.ofSeconds(60), scores);
+    }
+
+    private static EngineSettings settings(
+            int passTokens, long encodeBytes, Duration passTimeout, Duration encodeTimeout, int scores) {
         return new EngineSettings(
                 passTokens,
                 passTimeout,
@@ -90,11 +104,7 @@ public final class Lists {
                 IMAGE_BYTES,
                 4,
                 0.1,
-                0,
-                Duration.ofMinutes(1));
-    }
-
-    static CallerSettings timeout(long timeoutMs) {
-        return new CallerSettings(Rules.NONE, timeoutMs, timeoutMs);
+                scores,
+                Duration.ofHours(1));
     }
 }

@@ -12,7 +12,7 @@ import java.util.concurrent.CountDownLatch;
 
 /**
  * Text to one token a character; "bad" is rejected, "no-image" can't be fetched, "broken-fetch" by an error of ours;
- * "throws" by any; images are never answered.
+ * "throws" by any; other images are never answered.
  */
 public final class TestingEncoder implements Encoder {
 
@@ -46,7 +46,7 @@ public final class TestingEncoder implements Encoder {
         if ("broken-fetch".equals(content.text())) {
             return CompletableFuture.completedFuture(null);
         }
-        return content.images().isEmpty() ? CompletableFuture.completedFuture(List.of()) : new CompletableFuture<>();
+        return new CompletableFuture<>();
     }
 
     @Override
@@ -97,8 +97,8 @@ public final class TestingEncoder implements Encoder {
     }
 
     @Override
-    public EngineStats.Fetches fetches() {
-        return EngineStats.Fetches.NONE;
+    public Fetches fetches() {
+        return Fetches.NONE;
     }
 
     @Override

@@ -1,4 +1,4 @@
-package io.lychee.rerank.operator;
+package io.lychee.rerank.ranking;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,18 +7,18 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class RuleAttributesTest {
 
     @Test
     void anAttributeThatNoCandidateHasIsNamedWithThoseThereAre() {
-        RuleAttributes attributes = new RuleAttributes(Set.of("sale", "brand"));
+        RuleAttributes attributes = attributes("sale", "brand");
         for (int i = 0; i < RuleAttributes.FIRST_LISTS; i++) {
-            attributes.see(list(Map.of("sales", "7", "br\nand", "x", "a" + i, "")));
+            attributes.check(list(Map.of("sales", "7", "br\nand", "x", "a" + i, "")));
         }
-        attributes.see(list(Map.of("brand", "too late")));
+        attributes.check(list(Map.of("brand", "too late")));
 
         assertThat(attributes.warning())
                 .startsWith("rules look at [brand, sale], which no candidate of the first 100 lists has; ")
@@ -29,12 +29,19 @@ class RuleAttributesTest {
 
     @Test
     void attributesThatWereSeenAreNoReason() {
-        RuleAttributes attributes = new RuleAttributes(Set.of("sales", "brand"));
-        attributes.see(list(Map.of("sales", "7")));
+        RuleAttributes attributes = attributes("sales", "brand");
+        attributes.check(list(Map.of("sales", "7")));
         assertThat(attributes.warning()).contains("[brand]", "first 1 lists");
-        attributes.see(list(Map.of("brand", "x")));
+        attributes.check(list(Map.of("brand", "x")));
         assertThat(attributes.warning()).isNull();
-        assertThat(new RuleAttributes(Set.of()).warning()).isNull();
+        assertThat(attributes().warning()).isNull();
+    }
+
+    /** With a rule on each of these attributes. */
+    private static RuleAttributes attributes(String... names) {
+        return new RuleAttributes(Rules.parse(Stream.of(names)
+                .map(name -> name + ": " + name + " = x -> boost 1")
+                .toList()));
     }
 
     private static CandidateList list(Map<String, String> attributes) {

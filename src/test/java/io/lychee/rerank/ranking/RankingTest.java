@@ -1,10 +1,19 @@
-package io.lychee.rerank.scoring;
+package io.lychee.rerank.ranking;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.domain.CandidateStatus;
+import io.lychee.rerank.domain.Latency;
+import io.lychee.rerank.domain.ListStatus;
+import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
+import io.lychee.rerank.domain.ScoredList.Score;
+import io.lychee.rerank.domain.Usage;
+import io.lychee.rerank.scoring.Lists;
+import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
@@ -16,7 +25,7 @@ class RankingTest {
 
     @Test
     void ranksHigherScoresFirstAndKeepsRetrievalOrderOnTies() {
-        Ranking ranking = rank(4, null, scored(0.2f), scored(0.9f), scored(0.2f), scored(0.5f));
+        RerankedList ranking = rank(4, null, scored(0.2f), scored(0.9f), scored(0.2f), scored(0.5f));
 
         assertThat(ranking.results()).extracting(RankedCandidate::retrievalRank).containsExactly(2, 4, 1, 3);
         assertThat(ranking.results()).extracting(RankedCandidate::rank).containsExactly(1, 2, 3, 4);
@@ -25,13 +34,13 @@ class RankingTest {
 
     @Test
     void putsUnscoredBehindScoredAndRejectedAside() {
-        Ranking ranking = rank(
+        RerankedList ranking = rank(
                 4,
                 null,
-                CandidateState.Waiting.INSTANCE,
-                new CandidateState.Rejected(Reason.EMPTY, "nothing"),
+                Score.missing(Reason.DEADLINE),
+                Score.rejected(Reason.EMPTY, "nothing"),
                 scored(0.1f),
-                CandidateState.Waiting.INSTANCE);
+                Score.missing(Reason.DEADLINE));
 
         assertThat(ranking.results()).extracting(RankedCandidate::retrievalRank).containsExactly(3, 1, 4);
         assertThat(ranking.results())
@@ -48,7 +57,7 @@ class RankingTest {
 
     @Test
     void leavesOutWhatLiesBeyondTopN() {
-        Ranking ranking = rank(3, 1, scored(0.3f), scored(0.4f), scored(0.1f));
+        RerankedList ranking = rank(3, 1, scored(0.3f), scored(0.4f), scored(0.1f));
 
         assertThat(ranking.results()).extracting(RankedCandidate::retrievalRank).containsExactly(2);
         assertThat(ranking.leftOut()).extracting(RankedCandidate::reason).containsOnly(Reason.TOP_N);
@@ -60,8 +69,8 @@ class RankingTest {
 
     @Test
     void beyondTopNTooWhatHasNoScoreSaysWhy() {
-        Ranking ranking = rank(
-                4, 1, scored(0.3f), CandidateState.Waiting.INSTANCE, scored(0.4f), CandidateState.Waiting.INSTANCE);
+        RerankedList ranking =
+                rank(4, 1, scored(0.3f), Score.missing(Reason.DEADLINE), scored(0.4f), Score.missing(Reason.DEADLINE));
 
         assertThat(ranking.leftOut())
                 .extracting(RankedCandidate::reason)
@@ -73,16 +82,16 @@ class RankingTest {
         for (long seed = 0; seed < 300; seed++) {
             Random random = new Random(seed);
             int n = random.nextInt(30);
-            CandidateState[] outcomes = IntStream.range(0, n)
+            Score[] outcomes = IntStream.range(0, n)
                     .mapToObj(i -> switch (random.nextInt(3)) {
-                        case 0 -> CandidateState.Waiting.INSTANCE;
-                        case 1 -> new CandidateState.Rejected(Reason.EMPTY, "");
+                        case 0 -> Score.missing(Reason.DEADLINE);
+                        case 1 -> Score.rejected(Reason.EMPTY, "");
                         default -> scored(random.nextInt(5) / 4f);
                     })
-                    .toArray(CandidateState[]::new);
+                    .toArray(Score[]::new);
             Integer topN = random.nextBoolean() ? null : 1 + random.nextInt(20);
 
-            Ranking ranking = rank(n, topN, outcomes);
+            RerankedList ranking = rank(n, topN, outcomes);
 
             List<Integer> all = Stream.concat(ranking.results().stream(), ranking.leftOut().stream())
                     .map(RankedCandidate::retrievalRank)
@@ -101,11 +110,42 @@ class RankingTest {
         }
     }
 
-    private static CandidateState scored(float score) {
-        return new CandidateState.Scored(score, false, null);
+    private static Score scored(float score) {
+        return Score.scored(score, false, null);
     }
 
-    private static Ranking rank(int n, Integer topN, CandidateState... outcomes) {
-        return Ranking.of(Lists.of("q", n, topN, null), outcomes, Rules.NONE, Reason.DEADLINE);
+    private static RerankedList rank(int n, Integer topN, Score... scores) {
+        return Ranking.rank(Lists.of("q", n, topN, null), scored(scores), Rules.NONE);
+    }
+
+    static ScoredList scored(Score... scores) {
+        return new ScoredList(
+                ListStatus.PARTIAL,
+                Reason.DEADLINE,
+                "late",
+                Instant.EPOCH,
+                List.of(scores),
+                new Latency(1, 2, 3, 4),
+                new Usage(5, 6, 7, 8),
+                new ModelInfo("testing", "0"));
+    }
+
+    @Test
+    void carriesWhatIsKnownOfTheListThrough() {
+        ScoredList scored = scored(Score.scored(0.5f, true, "a remark"));
+        RerankedList answer = Ranking.rank(Lists.of("q", 1), scored, Rules.NONE);
+
+        assertThat(answer.requestId()).isEqualTo("q");
+        assertThat(answer.status()).isEqualTo(scored.status());
+        assertThat(answer.reason()).isEqualTo(scored.reason());
+        assertThat(answer.detail()).isEqualTo(scored.detail());
+        assertThat(answer.answeredAt()).isEqualTo(scored.answeredAt());
+        assertThat(answer.latency()).isEqualTo(scored.latency());
+        assertThat(answer.usage()).isEqualTo(scored.usage());
+        assertThat(answer.model()).isEqualTo(scored.model());
+        assertThat(answer.results()).singleElement().satisfies(candidate -> {
+            assertThat(candidate.truncated()).isTrue();
+            assertThat(candidate.detail()).isEqualTo("a remark");
+        });
     }
 }

@@ -1,13 +1,17 @@
-package io.lychee.rerank.scoring;
+package io.lychee.rerank.ranking;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
+import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
+import io.lychee.rerank.domain.ScoredList.Score;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -27,9 +31,9 @@ class RulesTest {
                 List.of(candidate("5000"), candidate("10"), candidate("5000"), candidate("9")),
                 null,
                 null);
-        CandidateState[] outcomes = {scored(0.8f), scored(0.85f), scored(0.3f), scored(0.5f)};
+        ScoredList scored = RankingTest.scored(scored(0.8f), scored(0.85f), scored(0.3f), scored(0.5f));
 
-        Ranking ranking = Ranking.of(list, outcomes, SHOP, null);
+        RerankedList ranking = Ranking.rank(list, scored, SHOP);
 
         assertThat(ranking.results()).extracting(RankedCandidate::retrievalRank).containsExactly(1, 2, 4);
         assertThat(ranking.results().get(0).rankValue()).isEqualTo((double) 0.8f + 0.1);
@@ -54,16 +58,18 @@ class RulesTest {
                 "e: missing = x -> boost 16",
                 "f: sales = 1e1 -> boost 32"));
 
-        assertThat(rules.judge(0, Map.of("brand", "acme co", "sales", "10")).rankValue())
+        assertThat(rules.judge(0f, Map.of("brand", "acme co", "sales", "10")).rankValue())
                 .isEqualTo(1 + 4 + 32);
-        assertThat(rules.judge(0, Map.of("brand", "other", "sales", "9")).rankValue())
+        assertThat(rules.judge(0f, Map.of("brand", "other", "sales", "9")).rankValue())
                 .isEqualTo(2);
-        assertThat(rules.judge(0, Map.of()).applied()).isEmpty();
+        assertThat(rules.judge(0f, Map.of()).applied()).isEmpty();
     }
 
     @Test
     void refusalsSayWhichRuleAndWhy() {
         assertThatThrownBy(() -> Rules.parse(List.of("score < 0.4")))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageStartingWith("rules: ")
                 .hasMessageContaining("\"score < 0.4\" is no rule");
         assertThatThrownBy(() -> Rules.parse(List.of("a: score < low -> drop"))).hasMessageContaining("\"low\"");
         assertThatThrownBy(() -> Rules.parse(List.of("a: score 4 -> drop"))).hasMessageContaining("\"score 4\"");
@@ -75,8 +81,8 @@ class RulesTest {
         return new Candidate("c", new Content("text", List.of()), null, Map.of("sales", sales), null);
     }
 
-    private static CandidateState scored(float score) {
-        return new CandidateState.Scored(score, false, null);
+    private static Score scored(float score) {
+        return Score.scored(score, false, null);
     }
 
     @Test

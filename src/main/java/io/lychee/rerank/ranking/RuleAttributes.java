@@ -1,4 +1,4 @@
-package io.lychee.rerank.operator;
+package io.lychee.rerank.ranking;
 
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Warns once of rules on attributes that no candidate of the first lists has, as misspelt ones. Task thread only. */
-final class RuleAttributes {
+/** Warns once of rules on attributes, such as misspelt ones, that no candidate of the first lists has. One thread. */
+public final class RuleAttributes implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(RuleAttributes.class);
 
@@ -23,12 +23,11 @@ final class RuleAttributes {
     private final Set<String> seen = new TreeSet<>();
     private int lists;
 
-    /** @param named the attributes that rules look at */
-    RuleAttributes(Set<String> named) {
-        missing = new TreeSet<>(named);
+    public RuleAttributes(Rules rules) {
+        missing = new TreeSet<>(rules.attributes());
     }
 
-    void see(CandidateList list) {
+    public void check(CandidateList list) {
         if (missing.isEmpty() || lists == FIRST_LISTS) {
             return;
         }
@@ -45,7 +44,8 @@ final class RuleAttributes {
         }
     }
 
-    void close() {
+    @Override
+    public void close() {
         if (lists > 0 && lists < FIRST_LISTS) {
             warn();
         }
@@ -58,7 +58,7 @@ final class RuleAttributes {
         }
     }
 
-    /** Null where every attribute was found. */
+    /** Returns null where every attribute was found. */
     @Nullable
     String warning() {
         return missing.isEmpty()
