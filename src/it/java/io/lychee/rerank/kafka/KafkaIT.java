@@ -194,9 +194,8 @@ class KafkaIT {
         Properties properties = KafkaSinks.producer(kafka, Lane.REALTIME);
         properties.put("bootstrap.servers", kafka.bootstrapServers());
         try (var producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
-            var serializer = new OutputRecordSerializer(kafka.resultsTopic(), kafka.deadLettersTopic());
-            assertThat(producer.send(serializer.record(out)).get().serializedValueSize())
-                    .isEqualTo(out.value.length);
+            var record = out.toProducerRecord(kafka.resultsTopic(), kafka.deadLettersTopic());
+            assertThat(producer.send(record).get().serializedValueSize()).isEqualTo(out.value.length);
         }
         assertThat(RerankedListCodec.decode(out.value).shortened()).contains("results behind rank ");
     }

@@ -3,6 +3,9 @@ package io.lychee.rerank.domain;
 /** Keeps text valid Unicode, so that every encoder and tokenizer reads it alike. */
 public final class Unicode {
 
+    /** Replaces text that is no Unicode. */
+    public static final char REPLACEMENT = '\uFFFD';
+
     private Unicode() {}
 
     /** Replaces each half of a surrogate pair, as cutting through an emoji leaves it, with U+FFFD. */
@@ -20,8 +23,13 @@ public final class Unicode {
     private static String replaceHalves(String text) {
         StringBuilder out = new StringBuilder(text.length());
         text.codePoints()
-                .map(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE ? 0xFFFD : c)
+                .map(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE ? REPLACEMENT : c)
                 .forEach(out::appendCodePoint);
         return out.toString();
+    }
+
+    /** Cuts {@code text} to its beginning, at most {@code length} characters. */
+    public static String cut(String text, int length) {
+        return text.length() <= length ? text : wellFormed(text.substring(0, length - 1)) + "…";
     }
 }

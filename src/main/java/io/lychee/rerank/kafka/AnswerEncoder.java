@@ -1,15 +1,16 @@
 package io.lychee.rerank.kafka;
 
+import static io.lychee.rerank.wire.Fields.get;
+
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.Unicode;
 import io.lychee.rerank.wire.Fields;
 import io.lychee.rerank.wire.RerankedListCodec;
-import io.lychee.rerank.wire.SizeBudget;
-import io.lychee.rerank.wire.Utf8;
 import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -21,11 +22,15 @@ import java.util.stream.Stream;
 import org.apache.avro.generic.GenericRecord;
 
 /**
- * Answers to records. An answer that would not fit {@code kafka.max-record-bytes} loses, one after the other until it
- * fits: details and rules of its candidates, {@code left_out}, attributes, the end of its results; {@code shortened}
- * says so. Headers that take more than half of it are not carried over. Safe for any thread.
+ * Encodes answers as records. An answer that would not fit {@code kafka.max-record-bytes} loses, one after the other
+ * until it fits: details and rules of its candidates, {@code left_out}, attributes of candidates, its own attributes,
+ * the end of its results; {@code shortened} says so. Headers that take more than half of it are not carried over. Safe
+ * for any thread.
  */
 public final class AnswerEncoder {
+
+    /** Names the header with the key that a list came with, where that was not the request id. */
+    private static final String KEY_HEADER = "lychee.key";
 
     private static final int SHORT_TEXT = 40;
 
@@ -55,18 +60,18 @@ public final class AnswerEncoder {
     public AnswerEncoder(OutputFormat format, int maxRecordBytes) {
         this.format = format;
         this.maxRecordBytes = maxRecordBytes;
-        this.budget = SizeBudget.budget(maxRecordBytes);
+        this.budget = OutputRecord.budget(maxRecordBytes);
     }
 
     /**
-     * The answer to {@code origin}: its headers are carried over, its key goes into the header {@code lychee.key} where
-     * it is not the request id.
+     * Encodes the answer to {@code origin}: its headers are carried over, its key goes into the header
+     * {@code lychee.key} where it is not the request id.
      */
     public OutputRecord encode(RerankedList answer, SourceRecord origin) {
         byte[] key = answer.requestId().getBytes(StandardCharsets.UTF_8);
         Headers headers = origin.headers();
         if (origin.key != null && !Arrays.equals(origin.key, key)) {
-            headers = headers.with(SizeBudget.KEY_HEADER, origin.key);
+            headers = headers.with(KEY_HEADER, origin.key);
         }
         List<String> lost = new ArrayList<>();
         if (headers.size() > budget / 2) {
@@ -96,13 +101,12 @@ public final class AnswerEncoder {
     }
 
     private byte[] fit(GenericRecord answer, List<String> lost, long room) {
-        byte[] value = encode(answer);
-        String because = " left out: with them the record would have " + value.length + " bytes of at most "
-                + maxRecordBytes + " (kafka.max-record-bytes)";
         if (!lost.isEmpty()) {
             answer.put("shortened", lost.get(0) + " left out: more than half of kafka.max-record-bytes");
-            value = encode(answer);
         }
+        byte[] value = WireSchema.encode(answer, format);
+        String because = " left out: with them the record would have " + value.length + " bytes of at most "
+                + maxRecordBytes + " (kafka.max-record-bytes)";
         for (Loss loss : LOSSES) {
             if (value.length <= room) {
                 return value;
@@ -110,46 +114,38 @@ public final class AnswerEncoder {
             loss.step().accept(answer);
             lost.add(loss.what());
             answer.put("shortened", String.join(", ", lost) + because);
-            value = encode(answer);
+            value = WireSchema.encode(answer, format);
         }
-        return value.length <= room ? value : cutResults(answer, lost, because, room);
+        return value.length <= room ? value : cutResults(answer, String.join(", ", lost), because, room);
     }
 
-    private byte[] cutResults(GenericRecord answer, List<String> lost, String because, long room) {
-        GenericRecord model = (GenericRecord) answer.get("model");
-        model.put("name", Utf8.cut(Fields.text(model, "name"), SHORT_TEXT));
-        model.put("fingerprint", Utf8.cut(Fields.text(model, "fingerprint"), 2 * SHORT_TEXT));
-        String detail = Fields.optionalText(answer, "detail");
-        answer.put("detail", detail == null ? null : Utf8.cut(detail, SHORT_TEXT));
-        List<GenericRecord> results = Fields.records(answer, "results");
-        int fits = 0;
-        int tooMany = results.size() + 1;
-        while (tooMany - fits > 1) {
-            int tried = (fits + tooMany) >>> 1;
-            cut(answer, results, tried, lost, because);
-            if (encode(answer).length <= room) {
-                fits = tried;
-            } else {
-                tooMany = tried;
-            }
+    /** Keeps as many results as fit, by the sizes of each: the answer is encoded two or three times. */
+    private byte[] cutResults(GenericRecord answer, String lost, String because, long room) {
+        GenericRecord model = get(answer, "model");
+        model.put("name", Unicode.cut(get(model, "name"), SHORT_TEXT));
+        model.put("fingerprint", Unicode.cut(get(model, "fingerprint"), 2 * SHORT_TEXT));
+        String detail = get(answer, "detail");
+        answer.put("detail", detail == null ? null : Unicode.cut(detail, SHORT_TEXT));
+        List<GenericRecord> results = get(answer, "results");
+        answer.put("results", List.of());
+        // the first takes no comma
+        long size = WireSchema.encode(answer, format).length - 1L;
+        int kept = 0;
+        while (kept < results.size() && size <= room) {
+            size += WireSchema.size(results.get(kept++), format);
         }
-        cut(answer, results, fits, lost, because);
-        return encode(answer);
-    }
-
-    private static void cut(
-            GenericRecord answer, List<GenericRecord> results, int kept, List<String> lost, String because) {
-        answer.put("results", results.subList(0, kept));
-        String all = String.join(", ", lost) + (kept < results.size() ? ", results behind rank " + kept : "");
-        answer.put("shortened", all + because);
-    }
-
-    private byte[] encode(GenericRecord answer) {
-        return SizeBudget.encode(WireSchema.RERANKED_LIST, answer, format);
+        byte[] value;
+        do {
+            answer.put("results", results.subList(0, kept));
+            answer.put("shortened", lost + (kept < results.size() ? ", results behind rank " + kept : "") + because);
+            value = WireSchema.encode(answer, format);
+            kept--;
+        } while (value.length > room && kept >= 0);
+        return value;
     }
 
     private static void eachCandidate(GenericRecord answer, Consumer<GenericRecord> step) {
-        Fields.records(answer, "results").forEach(step);
-        Fields.records(answer, "left_out").forEach(step);
+        Fields.<List<GenericRecord>>get(answer, "results").forEach(step);
+        Fields.<List<GenericRecord>>get(answer, "left_out").forEach(step);
     }
 }

@@ -4,20 +4,19 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
-import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
 import java.time.Clock;
 
 /**
- * Bytes to {@link CandidateList}s. Whatever the bytes are, the result is a list or a dead letter, never an exception;
- * only running out of memory is one. Safe for any thread.
+ * Decodes records to a {@link CandidateList} or a dead letter. It throws nothing, whatever the bytes are; only running
+ * out of memory is an error. Safe for any thread.
  */
 public final class CandidateListDecoder {
 
     private final int maxRecordBytes;
-    private final ItemLimit limit;
+    private final int maxCandidates;
     private final Clock clock;
     private final UnknownFields unknown = new UnknownFields();
 
@@ -25,10 +24,10 @@ public final class CandidateListDecoder {
         this(config.kafka().maxRecordBytes(), config.limits().maxCandidates(), clock);
     }
 
-    /** For lists that come otherwise than as a record, with a limit of their own. */
+    /** Decodes lists that come otherwise than as a record, with a limit of their own. */
     public CandidateListDecoder(int maxRecordBytes, int maxCandidates, Clock clock) {
         this.maxRecordBytes = maxRecordBytes;
-        this.limit = new ItemLimit("candidates", maxCandidates, "list.max-candidates");
+        this.maxCandidates = maxCandidates;
         this.clock = clock;
     }
 
@@ -38,12 +37,12 @@ public final class CandidateListDecoder {
         } catch (UnreadableException e) {
             return dead(e.reason(), String.valueOf(e.getMessage()), record);
         } catch (RuntimeException e) {
-            // a mistake of ours must not stop the job at this record for ever
+            // a mistake of ours must not stop the job at this record
             return dead(DeadLetterReason.UNDECODABLE, "can't be decoded: " + e, record);
         }
     }
 
-    /** JSON fields skipped so far because no schema has them. */
+    /** Returns the count of JSON fields skipped because no schema has them. */
     public long unknownFields() {
         return unknown.count();
     }
@@ -60,12 +59,7 @@ public final class CandidateListDecoder {
             throw new UnreadableException(
                     DeadLetterReason.EMPTY_RECORD, value == null ? "the record has no value" : "the value is empty");
         }
-        var decoded = WireSchema.CANDIDATE_LIST.read(value, limit, unknown);
-        try {
-            return CandidateListCodec.fromRecord(decoded);
-        } catch (IllegalArgumentException e) {
-            throw new UnreadableException(DeadLetterReason.INVALID, String.valueOf(e.getMessage()));
-        }
+        return CandidateListCodec.decode(value, maxCandidates, unknown);
     }
 
     private Decoded dead(DeadLetterReason reason, String message, SourceRecord record) {

@@ -1,9 +1,5 @@
 package io.lychee.rerank.kafka;
 
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.wire.AvroCheck;
-import io.lychee.rerank.wire.ItemLimit;
-import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -11,7 +7,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PushbackInputStream;
-import java.io.SequenceInputStream;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.apache.avro.AvroRuntimeException;
@@ -28,9 +23,9 @@ import org.apache.avro.io.EncoderFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lists of an Avro object container file, each as the record it would be in a topic. Avro allocates what a block's
- * header says; so blocks are taken out here, one at a time and within a limit, and Avro inflates each as a file of its
- * own (to 200 MB or a quarter of the heap at most). For one thread.
+ * Reads lists of an Avro object container file, each as the record it would be in a topic. Avro allocates what a
+ * block's header says. So this class reads the blocks, one at a time and within a limit, and Avro inflates each as a
+ * file of its own, to 200 MB or a quarter of the heap at most. For one thread.
  */
 final class ContainerReader implements RecordReader {
 
@@ -41,7 +36,7 @@ final class ContainerReader implements RecordReader {
     private final BinaryDecoder decoder;
     private final int maxBlockBytes;
     private final int maxRecordBytes;
-    private final byte[] header;
+    private final DataFileStream.Header header;
     private final Schema writer;
     private final byte[] marker;
 
@@ -51,8 +46,8 @@ final class ContainerReader implements RecordReader {
     private long next;
 
     /**
-     * @param name what records call their source
-     * @param maxRecordBytes of a larger record only the beginning is kept, for its dead letter
+     * @param name the source of the records
+     * @param maxRecordBytes bytes kept of a larger record, for its dead letter
      * @throws IOException when it is no container, or one of another schema
      */
     ContainerReader(String name, InputStream in, int maxBlockBytes, int maxRecordBytes) throws IOException {
@@ -60,28 +55,25 @@ final class ContainerReader implements RecordReader {
         this.maxBlockBytes = maxBlockBytes;
         this.maxRecordBytes = maxRecordBytes;
         byte[] first = in.readNBytes(MAX_HEADER_BYTES);
-        Schema named;
+        int headerBytes;
         // from an array, Avro holds lengths against what is left
         try (var check = new DataFileStream<>(new ByteArrayInputStream(first), new GenericDatumReader<>());
                 var reader = new DataFileReader<>(new SeekableByteArrayInput(first), new GenericDatumReader<>())) {
-            named = check.getSchema();
-            this.header = Arrays.copyOf(first, (int) reader.previousSync());
+            this.header = check.getHeader();
+            this.writer = WireSchema.CANDIDATE_LIST.writer(check.getSchema());
+            headerBytes = (int) reader.previousSync();
         } catch (AvroRuntimeException e) {
             throw new IOException("the header can't be read: " + e.getMessage(), e);
         }
-        this.writer = WireSchema.CANDIDATE_LIST.writer(named);
         this.marker = WireSchema.marker(writer);
         this.stream = new PushbackInputStream(in, MAX_HEADER_BYTES);
-        this.stream.unread(first, header.length, first.length - header.length);
+        this.stream.unread(first, headerBytes, first.length - headerBytes);
         this.decoder = DecoderFactory.get().directBinaryDecoder(stream, null);
     }
 
     @Override
     public @Nullable SourceRecord read() throws IOException {
-        while (left == 0) {
-            if (at < block.length) {
-                throw new IOException((block.length - at) + " bytes are left over behind the lists of a block");
-            }
+        while (left == 0 && at == block.length) {
             int b = stream.read();
             if (b < 0) {
                 return null;
@@ -89,15 +81,7 @@ final class ContainerReader implements RecordReader {
             stream.unread(b);
             nextBlock();
         }
-        int end;
-        try {
-            end = AvroCheck.end(writer, block, at, ItemLimit.NONE);
-            left--;
-        } catch (UnreadableException e) {
-            // where the next list would begin is not known; what is left becomes one record, which can't be read either
-            end = block.length;
-            left = 0;
-        }
+        int end = endOfList();
         int length = end - at;
         byte[] value = Arrays.copyOf(marker, marker.length + Math.min(length, maxRecordBytes));
         System.arraycopy(block, at, value, marker.length, value.length - marker.length);
@@ -108,6 +92,21 @@ final class ContainerReader implements RecordReader {
         return record;
     }
 
+    /** Finds the end of a list. Behind a broken one no list can be found: the rest becomes one unreadable record. */
+    private int endOfList() {
+        BinaryDecoder list = DecoderFactory.get().binaryDecoder(block, at, block.length - at, null);
+        try {
+            if (left > 0) {
+                GenericDatumReader.skip(writer, list);
+                left--;
+                return block.length - list.remainingBytes();
+            }
+        } catch (IOException | RuntimeException e) {
+            left = 0;
+        }
+        return block.length;
+    }
+
     private void nextBlock() throws IOException {
         try {
             long lists = decoder.readLong();
@@ -116,9 +115,14 @@ final class ContainerReader implements RecordReader {
                 throw new IOException("a block of " + lists + " lists in " + bytes + " bytes");
             }
             requireSmall(bytes);
-            byte[] packed = new byte[(int) bytes + DataFileConstants.SYNC_SIZE];
-            decoder.readFixed(packed);
-            block = inflate(lists, packed);
+            ByteArrayOutputStream sizes = new ByteArrayOutputStream();
+            BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(sizes, null);
+            encoder.writeLong(Math.max(1, lists)); // of no lists Avro would make nothing, not even a check
+            encoder.writeLong(bytes);
+            byte[] packed =
+                    Arrays.copyOf(sizes.toByteArray(), sizes.size() + (int) bytes + DataFileConstants.SYNC_SIZE);
+            decoder.readFixed(packed, sizes.size(), packed.length - sizes.size());
+            block = inflate(packed);
             at = 0;
             left = lists;
         } catch (EOFException e) {
@@ -128,16 +132,9 @@ final class ContainerReader implements RecordReader {
         }
     }
 
-    private byte[] inflate(long lists, byte[] packed) throws IOException {
-        ByteArrayOutputStream sizes = new ByteArrayOutputStream();
-        BinaryEncoder encoder = EncoderFactory.get().directBinaryEncoder(sizes, null);
-        encoder.writeLong(Math.max(1, lists)); // of no lists Avro would make nothing, not even a check
-        encoder.writeLong(packed.length - DataFileConstants.SYNC_SIZE);
-        InputStream file = new SequenceInputStream(
-                new SequenceInputStream(
-                        new ByteArrayInputStream(header), new ByteArrayInputStream(sizes.toByteArray())),
-                new ByteArrayInputStream(packed));
-        try (var container = new DataFileStream<>(file, new GenericDatumReader<>())) {
+    private byte[] inflate(byte[] packed) throws IOException {
+        try (var container = DataFileReader.openReader(
+                new SeekableByteArrayInput(packed), new GenericDatumReader<>(), header, false)) {
             ByteBuffer inflated = container.nextBlock();
             requireSmall(inflated.remaining());
             byte[] bytes = new byte[inflated.remaining()];
@@ -151,8 +148,8 @@ final class ContainerReader implements RecordReader {
 
     private void requireSmall(long bytes) throws IOException {
         if (bytes > maxBlockBytes) {
-            throw new IOException("a block of " + bytes + " bytes; at most " + maxBlockBytes + " are taken ("
-                    + RerankOptions.MAX_BLOCK_BYTES.key() + ")");
+            throw new IOException(
+                    "a block of " + bytes + " bytes; at most " + maxBlockBytes + " are taken (files.max-block-bytes)");
         }
     }
 

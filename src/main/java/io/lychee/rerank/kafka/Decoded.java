@@ -2,7 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.domain.CandidateList;
 
-/** What became of a record's bytes. */
+/** Holds what a record was decoded to. */
 public sealed interface Decoded {
 
     record Taken(CandidateList list) implements Decoded {}

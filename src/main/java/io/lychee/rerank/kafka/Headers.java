@@ -4,13 +4,13 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Headers of a record in their order, names and values side by side; names may repeat and values be null. */
+/** Holds the headers of a record, in their order; names may repeat, and values may be null. */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record Headers(String[] names, byte[][] values) {
 
     static final Headers NONE = new Headers(new String[0], new byte[0][]);
 
-    /** Bytes on the wire, at most. */
+    /** Returns the bytes on the wire, at most. */
     long size() {
         long size = 0;
         for (int i = 0; i < names.length; i++) {

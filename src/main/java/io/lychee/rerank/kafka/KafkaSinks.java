@@ -21,10 +21,12 @@ public final class KafkaSinks {
      * @param name part of the ids of transactions, which two sinks must not share
      */
     public static KafkaSink<OutputRecord> outputs(RerankConfig.Kafka kafka, Lane lane, String name) {
+        String results = resultsTopic(kafka, lane);
+        String deadLetters = kafka.deadLettersTopic();
         return KafkaSink.<OutputRecord>builder()
                 .setKafkaProducerConfig(producer(kafka, lane))
                 .setBootstrapServers(kafka.bootstrapServers())
-                .setRecordSerializer(new OutputRecordSerializer(resultsTopic(kafka, lane), kafka.deadLettersTopic()))
+                .setRecordSerializer((record, context, timestamp) -> record.toProducerRecord(results, deadLetters))
                 .setDeliveryGuarantee(DeliveryGuarantee.valueOf(kafka.delivery().name()))
                 .setTransactionalIdPrefix(kafka.groupId() + "-" + name)
                 .build();

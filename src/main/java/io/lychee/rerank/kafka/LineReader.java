@@ -7,7 +7,7 @@ import java.io.InputStream;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the lines of a JSON-lines file; blank ones, also behind a byte-order mark, only count. For one thread. */
+/** Reads the lines of a JSON-lines file; blank lines, even with a byte-order mark, only count. For one thread. */
 public final class LineReader implements RecordReader {
 
     private final String name;
@@ -17,8 +17,8 @@ public final class LineReader implements RecordReader {
     private long next;
 
     /**
-     * @param name what records call their source
-     * @param maxBytes of a longer line only the beginning is kept, for its dead letter
+     * @param name the source of the records
+     * @param maxBytes bytes kept of a longer line, for its dead letter
      */
     public LineReader(String name, InputStream stream, int maxBytes) {
         this.name = name;
@@ -26,7 +26,6 @@ public final class LineReader implements RecordReader {
         this.maxBytes = maxBytes;
     }
 
-    /** The next line that is not blank, or null at the end. */
     @Override
     public @Nullable SourceRecord read() throws IOException {
         for (int b = stream.read(); b >= 0; b = stream.read()) {

@@ -1,14 +1,24 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.config.ConfigException;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.jspecify.annotations.Nullable;
 
-/** A record ready to be written: an answer or a dead letter, encoded. A POJO for Flink's sake. */
+/** Holds an encoded answer or dead letter. A POJO, because Flink serializes it. */
 public final class OutputRecord {
 
     public static final TypeInformation<OutputRecord> TYPE = TypeInformation.of(OutputRecord.class);
 
-    /** Goes to the dead letters instead of the results. */
+    /** What Kafka adds to a record that is alone in its batch, at most; and LZ4 to data it can't compress. */
+    private static final int OVERHEAD = 128;
+
+    private static final int LZ4_SHARE = 8192;
+
+    /** Bytes of an answer or dead letter that has lost all that it can lose, at most. */
+    private static final int LEAST_RECORD_BYTES = 4096;
+
+    /** Sends the record to the dead letters instead of the results. */
     public boolean deadLetter;
 
     /** The request id; a dead letter has its record's own key, or null. */
@@ -21,23 +31,48 @@ public final class OutputRecord {
     /** One for each name; an element may be null. */
     public byte[][] headerValues = {};
 
-    /** That of the record that this is the answer to; files are put in this order. */
+    /** The position of the record that this answers; files are written in this order. */
     public long position;
 
-    /** Of the answer; 0 in a dead letter. */
+    /** Candidates of the answer; 0 in a dead letter. */
     public int candidates;
 
-    /** Names of reasons, one for each candidate that could not be scored whatever the time. */
+    /** Names of reasons, one for each candidate without a score but those whose deadline came. */
     public String[] rejected = {};
 
-    /** The answer has no score at all. */
+    /** True for an answer without any score. */
     public boolean unscored;
 
     public OutputRecord() {}
 
-    /** Bytes of key, headers and value on the wire, at most. */
+    /**
+     * Returns the bytes that key, headers and value may have together.
+     *
+     * @throws ConfigException when even the smallest answer might not fit
+     */
+    static int budget(int maxRecordBytes) {
+        if (maxRecordBytes < LEAST_RECORD_BYTES) {
+            throw new ConfigException(
+                    "kafka.max-record-bytes is " + maxRecordBytes + " bytes; expected at least " + LEAST_RECORD_BYTES);
+        }
+        return maxRecordBytes - OVERHEAD - maxRecordBytes / LZ4_SHARE;
+    }
+
+    /** Returns the bytes of key, headers and value on the wire, at most. */
     long size() {
         return (key == null ? 0 : key.length) + new Headers(headerNames, headerValues).size() + value.length;
+    }
+
+    /**
+     * Builds the record of the topic it belongs to. It has no timestamp of its own: consumers see when the answer was
+     * sent, not when its list was.
+     */
+    ProducerRecord<byte[], byte[]> toProducerRecord(String results, String deadLetters) {
+        var record = new ProducerRecord<>(deadLetter ? deadLetters : results, key, value);
+        for (int i = 0; i < headerNames.length; i++) {
+            record.headers().add(headerNames[i], headerValues[i]);
+        }
+        return record;
     }
 
     @Override

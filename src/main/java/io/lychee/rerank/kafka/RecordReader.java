@@ -1,24 +1,23 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import java.io.BufferedInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
 
-/** The records of one file, in order. For one thread. */
+/** Reads the records of one file, in order. For one thread. */
 public interface RecordReader extends AutoCloseable {
 
     /**
-     * The next record, or null at the end.
+     * Returns the next record, or null at the end.
      *
-     * @throws IOException when the file can't be read on: it is damaged, or beyond a limit
+     * @throws IOException when the rest of the file can't be read: it is damaged, or beyond a limit
      */
     @Nullable
     SourceRecord read() throws IOException;
@@ -27,19 +26,19 @@ public interface RecordReader extends AutoCloseable {
     void close() throws IOException;
 
     /**
-     * Opens a file; its first bytes tell whether it is an Avro object container or JSON lines, and whether gzip is
-     * around it. At most one record, or one block of a container, is in memory at a time.
+     * Opens an Avro object container or JSON lines, either in gzip too; its first bytes decide. At most one record, or
+     * one block of a container, is in memory at a time.
      */
     static RecordReader open(Path file, RerankConfig config) throws IOException {
         String name = String.valueOf(file.getFileName());
         int record = config.kafka().maxRecordBytes();
         InputStream stream = new BufferedInputStream(Files.newInputStream(file), 1 << 16);
         try {
-            if (startsWith(stream, 0x1F, 0x8B)) {
+            if (startsWith(stream, "\u001F\u008B")) {
                 stream = new BufferedInputStream(
                         new Inflated(stream, config.inputs().maxInflatedBytes()), 1 << 16);
             }
-            return startsWith(stream, 'O', 'b', 'j', 1)
+            return startsWith(stream, "Obj\u0001")
                     ? new ContainerReader(name, stream, config.inputs().maxBlockBytes(), record)
                     : new LineReader(name, stream, record);
         } catch (IOException e) {
@@ -48,18 +47,14 @@ public interface RecordReader extends AutoCloseable {
         }
     }
 
-    private static boolean startsWith(InputStream stream, int... magic) throws IOException {
-        stream.mark(magic.length);
-        byte[] first = stream.readNBytes(magic.length);
+    private static boolean startsWith(InputStream stream, String magic) throws IOException {
+        stream.mark(magic.length());
+        byte[] first = stream.readNBytes(magic.length());
         stream.reset();
-        byte[] expected = new byte[magic.length];
-        for (int i = 0; i < magic.length; i++) {
-            expected[i] = (byte) magic[i];
-        }
-        return Arrays.equals(first, expected);
+        return magic.equals(new String(first, StandardCharsets.ISO_8859_1));
     }
 
-    /** Gzip that must not become arbitrarily large. */
+    /** Inflates gzip to at most {@code files.max-inflated-bytes}. */
     final class Inflated extends FilterInputStream {
 
         private final long max;
@@ -75,8 +70,7 @@ public interface RecordReader extends AutoCloseable {
             int n = super.read(buffer, from, length);
             read += Math.max(n, 0);
             if (read > max) {
-                throw new IOException(
-                        "inflates to more than " + max + " bytes (" + RerankOptions.MAX_INFLATED_BYTES.key() + ")");
+                throw new IOException("inflates to more than " + max + " bytes (files.max-inflated-bytes)");
             }
             return n;
         }

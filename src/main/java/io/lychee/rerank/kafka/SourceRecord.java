@@ -8,18 +8,18 @@ import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A record as it was read, undecoded: what flows to the rerank operator and lies in its checkpoints, so that these
- * outlive changes of the schemas. A POJO for Flink's sake; nobody writes to it once it is made.
+ * Holds a record undecoded, so that the rerank operator's checkpoints outlive changes of the schemas. A POJO, because
+ * Flink serializes it; its fields stay once it is made.
  */
 public final class SourceRecord {
 
-    /** How much of a value that is too large is kept, for its dead letter. */
+    /** Bytes kept of a value that is too large, for its dead letter. */
     static final int KEPT_BYTES = 256 * 1024;
 
-    /** The year 2000; milliseconds never lie before it, seconds do until 31,700. */
+    /** The year 2000: milliseconds are beyond it, seconds are below it until the year 31,700. */
     static final long EARLIEST_MS = Instant.parse("2000-01-01T00:00:00Z").toEpochMilli();
 
-    /** Clocks of producers differ by less. */
+    /** Skew of a producer's clock, at most. */
     static final long MAX_AHEAD_MS = Duration.ofHours(1).toMillis();
 
     public static final TypeInformation<SourceRecord> TYPE = TypeInformation.of(SourceRecord.class);
@@ -36,10 +36,10 @@ public final class SourceRecord {
     /** One for each name; an element may be null. */
     public byte[][] headerValues = {};
 
-    /** Bytes of key, headers and value as they were read. */
+    /** Bytes of the whole key, headers and value. */
     public long size;
 
-    /** Bytes of the value as it was read. */
+    /** Bytes of the whole value. */
     public long valueSize;
 
     /** The topic, or the name of the file. */
@@ -51,25 +51,20 @@ public final class SourceRecord {
     /** The record's offset, or the 0-based number of the line, or of the list in an Avro file. */
     public long offset;
 
-    /** Answers lie in a file in this order; 0 for topics, whose answers have none. */
+    /** Order of answers in a file; 0 for topics, whose answers have no order. */
     public long position;
 
-    /** The record's, milliseconds since the epoch; -1 where it has none. */
+    /** Milliseconds since the epoch; -1 where the record has none. */
     public long timestamp = -1;
 
-    /** When it was read, milliseconds since the epoch. */
+    /** Time of reading, milliseconds since the epoch. */
     public long readAt;
 
     public Lane lane = Lane.REALTIME;
 
     public SourceRecord() {}
 
-    /**
-     * A line of a file.
-     *
-     * @param number 0-based
-     * @param readAt milliseconds since the epoch
-     */
+    /** Makes a record of a file's line, by its 0-based number and the time of reading in milliseconds. */
     public static SourceRecord line(String file, long number, byte[] line, long readAt) {
         SourceRecord record = new SourceRecord();
         record.value = line;
@@ -83,13 +78,13 @@ public final class SourceRecord {
         return record;
     }
 
-    /** Sets what was read, cut where it is larger than {@code maxBytes} in all. */
+    /** Sets key, value and headers, cut where they are larger than {@code maxBytes} together. */
     void hold(byte @Nullable [] newKey, byte @Nullable [] newValue, Headers headers, int maxBytes) {
         valueSize = newValue == null ? 0 : newValue.length;
         size = (newKey == null ? 0 : newKey.length) + headers.size() + valueSize;
         boolean cut = size > maxBytes;
-        key = cut && newKey != null ? first(newKey) : newKey;
-        value = cut && newValue != null ? first(newValue) : newValue;
+        key = cut ? first(newKey) : newKey;
+        value = cut ? first(newValue) : newValue;
         headerNames = cut ? new String[0] : headers.names();
         headerValues = cut ? new byte[0][] : headers.values();
     }
@@ -101,7 +96,7 @@ public final class SourceRecord {
                 + headers().size();
     }
 
-    /** Tells milliseconds since the epoch from seconds, microseconds and the like; none at all is plausible. */
+    /** Tells milliseconds since the epoch from seconds or microseconds; a missing timestamp is plausible. */
     public boolean hasPlausibleTimestamp() {
         return timestamp == -1 || (timestamp >= EARLIEST_MS && timestamp - MAX_AHEAD_MS <= readAt);
     }
@@ -110,11 +105,11 @@ public final class SourceRecord {
         return new Headers(headerNames, headerValues);
     }
 
-    private static byte[] first(byte[] bytes) {
-        return bytes.length <= KEPT_BYTES ? bytes : Arrays.copyOf(bytes, KEPT_BYTES);
+    private static byte @Nullable [] first(byte @Nullable [] bytes) {
+        return bytes == null || bytes.length <= KEPT_BYTES ? bytes : Arrays.copyOf(bytes, KEPT_BYTES);
     }
 
-    /** For messages: where the record lies, never its content. */
+    /** Names the record's place, never its content. */
     @Override
     public String toString() {
         return partition < 0 ? source + ":" + (offset + 1) : source + "-" + partition + "@" + offset;

@@ -2,13 +2,14 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.domain.Lane;
 import java.time.Clock;
+import java.util.Arrays;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
 import org.apache.flink.util.Collector;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 
-/** Takes every record as it is; what throws here would stop the job at the same offset for ever. */
+/** Reads every record undecoded: an exception here would stop the job at the same offset again and again. */
 final class SourceRecordDeserializer implements KafkaRecordDeserializationSchema<SourceRecord> {
 
     private static final long serialVersionUID = 1;
@@ -28,12 +29,8 @@ final class SourceRecordDeserializer implements KafkaRecordDeserializationSchema
 
     static SourceRecord read(ConsumerRecord<byte[], byte[]> in, Lane lane, int maxRecordBytes, long now) {
         Header[] all = in.headers().toArray();
-        String[] names = new String[all.length];
-        byte[][] values = new byte[all.length][];
-        for (int i = 0; i < all.length; i++) {
-            names[i] = all[i].key();
-            values[i] = all[i].value();
-        }
+        String[] names = Arrays.stream(all).map(Header::key).toArray(String[]::new);
+        byte[][] values = Arrays.stream(all).map(Header::value).toArray(byte[][]::new);
         SourceRecord record = new SourceRecord();
         record.hold(in.key(), in.value(), new Headers(names, values), maxRecordBytes);
         record.source = in.topic();

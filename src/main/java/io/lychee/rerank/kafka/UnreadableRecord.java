@@ -16,10 +16,10 @@ record UnreadableRecord(TopicPartition partition, long offset) {
 
     private static final Duration POLL = Duration.ofSeconds(1);
 
-    /** Records read behind each position; the failing fetch began there. */
+    /** Records read of each partition, from the position where the failing fetch began. */
     private static final int MOST_RECORDS = 10_000;
 
-    /** Reads the partitions one record at a time, until one fails as it did for the source. */
+    /** Reads the partitions one record at a time, until one exhausts the heap again. */
     static Optional<UnreadableRecord> find(RerankConfig.Kafka kafka, Map<TopicPartition, Long> positions) {
         Properties properties = new Properties();
         properties.putAll(kafka.properties());
@@ -43,7 +43,7 @@ record UnreadableRecord(TopicPartition partition, long offset) {
         return Optional.empty();
     }
 
-    /** Says where it is and how it is skipped. */
+    /** Names the record, and the commands that skip it. */
     String message(RerankConfig.Kafka kafka) {
         return ("the record at topic %s, partition %d, offset %d does not fit the heap once it is inflated;"
                         + " expected a larger heap, or to skip it:"

@@ -4,8 +4,8 @@ import io.lychee.rerank.domain.RerankedList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An answer as it came over the wire.
+ * Pairs a decoded answer with its loss.
  *
- * @param shortened what was left out because the answer was too large for a record; null when nothing was
+ * @param shortened names the parts left out because the answer was too large for a record; null when it is whole
  */
 public record Answer(RerankedList list, @Nullable String shortened) {}

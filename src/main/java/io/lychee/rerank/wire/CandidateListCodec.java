@@ -1,5 +1,7 @@
 package io.lychee.rerank.wire;
 
+import static io.lychee.rerank.wire.Fields.get;
+
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
@@ -9,88 +11,98 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.avro.Schema;
-import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
 import org.jspecify.annotations.Nullable;
 
-/** {@code candidate_list.avsc} to {@link CandidateList} and back. */
+/** Maps {@link CandidateList} to {@code candidate_list.avsc} and back. */
 public final class CandidateListCodec {
 
-    private static final Schema LIST = WireSchema.CANDIDATE_LIST.schema();
-    private static final Schema QUERY = WireSchema.CANDIDATE_LIST.schema("query");
-    private static final Schema CANDIDATE =
-            WireSchema.CANDIDATE_LIST.schema("candidates").getElementType();
+    private static final WireSchema TYPE = WireSchema.CANDIDATE_LIST;
+    private static final Schema CANDIDATE = TYPE.schema("candidates").getElementType();
 
     private CandidateListCodec() {}
 
     public static byte[] encode(CandidateList list, OutputFormat format) {
-        return SizeBudget.encode(WireSchema.CANDIDATE_LIST, toRecord(list), format);
+        return WireSchema.encode(toRecord(list), format);
+    }
+
+    /**
+     * Decodes Avro or plain JSON.
+     *
+     * @throws UnreadableException when {@code value} is no list, has more candidates, or a field is out of its range
+     */
+    public static CandidateList decode(byte[] value, int maxCandidates, UnknownFields unknown)
+            throws UnreadableException {
+        GenericRecord record = TYPE.read(value, maxCandidates, unknown);
+        try {
+            return fromRecord(record);
+        } catch (IllegalArgumentException e) {
+            throw new UnreadableException(DeadLetterReason.INVALID, String.valueOf(e.getMessage()));
+        }
     }
 
     /** @throws IllegalArgumentException when a field is out of its range */
     public static CandidateList fromRecord(GenericRecord record) {
         List<Candidate> candidates = new ArrayList<>();
-        for (GenericRecord candidate : Fields.records(record, "candidates")) {
+        for (GenericRecord candidate : Fields.<List<GenericRecord>>get(record, "candidates")) {
             candidates.add(new Candidate(
-                    Fields.text(candidate, "id"),
+                    get(candidate, "id"),
                     content(candidate),
-                    finite((Double) candidate.get("retrieval_score")),
-                    Fields.map(candidate, "attributes"),
-                    (Integer) candidate.get("relevance")));
+                    finite(get(candidate, "retrieval_score")),
+                    get(candidate, "attributes"),
+                    get(candidate, "relevance")));
         }
         return new CandidateList(
-                Fields.text(record, "request_id"),
-                Fields.optionalText(record, "instruction"),
-                Fields.map(record, "attributes"),
-                content((GenericRecord) record.get("query")),
+                get(record, "request_id"),
+                get(record, "instruction"),
+                get(record, "attributes"),
+                content(get(record, "query")),
                 candidates,
-                (Integer) record.get("top_n"),
-                (Long) record.get("timeout_ms"));
+                get(record, "top_n"),
+                get(record, "timeout_ms"));
     }
 
     public static GenericRecord toRecord(CandidateList list) {
-        GenericRecord query = new GenericData.Record(QUERY);
-        putContent(query, list.query());
+        Content query = list.query();
         List<GenericRecord> candidates = new ArrayList<>();
         for (Candidate candidate : list.candidates()) {
-            GenericRecord record = new GenericData.Record(CANDIDATE);
-            record.put("id", candidate.id());
-            putContent(record, candidate.content());
-            record.put("retrieval_score", candidate.retrievalScore());
-            record.put("attributes", candidate.attributes());
-            record.put("relevance", candidate.relevance());
-            candidates.add(record);
+            candidates.add(Fields.record(
+                    CANDIDATE,
+                    candidate.id(),
+                    candidate.content().text(),
+                    images(candidate.content()),
+                    candidate.retrievalScore(),
+                    candidate.attributes(),
+                    candidate.relevance()));
         }
-        GenericRecord record = new GenericData.Record(LIST);
-        record.put("request_id", list.requestId());
-        record.put("instruction", list.instruction());
-        record.put("attributes", list.attributes());
-        record.put("query", query);
-        record.put("candidates", candidates);
-        record.put("top_n", list.topN());
-        record.put("timeout_ms", list.timeoutMs());
-        return record;
+        return Fields.record(
+                TYPE.schema(),
+                list.requestId(),
+                list.instruction(),
+                list.attributes(),
+                Fields.record(TYPE.schema("query"), query.text(), images(query)),
+                candidates,
+                list.topN(),
+                list.timeoutMs());
     }
 
     private static Content content(GenericRecord record) {
-        List<Image> images = new ArrayList<>();
-        for (Object image : (List<?>) record.get("images")) {
-            images.add(image(image));
-        }
-        return new Content(Fields.optionalText(record, "text"), images);
+        List<Object> images = get(record, "images");
+        return new Content(
+                get(record, "text"),
+                images.stream().map(CandidateListCodec::image).toList());
     }
 
     private static Image image(Object image) {
-        if (image instanceof ByteBuffer) {
-            return new Image.Bytes(PlainJsonWriter.bytes(image));
+        if (image instanceof ByteBuffer buffer) {
+            return new Image.Bytes(Fields.bytes(buffer));
         }
         // writers of Avro may use data: URIs too; a malformed one stays a reference, which no one can follow
         byte[] data = DataUri.parse(image.toString());
         return data == null ? new Image.Reference(image.toString()) : new Image.Bytes(data);
     }
 
-    private static void putContent(GenericRecord record, Content content) {
-        record.put("text", content.text());
+    private static List<Object> images(Content content) {
         List<Object> images = new ArrayList<>();
         for (Image image : content.images()) {
             images.add(
@@ -98,7 +110,7 @@ public final class CandidateListCodec {
                             ? ByteBuffer.wrap(bytes.data())
                             : ((Image.Reference) image).uri());
         }
-        record.put("images", images);
+        return images;
     }
 
     private static @Nullable Double finite(@Nullable Double value) {

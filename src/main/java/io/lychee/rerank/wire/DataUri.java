@@ -1,8 +1,10 @@
 package io.lychee.rerank.wire;
 
 import io.lychee.rerank.domain.Urls;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +14,12 @@ public final class DataUri {
     private static final String SCHEME = "data:";
     private static final String UNKNOWN = "application/octet-stream";
     private static final Pattern BASE64 = Pattern.compile("; *base64$", Pattern.CASE_INSENSITIVE);
+
+    private static final Map<String, Pattern> MAGIC = Map.of(
+            "image/jpeg", Pattern.compile("\u00FF\u00D8\u00FF"),
+            "image/png", Pattern.compile("\u0089PNG"),
+            "image/gif", Pattern.compile("GIF8"),
+            "image/webp", Pattern.compile("RIFF.{4}WEBP", Pattern.DOTALL));
 
     private DataUri() {}
 
@@ -39,7 +47,7 @@ public final class DataUri {
                 : !type(data).equals(UNKNOWN);
     }
 
-    /** Reads what stands between the scheme and the first comma; null where either is missing. */
+    /** Reads the media type, between the scheme and the first comma; null where either is missing. */
     private static @Nullable String mediaType(String text) {
         int comma = text.indexOf(',');
         String start = comma < 0 ? "" : Urls.clean(text.substring(0, comma));
@@ -47,12 +55,12 @@ public final class DataUri {
         return data ? start.substring(SCHEME.length()).strip() : null;
     }
 
-    /** With the type that the magic bytes say. */
+    /** Encodes a picture, with the media type of its magic bytes. */
     static String of(byte[] data) {
         return SCHEME + type(data) + ";base64," + Base64.getEncoder().encodeToString(data);
     }
 
-    /** Decodes forgivingly: white space, missing padding and the URL-safe alphabet are taken. */
+    /** Decodes base64 with white space, without padding, or in the URL-safe alphabet; null when it is malformed. */
     private static byte @Nullable [] base64(byte[] text) {
         int length = 0;
         for (byte b : text) {
@@ -70,31 +78,13 @@ public final class DataUri {
         }
     }
 
+    /** Returns the media type that the magic bytes of a picture say. */
     private static String type(byte[] data) {
-        if (startsWith(data, 0, "\u00FF\u00D8\u00FF")) {
-            return "image/jpeg";
-        }
-        if (startsWith(data, 0, "\u0089PNG")) {
-            return "image/png";
-        }
-        if (startsWith(data, 0, "GIF8")) {
-            return "image/gif";
-        }
-        if (startsWith(data, 0, "RIFF") && startsWith(data, 8, "WEBP")) {
-            return "image/webp";
-        }
-        return UNKNOWN;
-    }
-
-    private static boolean startsWith(byte[] data, int from, String magic) {
-        if (data.length < from + magic.length()) {
-            return false;
-        }
-        for (int i = 0; i < magic.length(); i++) {
-            if ((data[from + i] & 0xFF) != magic.charAt(i)) {
-                return false;
-            }
-        }
-        return true;
+        String start = new String(data, 0, Math.min(12, data.length), StandardCharsets.ISO_8859_1);
+        return MAGIC.entrySet().stream()
+                .filter(magic -> magic.getValue().matcher(start).lookingAt())
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .orElse(UNKNOWN);
     }
 }

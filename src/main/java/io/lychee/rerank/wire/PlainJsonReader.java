@@ -1,14 +1,19 @@
 package io.lychee.rerank.wire;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonStreamContext;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import io.lychee.rerank.domain.Unicode;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
@@ -17,12 +22,13 @@ import java.util.Map;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Plain JSON to a record of one schema, streaming: nothing is built but the record. Fields that are absent (or null
- * where null is not allowed) take the schema's default, unknown ones are skipped and counted, a field that occurs twice
- * is an error: which one was meant can't be known. Of {@code [string, bytes]} a {@code data:} URI is the bytes, any
- * other string the string, a malformed URI included.
+ * Reads plain JSON as a record of one schema, streaming: it builds nothing but the record. Fields that are absent, or
+ * null where null is not allowed, take the schema's default. Unknown fields are skipped and counted. A field that
+ * occurs twice is an error. Of {@code [string, bytes]} a {@code data:} URI is the bytes, any other string the string, a
+ * malformed URI included.
  */
 final class PlainJsonReader {
 
@@ -39,58 +45,75 @@ final class PlainJsonReader {
             .build();
 
     private final JsonParser in;
-    private final ItemLimit limit;
+    private final int maxItems;
     private final UnknownFields unknown;
 
-    private PlainJsonReader(JsonParser in, ItemLimit limit, UnknownFields unknown) {
+    private PlainJsonReader(JsonParser in, int maxItems, UnknownFields unknown) {
         this.in = in;
-        this.limit = limit;
+        this.maxItems = maxItems;
         this.unknown = unknown;
     }
 
-    /** @throws UnreadableException naming the path, what was expected and what was found */
-    static GenericRecord read(Schema schema, byte[] data, int from, ItemLimit limit, UnknownFields unknown)
+    /**
+     * @param maxItems of an array of records
+     * @throws UnreadableException naming the path, what was expected and what was found
+     */
+    static GenericRecord read(Schema schema, byte[] data, int from, int maxItems, UnknownFields unknown)
             throws UnreadableException {
-        if (!Utf8.isUtf8(data, from, data.length - from)) {
-            throw UnreadableException.undecodable("JSON that is not UTF-8");
-        }
-        try (JsonParser parser = JSON.createParser(data, from, data.length - from)) {
-            PlainJsonReader reader = new PlainJsonReader(parser, limit, unknown);
+        var bytes = new ByteArrayInputStream(data, from, data.length - from);
+        // a strict decoder: Jackson's own takes overlong forms and halves of surrogate pairs
+        var text = new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder());
+        try (JsonParser parser = JSON.createParser(text)) {
             parser.nextToken();
-            GenericRecord record = reader.record(schema, true);
+            GenericRecord record = new PlainJsonReader(parser, maxItems, unknown).record(schema);
             if (parser.nextToken() != null) {
-                throw UnreadableException.undecodable("more JSON behind the record, at byte "
-                        + parser.currentTokenLocation().getByteOffset());
+                throw UnreadableException.undecodable(
+                        "more JSON behind the record, at byte " + byteAt(parser.currentTokenLocation(), data, from));
             }
             return record;
+        } catch (UnreadableException e) {
+            throw e;
+        } catch (CharacterCodingException e) {
+            throw UnreadableException.undecodable("JSON that is not UTF-8");
         } catch (JsonProcessingException e) {
-            throw UnreadableException.undecodable("broken JSON at byte "
-                    + (e.getLocation() == null ? "?" : e.getLocation().getByteOffset()) + " of " + (data.length - from)
-                    + ": " + Utf8.cut(e.getOriginalMessage(), 300));
+            throw UnreadableException.undecodable("broken JSON at byte " + byteAt(e.getLocation(), data, from) + " of "
+                    + (data.length - from) + ": " + Unicode.cut(e.getOriginalMessage(), 300));
         } catch (IOException e) {
             throw UnreadableException.undecodable("broken JSON: " + e.getMessage());
         }
     }
 
-    private Object value(Schema schema) throws IOException, UnreadableException {
+    private static int byteAt(JsonLocation location, byte[] data, int from) {
+        String json = new String(data, from, data.length - from, StandardCharsets.UTF_8);
+        int at = (int) Math.min(location.getCharOffset(), json.length());
+        return json.substring(0, Math.max(at, 0)).getBytes(StandardCharsets.UTF_8).length;
+    }
+
+    private @Nullable Object value(Schema schema) throws IOException {
         return switch (schema.getType()) {
-            case RECORD -> record(schema, false);
-            case ARRAY -> array(schema, Integer.MAX_VALUE);
-            case MAP -> map(schema);
-            case UNION -> union(schema.getTypes());
+            case RECORD -> record(schema);
+            case ARRAY -> array(schema);
+            case MAP -> map(schema.getValueType());
+            case UNION -> union(schema);
             case ENUM -> symbol(schema);
             case STRING -> string("a string");
             case BYTES -> bytes();
             case INT -> (int) integer(Integer.MIN_VALUE, Integer.MAX_VALUE);
             case LONG -> integer(Long.MIN_VALUE, Long.MAX_VALUE);
-            case DOUBLE -> number();
-            case BOOLEAN -> bool();
+            case DOUBLE -> {
+                require(in.currentToken().isNumeric() && Double.isFinite(in.getDoubleValue()), "a number");
+                yield in.getDoubleValue();
+            }
+            case BOOLEAN -> {
+                require(in.currentToken().isBoolean(), "true or false");
+                yield in.currentToken() == JsonToken.VALUE_TRUE;
+            }
             default -> throw new IllegalStateException("no plain JSON for " + schema);
         };
     }
 
-    private GenericRecord record(Schema schema, boolean outermost) throws IOException, UnreadableException {
-        require(JsonToken.START_OBJECT, "an object");
+    private GenericRecord record(Schema schema) throws IOException {
+        require(in.hasToken(JsonToken.START_OBJECT), "an object");
         GenericData.Record record = new GenericData.Record(schema);
         boolean[] seen = new boolean[schema.getFields().size()];
         for (String name = in.nextFieldName(); name != null; name = in.nextFieldName()) {
@@ -104,17 +127,10 @@ final class PlainJsonReader {
             if (seen[field.pos()]) {
                 throw UnreadableException.undecodable(path(in.getParsingContext()) + " occurs twice");
             }
-            JsonToken token = in.nextToken();
             seen[field.pos()] = true;
-            if (token == JsonToken.VALUE_NULL && !field.schema().isNullable() && field.hasDefaultValue()) {
-                record.put(field.pos(), defaultOf(field));
-            } else if (field.schema().getType() == Schema.Type.ARRAY) {
-                record.put(field.pos(), array(field.schema(), limit.of(outermost, name)));
-            } else if (token == JsonToken.VALUE_NULL && field.schema().isNullable()) {
-                record.put(field.pos(), null);
-            } else {
-                record.put(field.pos(), value(field.schema()));
-            }
+            boolean absent =
+                    in.nextToken() == JsonToken.VALUE_NULL && !field.schema().isNullable() && field.hasDefaultValue();
+            record.put(field.pos(), absent ? defaultOf(field) : value(field.schema()));
         }
         for (Schema.Field field : schema.getFields()) {
             if (!seen[field.pos()]) {
@@ -134,60 +150,59 @@ final class PlainJsonReader {
         return GenericData.get().deepCopy(field.schema(), GenericData.get().getDefaultValue(field));
     }
 
-    private List<Object> array(Schema schema, int max) throws IOException, UnreadableException {
-        require(JsonToken.START_ARRAY, "an array");
-        List<Object> items = new ArrayList<>();
+    private List<@Nullable Object> array(Schema schema) throws IOException {
+        require(in.hasToken(JsonToken.START_ARRAY), "an array");
+        int max = WireSchema.maxItems(schema, maxItems);
+        List<@Nullable Object> items = new ArrayList<>();
         while (in.nextToken() != JsonToken.END_ARRAY) {
             if (items.size() == max) {
-                throw limit.exceeded();
+                throw UnreadableException.tooManyCandidates(max);
             }
             items.add(value(schema.getElementType()));
         }
         return new GenericData.Array<>(schema, items);
     }
 
-    private Map<String, Object> map(Schema schema) throws IOException, UnreadableException {
-        require(JsonToken.START_OBJECT, "an object");
-        Map<String, Object> map = new HashMap<>();
+    private Map<String, @Nullable Object> map(Schema valueSchema) throws IOException {
+        require(in.hasToken(JsonToken.START_OBJECT), "an object");
+        Map<String, @Nullable Object> map = new HashMap<>();
         for (String name = in.nextFieldName(); name != null; name = in.nextFieldName()) {
             in.nextToken();
-            if (map.put(Unicode.wellFormed(name), value(schema.getValueType())) != null) {
+            if (map.put(Unicode.wellFormed(name), value(valueSchema)) != null) {
                 throw UnreadableException.undecodable(path(in.getParsingContext()) + " occurs twice");
             }
         }
         return map;
     }
 
-    /** Null was taken before; what is left is one type, or a picture. */
-    private Object union(List<Schema> branches) throws IOException, UnreadableException {
-        List<Schema> others =
-                branches.stream().filter(b -> b.getType() != Schema.Type.NULL).toList();
-        if (others.size() == 1) {
-            return value(others.get(0));
+    /** Reads null, the one other type, or a picture. */
+    private @Nullable Object union(Schema schema) throws IOException {
+        if (schema.isNullable()) {
+            return in.hasToken(JsonToken.VALUE_NULL)
+                    ? null
+                    : value(schema.getTypes().get(1));
         }
         String text = string("a reference or data: URI (a string)");
         byte[] data = DataUri.parse(text);
         return data == null ? text : ByteBuffer.wrap(data);
     }
 
-    private Object symbol(Schema schema) throws IOException, UnreadableException {
+    private Object symbol(Schema schema) throws IOException {
         String symbol = string("one of " + schema.getEnumSymbols());
-        if (schema.hasEnumSymbol(symbol)) {
-            return new GenericData.EnumSymbol(schema, symbol);
-        }
-        if (schema.getEnumDefault() == null) {
+        // one of a later release becomes the default, as in Avro
+        String known = schema.hasEnumSymbol(symbol) ? symbol : schema.getEnumDefault();
+        if (known == null) {
             throw expected("one of " + schema.getEnumSymbols());
         }
-        // as Avro resolves a symbol of a later release
-        return new GenericData.EnumSymbol(schema, schema.getEnumDefault());
+        return new GenericData.EnumSymbol(schema, known);
     }
 
-    private String string(String what) throws IOException, UnreadableException {
-        require(JsonToken.VALUE_STRING, what);
+    private String string(String what) throws IOException {
+        require(in.hasToken(JsonToken.VALUE_STRING), what);
         return Unicode.wellFormed(in.getText());
     }
 
-    private ByteBuffer bytes() throws IOException, UnreadableException {
+    private ByteBuffer bytes() throws IOException {
         String text = string("base64 (a string)");
         try {
             return ByteBuffer.wrap(Base64.getDecoder().decode(text));
@@ -196,7 +211,7 @@ final class PlainJsonReader {
         }
     }
 
-    private long integer(long min, long max) throws IOException, UnreadableException {
+    private long integer(long min, long max) throws IOException {
         JsonToken token = in.currentToken();
         if (token == JsonToken.VALUE_NUMBER_INT) {
             JsonParser.NumberType type = in.getNumberType();
@@ -213,52 +228,29 @@ final class PlainJsonReader {
         throw expected("a whole number from " + min + " to " + max);
     }
 
-    private double number() throws IOException, UnreadableException {
-        if (in.currentToken().isNumeric()) {
-            double value = in.getDoubleValue();
-            if (Double.isFinite(value)) {
-                return value;
-            }
-        }
-        throw expected("a number");
-    }
-
-    private boolean bool() throws UnreadableException, IOException {
-        if (in.currentToken().isBoolean()) {
-            return in.currentToken() == JsonToken.VALUE_TRUE;
-        }
-        throw expected("true or false");
-    }
-
-    private void require(JsonToken token, String what) throws IOException, UnreadableException {
-        if (in.currentToken() != token) {
+    private void require(boolean found, String what) throws IOException {
+        if (!found) {
             throw expected(what);
         }
     }
 
     private UnreadableException expected(String what) throws IOException {
         JsonToken token = in.currentToken();
-        String found;
-        if (token == null) {
-            found = "nothing";
-        } else if (token == JsonToken.START_OBJECT) {
-            found = "an object";
-        } else if (token == JsonToken.START_ARRAY) {
-            found = "an array";
-        } else if (token == JsonToken.VALUE_STRING) {
-            found = "the string \"" + Utf8.cut(in.getText(), 60) + "\"";
-        } else {
-            found = Utf8.cut(in.getText(), 60);
-        }
         JsonStreamContext context = in.getParsingContext();
-        boolean opened = token == JsonToken.START_OBJECT || token == JsonToken.START_ARRAY;
-        String path = path(opened ? context.getParent() : context);
+        String found = token == null ? "nothing" : Unicode.cut(in.getText(), 60);
+        if (token == JsonToken.VALUE_STRING) {
+            found = "the string \"" + found + "\"";
+        } else if (token == JsonToken.START_OBJECT || token == JsonToken.START_ARRAY) {
+            found = token == JsonToken.START_OBJECT ? "an object" : "an array";
+            context = context.getParent();
+        }
+        String path = path(context);
         return UnreadableException.undecodable(
                 (path.isEmpty() ? "the record" : path) + ": expected " + what + ", found " + found);
     }
 
-    /** Of the value that the parser stands at: {@code candidates[3].id}. */
-    private static String path(JsonStreamContext context) {
+    /** Returns the path of the current value: {@code candidates[3].id}. */
+    private static String path(@Nullable JsonStreamContext context) {
         if (context == null || context.inRoot()) {
             return "";
         }
@@ -266,7 +258,7 @@ final class PlainJsonReader {
         if (context.inArray()) {
             return parent + "[" + context.getCurrentIndex() + "]";
         }
-        String name = Utf8.cut(String.valueOf(context.getCurrentName()), 60);
+        String name = Unicode.cut(String.valueOf(context.getCurrentName()), 60);
         return parent.isEmpty() ? name : parent + "." + name;
     }
 }

@@ -1,17 +1,18 @@
 package io.lychee.rerank.wire;
 
+import io.lychee.rerank.domain.Unicode;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** JSON fields that no schema has: counted, and each named once in the log. Safe for any thread. */
+/** Counts JSON fields that no schema has, and logs each name once. Safe for any thread. */
 public final class UnknownFields {
 
     private static final Logger LOG = LoggerFactory.getLogger(UnknownFields.class);
 
-    /** Names kept; whoever sends new names for ever fills neither memory nor log. */
+    /** Names logged at most: endless new names fill neither memory nor log. */
     private static final int MAX_NAMES = 100;
 
     private final Set<String> named = ConcurrentHashMap.newKeySet();
@@ -19,7 +20,7 @@ public final class UnknownFields {
 
     void seen(String type, String name) {
         count.increment();
-        String field = type + "." + Utf8.cut(name, 100).replaceAll("\\p{Cntrl}", "?");
+        String field = type + "." + Unicode.cut(name, 100).replaceAll("\\p{Cntrl}", "?");
         if (named.size() < MAX_NAMES && named.add(field)) {
             LOG.warn("unknown field {} is ignored, here and in all later records", field);
         }

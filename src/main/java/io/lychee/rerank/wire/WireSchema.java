@@ -1,5 +1,7 @@
 package io.lychee.rerank.wire;
 
+import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.domain.Unicode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -7,25 +9,21 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.avro.Schema;
 import org.apache.avro.SchemaNormalization;
-import org.apache.avro.generic.GenericData;
-import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericDatumWriter;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.BinaryEncoder;
-import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.io.EncoderFactory;
 
 /**
- * One type of record on the wire: its schema, every released schema that a writer may have used, and the way from bytes
- * to a record and back. Immutable; safe for any thread.
+ * Reads and writes records of one type, by its schema and every released schema that a writer may have used. Immutable;
+ * safe for any thread.
  *
  * <p>The bytes are Avro single-object encoding (C3 01, the fingerprint of the writer's schema in 8 bytes, the datum) or
  * plain JSON.
@@ -38,6 +36,8 @@ public final class WireSchema {
     public static final List<WireSchema> ALL = List.of(CANDIDATE_LIST, RERANKED_LIST, DEAD_LETTER);
 
     private static final int HEADER = 10;
+    private static final HexFormat HEX = HexFormat.of();
+    private static final UnknownFields UNKNOWN = new UnknownFields();
 
     private final Schema schema;
     private final Map<Long, Schema> writers;
@@ -51,25 +51,39 @@ public final class WireSchema {
         return schema;
     }
 
-    /** The schema of a nested record, enum or array. */
+    /** Returns the schema of a nested record, enum or array. */
     public Schema schema(String field) {
         return schema.getField(field).schema();
     }
 
-    public byte[] toAvro(GenericRecord record) {
+    public static byte[] encode(GenericRecord record, OutputFormat format) {
+        return format == OutputFormat.JSON
+                ? PlainJsonWriter.write(record)
+                : avro(record, marker(record.getSchema())).toByteArray();
+    }
+
+    /** Returns the bytes that {@code item} takes in an array. */
+    public static int size(GenericRecord item, OutputFormat format) {
+        // 1 for the comma
+        return format == OutputFormat.JSON
+                ? PlainJsonWriter.write(item).length + 1
+                : avro(item, new byte[0]).size();
+    }
+
+    private static ByteArrayOutputStream avro(GenericRecord record, byte[] marker) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(1024);
-        bytes.writeBytes(marker(schema));
+        bytes.writeBytes(marker);
         BinaryEncoder encoder = EncoderFactory.get().binaryEncoder(bytes, null);
         try {
-            new GenericDatumWriter<GenericRecord>(schema).write(record, encoder);
+            new GenericDatumWriter<GenericRecord>(record.getSchema()).write(record, encoder);
             encoder.flush();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return bytes.toByteArray();
+        return bytes;
     }
 
-    /** What a record of this writer's schema starts with. */
+    /** Returns the bytes that a record of this writer's schema starts with. */
     public static byte[] marker(Schema writer) {
         return ByteBuffer.allocate(HEADER)
                 .order(ByteOrder.LITTLE_ENDIAN)
@@ -80,15 +94,15 @@ public final class WireSchema {
     }
 
     /**
-     * The released schema that {@code named} is.
+     * Finds the released schema that is equal to {@code named}.
      *
      * @throws IOException when it is none of this type's
      */
     public Schema writer(Schema named) throws IOException {
         Schema writer = writers.get(SchemaNormalization.parsingFingerprint64(named));
         if (writer == null) {
-            throw new IOException("Avro of the schema " + Utf8.cut(named.getFullName(), 100) + "; expected a released"
-                    + " one of " + schema.getFullName() + " (schemas/)");
+            throw new IOException("Avro of the schema " + Unicode.cut(named.getFullName(), 100)
+                    + "; expected a released" + " one of " + schema.getFullName() + " (schemas/)");
         }
         return writer;
     }
@@ -97,7 +111,7 @@ public final class WireSchema {
         return data.length >= 2 && (data[0] & 0xFF) == 0xC3 && data[1] == 0x01;
     }
 
-    /** Where JSON begins: behind a byte-order mark and white space; -1 where it doesn't. */
+    /** Returns the index where JSON begins, behind a byte-order mark and white space; -1 where it doesn't. */
     public static int startOfJson(byte[] data) {
         int at = startOfText(data);
         return at < data.length && data[at] == '{' ? at : -1;
@@ -117,58 +131,53 @@ public final class WireSchema {
         return at;
     }
 
-    /** @throws UnreadableException when {@code data} is not exactly one record of this type, in either form */
-    public GenericRecord read(byte[] data, ItemLimit limit, UnknownFields unknown) throws UnreadableException {
+    /** Reads a record whose arrays have no limit but its size. */
+    public GenericRecord read(byte[] data) throws UnreadableException {
+        return read(data, Integer.MAX_VALUE, UNKNOWN);
+    }
+
+    /**
+     * @param maxItems of an array of records, checked while it is read: a longer one costs no memory
+     * @throws UnreadableException when {@code data} is not exactly one record of this type, in either form
+     */
+    GenericRecord read(byte[] data, int maxItems, UnknownFields unknown) throws UnreadableException {
         if (isAvro(data)) {
-            return readAvro(data, limit);
+            return readAvro(data, maxItems);
         }
         int json = startOfJson(data);
         if (json < 0) {
+            String first = HexFormat.ofDelimiter(" ").withUpperCase().formatHex(data, 0, Math.min(4, data.length));
             throw UnreadableException.undecodable(
-                    "starts with " + firstBytes(data) + "; expected C3 01 (Avro single-object encoding) or { (JSON)");
+                    "starts with " + first + "; expected C3 01 (Avro single-object encoding) or { (JSON)");
         }
-        return PlainJsonReader.read(schema, data, json, limit, unknown);
+        return PlainJsonReader.read(schema, data, json, maxItems, unknown);
     }
 
-    /** Whether {@code data} names one of this type's schemas. */
+    /** Returns {@code max} for an array of records; other arrays have no limit. */
+    static int maxItems(Schema array, int max) {
+        return array.getElementType().getType() == Schema.Type.RECORD ? max : Integer.MAX_VALUE;
+    }
+
+    /** Tells whether {@code data} names one of this type's schemas. */
     public boolean wrote(byte[] data) {
         return isAvro(data) && data.length >= HEADER && writers.containsKey(fingerprint(data));
     }
 
-    private GenericRecord readAvro(byte[] data, ItemLimit limit) throws UnreadableException {
+    private GenericRecord readAvro(byte[] data, int maxItems) throws UnreadableException {
         if (data.length < HEADER) {
             throw UnreadableException.undecodable("Avro that ends within its header, after " + data.length + " bytes");
         }
         Schema writer = writers.get(fingerprint(data));
         if (writer == null) {
-            throw UnreadableException.undecodable("Avro of an unknown schema, fingerprint " + hex(fingerprint(data))
-                    + "; known for " + schema.getName() + ": "
-                    + writers.keySet().stream().map(WireSchema::hex).collect(Collectors.joining(", ")));
+            throw UnreadableException.undecodable("Avro of an unknown schema, fingerprint "
+                    + HEX.toHexDigits(fingerprint(data)) + "; known for " + schema.getName() + ": "
+                    + writers.keySet().stream().map(HEX::toHexDigits).collect(Collectors.joining(", ")));
         }
-        AvroCheck.check(writer, data, HEADER, limit);
-        try {
-            return new GenericDatumReader<GenericRecord>(writer, schema)
-                    .read(null, DecoderFactory.get().binaryDecoder(data, HEADER, data.length - HEADER, null));
-        } catch (IOException | RuntimeException e) {
-            // checked above; what is left is a disagreement between Avro and the check
-            throw UnreadableException.undecodable("Avro that can't be read: " + Utf8.cut(String.valueOf(e), 300));
-        }
+        return AvroReader.read(writer, schema, data, HEADER, maxItems);
     }
 
     private static long fingerprint(byte[] data) {
         return ByteBuffer.wrap(data).order(ByteOrder.LITTLE_ENDIAN).getLong(2);
-    }
-
-    private static String hex(long fingerprint) {
-        return String.format("%016x", fingerprint);
-    }
-
-    private static String firstBytes(byte[] data) {
-        StringBuilder hex = new StringBuilder();
-        for (int i = 0; i < Math.min(4, data.length); i++) {
-            hex.append(i == 0 ? "" : " ").append(String.format("%02X", data[i]));
-        }
-        return hex.toString();
     }
 
     private static WireSchema load(String name, int released) {
@@ -187,29 +196,9 @@ public final class WireSchema {
             if (in == null) {
                 throw new IllegalStateException(resource + " is not on the class path");
             }
-            Schema schema = new Schema.Parser().parse(in);
-            readAsString(schema, Collections.newSetFromMap(new IdentityHashMap<>()));
-            return schema;
+            return new Schema.Parser().parse(in);
         } catch (IOException e) {
             throw new UncheckedIOException(resource, e);
-        }
-    }
-
-    /** Makes Avro read text as String; the fingerprint doesn't see it. */
-    private static void readAsString(Schema schema, Set<Schema> done) {
-        if (!done.add(schema)) {
-            return;
-        }
-        switch (schema.getType()) {
-            case STRING -> GenericData.setStringType(schema, GenericData.StringType.String);
-            case MAP -> {
-                GenericData.setStringType(schema, GenericData.StringType.String);
-                readAsString(schema.getValueType(), done);
-            }
-            case ARRAY -> readAsString(schema.getElementType(), done);
-            case UNION -> schema.getTypes().forEach(branch -> readAsString(branch, done));
-            case RECORD -> schema.getFields().forEach(field -> readAsString(field.schema(), done));
-            default -> {}
         }
     }
 }

@@ -10,7 +10,6 @@ import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
-import io.lychee.rerank.wire.PlainJsonWriter;
 import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -18,7 +17,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -201,8 +199,8 @@ class CandidateListDecoderTest {
         assertThat(image(" https://a/b \\n")).isEqualTo(new Image.Reference("https://a/b"));
         assertThat(image("\\tfile:a b.jpg\\r\\n")).isEqualTo(new Image.Reference("file:a b.jpg"));
         GenericRecord record = CandidateListCodec.toRecord(list(1));
-        Fields.records(record, "candidates").get(0).put("images", List.of(" file:a%20b ", " data:,x"));
-        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.CANDIDATE_LIST.toAvro(record)));
+        candidate(record).put("images", List.of(" file:a%20b ", " data:,x"));
+        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.encode(record, OutputFormat.AVRO)));
         assertThat(((Decoded.Taken) decoded)
                         .list()
                         .candidates()
@@ -225,11 +223,11 @@ class CandidateListDecoderTest {
     @Test
     void aDataUriInAvroIsBytesTooAndNaNIsNoScore() {
         GenericRecord record = CandidateListCodec.toRecord(list(1));
-        GenericRecord candidate = Fields.records(record, "candidates").get(0);
+        GenericRecord candidate = candidate(record);
         candidate.put("images", List.of("data:,x"));
         candidate.put("retrieval_score", Double.NaN);
 
-        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.CANDIDATE_LIST.toAvro(record)));
+        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.encode(record, OutputFormat.AVRO)));
 
         Candidate read = ((Decoded.Taken) decoded).list().candidates().get(0);
         assertThat(read.content().images()).containsExactly(new Image.Bytes(new byte[] {'x'}));
@@ -239,7 +237,7 @@ class CandidateListDecoderTest {
     /** Counts and lengths that only an attacker or a flipped bit would write. */
     @Test
     void hugeCountsCostNothing() {
-        byte[] avro = WireSchema.CANDIDATE_LIST.toAvro(CandidateListCodec.toRecord(list(0)));
+        byte[] avro = CandidateListCodec.encode(list(0), OutputFormat.AVRO);
         byte[] huge = {(byte) 0xFE, (byte) 0xFF, (byte) 0xFF, (byte) 0xFF, 0x0F};
         for (int at = 10; at < avro.length; at++) {
             byte[] broken = new byte[avro.length + huge.length];
@@ -262,8 +260,8 @@ class CandidateListDecoderTest {
             Random random = new Random(seed);
             GenericRecord record = new TestingRecords(seed % 50).record(WireSchema.CANDIDATE_LIST.schema());
             byte[] bytes = random.nextBoolean()
-                    ? WireSchema.CANDIDATE_LIST.toAvro(record)
-                    : PlainJsonWriter.write(GenericData.get().deepCopy(record.getSchema(), record));
+                    ? WireSchema.encode(record, OutputFormat.AVRO)
+                    : WireSchema.encode(record, OutputFormat.JSON);
             byte[] mutated = mutate(bytes, random);
             Decoded decoded = decoder.decode(TestingRecords.source(mutated));
             if (decoded instanceof Decoded.Refused dead) {
@@ -294,6 +292,10 @@ class CandidateListDecoderTest {
             }
         }
         return mutated;
+    }
+
+    private static GenericRecord candidate(GenericRecord list) {
+        return Fields.<List<GenericRecord>>get(list, "candidates").get(0);
     }
 
     private CandidateList taken(String json) {
