@@ -1,6 +1,5 @@
 package io.lychee.rerank.bench;
 
-import io.lychee.rerank.cli.Started;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.Scorer;

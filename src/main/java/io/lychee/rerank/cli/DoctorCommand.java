@@ -1,6 +1,7 @@
 package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
@@ -15,7 +16,6 @@ import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Engine;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -26,12 +26,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee doctor}: goes through a job's start, step by step, and says what it finds. */
+/** {@code ./lychee doctor}: checks the steps of a job's start, and judges whether the job would start. */
 @Command(
         name = "doctor",
         description = {
-            "Says what is here, and whether the job would start: then the exit code is 0.",
-            "Without --conf with the bundled checkpoint; with it also broker, topics and permissions. Loads the checkpoint."
+            "Checks this machine and whether the job would start: then the exit code is 0.",
+            "Without --conf with the bundled checkpoint; with it also broker, topics and permissions. Loads the"
+                    + " checkpoint."
         })
 final class DoctorCommand implements Callable<Integer> {
 
@@ -40,17 +41,13 @@ final class DoctorCommand implements Callable<Integer> {
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
-    @Option(names = "--json", description = "Print the findings as JSON.")
+    @Option(names = "--json", description = "Prints the findings as JSON.")
     private boolean json;
 
     private final List<Finding> findings = new ArrayList<>();
 
-    /** @param found what is there, or in one sentence what is wrong, what was expected and which key changes it */
+    /** @param found one sentence; of a failed step also what was expected and which key changes it */
     private record Finding(String what, boolean ok, String found) {}
-
-    private interface Step {
-        String find() throws Exception;
-    }
 
     @Override
     public Integer call() throws Exception {
@@ -62,7 +59,7 @@ final class DoctorCommand implements Callable<Integer> {
         look("Flink", EnvironmentInformation::getVersion);
         boolean torch = look("machine", MachineCheck::require);
         for (Map.Entry<String, Callable<String>> fact : QwenScorer.libraries().entrySet()) {
-            torch = torch && look(fact.getKey(), fact.getValue()::call);
+            torch = torch && look(fact.getKey(), fact.getValue());
         }
         List<RerankConfig> config = new ArrayList<>();
         look("configuration", () -> {
@@ -76,11 +73,9 @@ final class DoctorCommand implements Callable<Integer> {
         }
         boolean ok = findings.stream().allMatch(Finding::ok);
         if (json) {
-            Map<String, Object> report = new LinkedHashMap<>();
-            report.put("ok", ok);
-            report.put("findings", findings);
-            System.out.println(
-                    new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report));
+            ObjectMapper mapper = new ObjectMapper();
+            ObjectNode report = mapper.createObjectNode().put("ok", ok).putPOJO("findings", findings);
+            System.out.println(mapper.writerWithDefaultPrettyPrinter().writeValueAsString(report));
         } else {
             System.out.println(ok ? "The job would start." : "The job would not start.");
         }
@@ -88,7 +83,12 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     private void look(RerankConfig config, boolean torch) {
-        if (torch && look("memory", () -> memory(config)) && look("device", () -> devices(config))) {
+        if (torch
+                && look("memory", () -> memory(config))
+                && look(
+                        "device",
+                        () -> String.join(
+                                ", ", QwenScorer.describeDevices(config.model().device())))) {
             look("checkpoint", () -> checkpoint(config));
         }
         look("job", () -> {
@@ -118,11 +118,7 @@ final class DoctorCommand implements Callable<Integer> {
                         MemoryCheck.gigabytes(Runtime.getRuntime().maxMemory()));
     }
 
-    private static String devices(RerankConfig config) {
-        return String.join(", ", QwenScorer.describeDevices(config.model().device()));
-    }
-
-    /** Loads it as the job would, which scores a test pass too. */
+    /** Loads the checkpoint as the job would, which also scores a test pass. */
     private static String checkpoint(RerankConfig config) {
         long start = System.nanoTime();
         try (Engine engine = new QwenEngineFactory(config).open()) {
@@ -138,10 +134,11 @@ final class DoctorCommand implements Callable<Integer> {
         }
     }
 
-    private boolean look(String what, Step step) {
+    /** Runs one step and prints its finding. */
+    private boolean look(String what, Callable<String> step) {
         Finding finding;
         try {
-            finding = new Finding(what, true, step.find());
+            finding = new Finding(what, true, step.call());
         } catch (ConfigException e) {
             finding = new Finding(what, false, String.valueOf(e.getMessage()));
         } catch (Exception | LinkageError e) {
