@@ -1,7 +1,7 @@
 package io.lychee.rerank.bench;
 
+import io.lychee.rerank.cli.CloseOnExit;
 import io.lychee.rerank.cli.Progress;
-import io.lychee.rerank.cli.Started;
 import io.lychee.rerank.cli.StatusLine;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
@@ -48,7 +48,7 @@ final class BenchPipeline implements AutoCloseable {
     private final BenchLists lists;
     private final Random arrivals;
     private final Random contents;
-    private final Started started = new Started();
+    private final CloseOnExit resources = new CloseOnExit();
     private final EmbeddedFlink job;
     private final TopicWriter writer;
     private final Map<String, Sent> underWay = new ConcurrentHashMap<>();
@@ -68,18 +68,19 @@ final class BenchPipeline implements AutoCloseable {
         try {
             new TopicAdmin(config.kafka(), BROKER)
                     .createMissing(TopicAdmin.topics(config.kafka()), config.parallelism());
-            this.engine = started.add(engines.lease()).engine();
-            this.job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank bench"), config.drainTimeout());
-            this.writer = started.add(new TopicWriter(config.kafka(), Lane.REALTIME, null));
+            this.engine = resources.add(engines.lease()).engine();
+            this.job =
+                    resources.add(EmbeddedFlink.start(config, engines, "lychee-rerank bench"), config.drainTimeout());
+            this.writer = resources.add(new TopicWriter(config.kafka(), Lane.REALTIME, null));
             Thread receiver = new Thread(this::receive, "bench-receiver");
             receiver.setDaemon(true);
             receiver.start();
-            started.add(() -> {
+            resources.add(() -> {
                 closed = true;
                 receiver.join(2 * POLL.toMillis());
             });
         } catch (Exception e) {
-            started.close();
+            resources.close();
             throw e;
         }
     }
@@ -215,6 +216,6 @@ final class BenchPipeline implements AutoCloseable {
 
     @Override
     public void close() {
-        started.close();
+        resources.close();
     }
 }

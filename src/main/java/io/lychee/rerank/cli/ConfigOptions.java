@@ -9,10 +9,14 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Options of commands that rerank in this process. */
-public final class ConfigOptions extends ClientOptions {
+/** Reads the configuration of a command that reranks in this process. */
+public final class ConfigOptions {
+
+    @Mixin
+    private final Keys keys = new Keys();
 
     @Option(names = "--checkpoint", paramLabel = "DIR", description = "Hugging Face checkpoint (model.checkpoint).")
     private @Nullable Path checkpoint;
@@ -20,29 +24,55 @@ public final class ConfigOptions extends ClientOptions {
     @Option(names = "--device", description = "cpu, cuda, cuda:N or auto (model.device).")
     private @Nullable String device;
 
-    /** The configuration of {@link #values}. */
+    /** Reads a configuration file, and single keys on top of it. */
+    static final class Keys {
+
+        @Option(
+                names = "--conf",
+                paramLabel = "FILE",
+                description = "Keys and values; conf/rerank.properties lists them.")
+        private @Nullable Path file;
+
+        @Option(names = "-D", paramLabel = "KEY=VALUE", description = "Sets one key, on top of --conf.")
+        private Map<String, String> keys = new LinkedHashMap<>();
+
+        /** Loads the configuration of a client of the broker, which needs no checkpoint. */
+        RerankConfig loadClient() {
+            return RerankConfig.of(RerankConfig.merge(file, Map.of(RerankOptions.CHECKPOINT.key(), "none"), keys));
+        }
+    }
+
+    boolean hasFile() {
+        return keys.file != null;
+    }
+
+    /** @throws ConfigException also when the configuration needs a cluster */
     public RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
         RerankConfig config = RerankConfig.of(values(defaults, fixed));
         if (config.placement() == Placement.GPU) {
             throw new ConfigException(RerankOptions.PLACEMENT.key() + " is gpu, which picks task managers of a cluster"
                     + " (flink run); this command runs Flink in one process and expects any: -D "
-                    + RerankOptions.PLACEMENT.key() + "=any. Which GPUs it scores with is "
-                    + RerankOptions.DEVICE.key() + "'s");
+                    + RerankOptions.PLACEMENT.key() + "=any. " + RerankOptions.DEVICE.key()
+                    + " picks the GPUs it scores with");
         }
         Rules.parse(config.rules()); // before the network is loaded
         return config;
     }
 
-    @Override
+    /**
+     * Merges keys and values; later ones win: defaults, the file, single keys, options, {@code fixed}.
+     *
+     * @param fixed values that the command needs
+     */
     Map<String, String> values(Map<String, String> defaults, Map<String, String> fixed) {
-        Map<String, String> options = new LinkedHashMap<>();
+        Map<String, String> overrides = new LinkedHashMap<>(keys.keys);
         if (checkpoint != null) {
-            options.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
+            overrides.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
         }
         if (device != null) {
-            options.put(RerankOptions.DEVICE.key(), device);
+            overrides.put(RerankOptions.DEVICE.key(), device);
         }
-        options.putAll(fixed);
-        return super.values(defaults, options);
+        overrides.putAll(fixed);
+        return RerankConfig.merge(keys.file, defaults, overrides);
     }
 }

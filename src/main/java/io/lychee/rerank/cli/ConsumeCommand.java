@@ -14,19 +14,19 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee consume}: a topic to JSON lines. */
+/** {@code ./lychee consume}: prints a topic as JSON lines. */
 @Command(
         name = "consume",
         description = {
-            "Prints the records of a topic as JSON lines, whichever form they were written in.",
-            "Joins no consumer group. Without a bound it goes on until Ctrl-C."
+            "Prints the records of a topic as JSON lines, whether they are JSON or Avro.",
+            "Joins no consumer group. Without a bound it runs until Ctrl-C."
         })
 final class ConsumeCommand implements Callable<Integer> {
 
     private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
-    private final ClientOptions options = new ClientOptions();
+    private final ConfigOptions.Keys options = new ConfigOptions.Keys();
 
     @Option(names = "--topic", description = "Any topic of the job. Default: the results of --lane.")
     private @Nullable String topic;
@@ -35,16 +35,16 @@ final class ConsumeCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // has a default
     private Lane lane;
 
-    @Option(names = "--dead-letters", description = "The dead letters instead of results.")
+    @Option(names = "--dead-letters", description = "Prints dead letters instead of results.")
     private boolean deadLetters;
 
-    @Option(names = "--max", description = "Ends after so many records.")
+    @Option(names = "--max", description = "Ends after this many records.")
     private long max = Long.MAX_VALUE;
 
-    @Option(names = "--idle", description = "Ends after so many seconds without a record.")
+    @Option(names = "--idle", description = "Ends after this many seconds without a record.")
     private int idleSeconds;
 
-    @Option(names = "--latest", description = "Only what comes from now on.")
+    @Option(names = "--latest", description = "Prints only records published from now on.")
     private boolean latest;
 
     @Override
@@ -56,7 +56,7 @@ final class ConsumeCommand implements Callable<Integer> {
         try (TopicReader reader = new TopicReader(config.kafka(), topics, from, IsolationLevel.READ_COMMITTED)) {
             TopicLines.read(reader, max, Duration.ofSeconds(idleSeconds), line -> {
                 System.out.println(line);
-                if (System.out.checkError()) { // head has read enough
+                if (System.out.checkError()) { // the reader, such as head, has closed the pipe
                     reader.stop();
                 }
             });

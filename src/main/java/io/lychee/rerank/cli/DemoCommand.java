@@ -14,6 +14,7 @@ import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.wire.RerankedListCodec;
+import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -28,7 +29,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee demo}: a broker, the job and the demo shop in this process, from topic to topic. */
+/** {@code ./lychee demo}: broker, job and the demo shop's lists in one process, from topic to topic. */
 @Command(
         name = "demo",
         description = {
@@ -37,7 +38,7 @@ import picocli.CommandLine.Option;
         })
 final class DemoCommand implements Callable<Integer> {
 
-    /** A large network on a processor takes its time. */
+    /** Realtime timeout for a large network on a processor. */
     static final String PATIENCE = "10 min";
 
     private static final Duration BROKER = Duration.ofSeconds(30);
@@ -49,62 +50,54 @@ final class DemoCommand implements Callable<Integer> {
     @Option(names = "--broker-port", description = "Port of the broker on 127.0.0.1. Default: a free one.")
     private int brokerPort;
 
-    @Option(names = "--json", description = "The summary as JSON on standard output, and nothing else there.")
+    @Option(names = "--json", description = "Prints the summary as JSON, and nothing else, on standard output.")
     private boolean json;
 
     @Option(names = "--keep-running", description = "Afterwards serves the API and the console, as ./lychee up does.")
     private boolean keepRunning;
 
     @Mixin
-    private final ServeOptions serving = new ServeOptions();
+    private final ServeCommand.Address address = new ServeCommand.Address();
 
     @Override
     public Integer call() throws Exception {
         int exitCode = publishAndPrint();
-        return keepRunning && exitCode == 0 ? UpCommand.run(options, serving) : exitCode;
+        return keepRunning && exitCode == 0 ? UpCommand.run(options, address) : exitCode;
     }
 
     private int publishAndPrint() throws Exception {
         DemoShop shop = DemoShop.load();
-        PrintStream people =
+        PrintStream out =
                 json ? new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8) : System.out;
-        try (Started started = new Started()) {
-            EmbeddedBroker broker = started.add(EmbeddedBroker.start(brokerPort));
-            RerankConfig config = options.load(
-                    defaults(shop), Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
+        try (CloseOnExit resources = new CloseOnExit()) {
+            EmbeddedBroker broker = resources.add(EmbeddedBroker.start(brokerPort));
+            // the last lists of the burst wait for the first; the demo shows scores, not deadlines
+            Map<String, String> defaults = new HashMap<>(shop.defaults());
+            defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), PATIENCE);
+            RerankConfig config =
+                    options.load(defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
             new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
             QwenEngineFactory engines = new QwenEngineFactory(config);
-            EngineRegistry.Lease lease = started.add(engines.lease());
-            people.println(lease.engine().model().name() + " is loaded, a broker runs at "
+            EngineRegistry.Lease lease = resources.add(engines.lease());
+            out.println(lease.engine().model().name() + " is loaded, a broker runs at "
                     + broker.bootstrapServers() + ", publishing "
                     + shop.lists().size() + " lists to "
                     + config.kafka().requestsTopic());
             EmbeddedFlink job =
-                    started.add(EmbeddedFlink.start(config, engines, "lychee-rerank demo"), config.drainTimeout());
-            DemoSummary summary = rerank(config, job, shop, people);
+                    resources.add(EmbeddedFlink.start(config, engines, "lychee-rerank demo"), config.drainTimeout());
+            DemoReport report = new DemoReport(out);
+            publish(config.kafka(), shop);
+            collect(config.kafka(), job, shop, report);
             if (json) {
-                System.out.println(new ObjectMapper().writeValueAsString(summary.figures()));
+                System.out.println(new ObjectMapper().writeValueAsString(report.figures()));
             } else {
-                summary.print(new DemoPrinter(people));
+                report.printSummary();
             }
-            return summary.lists() == shop.lists().size() ? 0 : 1;
+            return report.lists() == shop.lists().size() ? 0 : 1;
         }
     }
 
-    /** On a slow machine the last lists of the burst wait for the first; the demo shall show scores, not deadlines. */
-    private static Map<String, String> defaults(DemoShop shop) {
-        Map<String, String> defaults = new HashMap<>(shop.defaults());
-        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), PATIENCE);
-        return defaults;
-    }
-
-    private static DemoSummary rerank(RerankConfig config, EmbeddedFlink job, DemoShop shop, PrintStream people)
-            throws Exception {
-        DemoPrinter printer = new DemoPrinter(people);
-        DemoSummary summary = new DemoSummary();
-        Map<String, CandidateList> asked = new HashMap<>();
-        shop.lists().forEach(list -> asked.put(list.requestId(), list));
-        RerankConfig.Kafka kafka = config.kafka();
+    private static void publish(RerankConfig.Kafka kafka, DemoShop shop) throws IOException {
         try (TopicWriter writer = new TopicWriter(kafka, Lane.REALTIME, null)) {
             for (int i = 0; i < shop.lines().size(); i++) {
                 byte[] line = shop.lines().get(i).getBytes(StandardCharsets.UTF_8);
@@ -113,10 +106,17 @@ final class DemoCommand implements Callable<Integer> {
             }
             writer.flush();
         }
+    }
+
+    /** Returns when every list is answered; throws when one became a dead letter, or the job failed. */
+    private static void collect(RerankConfig.Kafka kafka, EmbeddedFlink job, DemoShop shop, DemoReport report)
+            throws Exception {
+        Map<String, CandidateList> open = new HashMap<>();
+        shop.lists().forEach(list -> open.put(list.requestId(), list));
         Set<String> topics = Set.of(kafka.resultsTopic(), kafka.deadLettersTopic());
         try (TopicReader reader =
                 new TopicReader(kafka, topics, TopicReader.From.BEGINNING, IsolationLevel.READ_UNCOMMITTED)) {
-            while (!asked.isEmpty()) {
+            while (!open.isEmpty()) {
                 for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
                     if (record.topic().equals(kafka.deadLettersTopic())) {
                         throw new IllegalStateException("a list of the demo became a dead letter: "
@@ -124,18 +124,16 @@ final class DemoCommand implements Callable<Integer> {
                     }
                     RerankedList answer =
                             RerankedListCodec.decode(record.value()).list();
-                    CandidateList list = asked.remove(answer.requestId());
+                    CandidateList list = open.remove(answer.requestId());
                     if (list != null) {
-                        summary.add(list, answer);
-                        printer.print(list, answer, summary.lastBefore(), summary.lastAfter());
+                        report.add(list, answer);
                     }
                 }
                 if (job.result().isDone()) {
-                    // only a failure ends this job; get() says which
+                    // only a failure ends this job; get() throws it
                     var unused = job.result().get();
                 }
             }
         }
-        return summary;
     }
 }

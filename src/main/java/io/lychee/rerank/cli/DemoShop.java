@@ -17,14 +17,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The lists of {@code demo/lists.jsonl} and the checkpoint beside them.
+ * Holds the lists of {@code demo/lists.jsonl}, as lines of JSON and decoded.
  *
- * @param lines as they stand in the file; {@code lists} the same, decoded
+ * @param folder has {@code checkpoint} and the lists' images too
  */
 public record DemoShop(Path folder, List<String> lines, List<CandidateList> lists) {
 
     public static DemoShop load() throws IOException {
-        Path folder = Main.home().resolve("demo");
+        Path folder = bundled();
         Path file = folder.resolve("lists.jsonl");
         if (!Files.exists(file)) {
             throw new ConfigException("no " + file + "; is the launcher in the project's folder?");
@@ -32,8 +32,7 @@ public record DemoShop(Path folder, List<String> lines, List<CandidateList> list
         List<String> lines = Files.readAllLines(file).stream()
                 .filter(line -> !line.isBlank())
                 .toList();
-        RerankConfig config = RerankConfig.of(defaults(folder));
-        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        CandidateListDecoder decoder = new CandidateListDecoder(RerankConfig.of(defaults(folder)), Clock.systemUTC());
         List<CandidateList> lists = new ArrayList<>();
         for (String line : lines) {
             byte[] value = line.getBytes(StandardCharsets.UTF_8);
@@ -41,18 +40,22 @@ public record DemoShop(Path folder, List<String> lines, List<CandidateList> list
             if (decoder.decode(record) instanceof Decoded.Taken taken) {
                 lists.add(taken.list());
             } else {
-                throw new ConfigException(file + " holds a line that is no candidate list: " + record);
+                throw new ConfigException(file + " has a line that is no candidate list: " + record);
             }
         }
         return new DemoShop(folder, lines, lists);
     }
 
-    /** What holds for the demo where nobody says otherwise. */
+    /** Returns the bundled checkpoint and images as defaults of a configuration. */
     public Map<String, String> defaults() {
         return defaults(folder);
     }
 
-    private static Map<String, String> defaults(Path folder) {
+    static Path bundled() {
+        return Main.home().resolve("demo");
+    }
+
+    static Map<String, String> defaults(Path folder) {
         return Map.of(
                 RerankOptions.CHECKPOINT.key(),
                 folder.resolve("checkpoint").toString(),

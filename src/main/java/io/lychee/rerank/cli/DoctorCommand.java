@@ -1,6 +1,7 @@
 package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
@@ -17,7 +18,6 @@ import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchRuntime;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -29,12 +29,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee doctor}: goes through a job's start, step by step, and says what it finds. */
+/** {@code ./lychee doctor}: checks the steps of a job's start, and judges whether the job would start. */
 @Command(
         name = "doctor",
         description = {
-            "Says what is here, and whether the job would start: then the exit code is 0.",
-            "Without --conf with the bundled checkpoint; with it also broker, topics and permissions. Loads the checkpoint."
+            "Checks this machine and whether the job would start: then the exit code is 0.",
+            "Without --conf with the bundled checkpoint; with it also broker, topics and permissions. Loads the"
+                    + " checkpoint."
         })
 final class DoctorCommand implements Callable<Integer> {
 
@@ -43,17 +44,13 @@ final class DoctorCommand implements Callable<Integer> {
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
-    @Option(names = "--json", description = "Print the findings as JSON.")
+    @Option(names = "--json", description = "Prints the findings as JSON.")
     private boolean json;
 
     private final List<Finding> findings = new ArrayList<>();
 
-    /** @param found what is there, or in one sentence what is wrong, what was expected and which key changes it */
+    /** @param found one sentence; of a failed step also what was expected and which key changes it */
     private record Finding(String what, boolean ok, String found) {}
-
-    private interface Step {
-        String find() throws Exception;
-    }
 
     @Override
     public Integer call() throws Exception {
@@ -79,11 +76,9 @@ final class DoctorCommand implements Callable<Integer> {
         }
         boolean ok = findings.stream().allMatch(Finding::ok);
         if (json) {
-            Map<String, Object> report = new LinkedHashMap<>();
-            report.put("ok", ok);
-            report.put("findings", findings);
-            System.out.println(
-                    new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report));
+            ObjectMapper mapper = new ObjectMapper();
+            ObjectNode report = mapper.createObjectNode().put("ok", ok).putPOJO("findings", findings);
+            System.out.println(mapper.writerWithDefaultPrettyPrinter().writeValueAsString(report));
         } else {
             System.out.println(ok ? "The job would start." : "The job would not start.");
         }
@@ -143,10 +138,11 @@ final class DoctorCommand implements Callable<Integer> {
         }
     }
 
-    private boolean look(String what, Step step) {
+    /** Runs one step and prints its finding. */
+    private boolean look(String what, Callable<String> step) {
         Finding finding;
         try {
-            finding = new Finding(what, true, step.find());
+            finding = new Finding(what, true, step.call());
         } catch (ConfigException e) {
             finding = new Finding(what, false, String.valueOf(e.getMessage()));
         } catch (Exception | LinkageError e) {

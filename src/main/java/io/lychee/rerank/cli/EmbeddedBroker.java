@@ -4,6 +4,7 @@ import io.lychee.rerank.config.ConfigException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -14,11 +15,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
-import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.stream.Stream;
 import kafka.server.KafkaConfig;
 import kafka.server.KafkaRaftServer;
 import org.apache.kafka.common.Uuid;
@@ -27,15 +25,11 @@ import org.apache.kafka.metadata.storage.Formatter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * A Kafka broker in this process, reachable from this machine only: one node that is its own controller. What it holds
- * lies in one folder, which a later broker can take over.
- */
+/** Runs a Kafka broker in this process, reachable from this machine only: one node that is its own controller. */
 public final class EmbeddedBroker implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedBroker.class);
     private static final String HOST = "127.0.0.1";
-    private static final int MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
     private static final long CLOSE_MS = 15_000;
 
     private final KafkaRaftServer server;
@@ -50,16 +44,12 @@ public final class EmbeddedBroker implements AutoCloseable {
         this.temporary = temporary;
     }
 
-    /** On a free port, with its data in a temporary folder that close() deletes. */
+    /** Starts on a free port, with its data in a temporary folder that close() deletes. */
     public static EmbeddedBroker start() {
         return start(0);
     }
 
-    /**
-     * With its data in a temporary folder that close() deletes.
-     *
-     * @param port 0 takes a free one
-     */
+    /** @param port 0 takes a free one */
     public static EmbeddedBroker start(int port) {
         Path temporary = Path.of(System.getProperty("java.io.tmpdir"));
         try {
@@ -70,20 +60,20 @@ public final class EmbeddedBroker implements AutoCloseable {
     }
 
     /**
-     * @param folder is created when missing; what an earlier broker left there is served again
-     * @param port 0 takes a free one
-     * @throws ConfigException in one sentence, when the port is in use or the folder can't be used
+     * Starts with its data in {@code folder}, and serves again what an earlier broker left there.
+     *
+     * @param folder is created when missing
+     * @throws ConfigException when the port is in use or the folder can't be used
      */
     public static EmbeddedBroker start(Path folder, int port) {
         return start(folder, port, false, Map.of());
     }
 
-    /** @param settings of Kafka, on top of what an embedded one needs */
+    /** @param settings of Kafka, on top of those an embedded broker needs */
     static EmbeddedBroker start(Path folder, int wantedPort, boolean temporary, Map<String, String> settings) {
         int port = freePort(wantedPort);
         Properties properties = properties(folder, port, freePort(0));
         properties.putAll(settings);
-        KafkaConfig config = KafkaConfig.fromProps(properties, false);
         try {
             Files.createDirectories(folder);
             requireUnlocked(folder);
@@ -97,8 +87,9 @@ public final class EmbeddedBroker implements AutoCloseable {
         }
         EmbeddedBroker broker = null;
         try {
-            broker = new EmbeddedBroker(new KafkaRaftServer(config, Time.SYSTEM), port, folder, temporary);
-            broker.server.startup();
+            KafkaRaftServer server = new KafkaRaftServer(KafkaConfig.fromProps(properties, false), Time.SYSTEM);
+            broker = new EmbeddedBroker(server, port, folder, temporary);
+            server.startup();
             return broker;
         } catch (RuntimeException e) {
             if (broker != null) {
@@ -108,7 +99,7 @@ public final class EmbeddedBroker implements AutoCloseable {
         }
     }
 
-    /** Kafka ends the whole process when another broker holds its folder; this asks before it does. */
+    /** Refuses a locked folder before Kafka does, which would end the whole process. */
     private static void requireUnlocked(Path folder) throws IOException {
         try (FileChannel file =
                         FileChannel.open(folder.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -125,17 +116,17 @@ public final class EmbeddedBroker implements AutoCloseable {
         return new ConfigException("the embedded broker can't start in " + folder + ": another one runs there");
     }
 
-    /** host:port of this broker. */
+    /** Returns its host:port. */
     public String bootstrapServers() {
         return HOST + ":" + port;
     }
 
-    /** Where its data lies. */
+    /** Returns the folder of its data. */
     public Path folder() {
         return folder;
     }
 
-    /** Ends within 15 seconds, whatever the broker does. */
+    /** Returns within 15 seconds, even when the broker hangs. */
     @Override
     public void close() {
         Thread stop = new Thread(
@@ -154,15 +145,14 @@ public final class EmbeddedBroker implements AutoCloseable {
         if (stop.isAlive()) {
             LOG.warn("the embedded broker did not stop within {} s; left behind", CLOSE_MS / 1000);
         }
-        if (temporary) {
-            delete(folder);
+        if (temporary && !TempFolder.delete(folder)) {
+            LOG.warn("the broker's temporary folder {} can't be deleted", folder);
         }
     }
 
     private static void format(Path folder) throws Exception {
-        PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
         new Formatter()
-                .setPrintStream(nowhere)
+                .setPrintStream(new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8))
                 .setNodeId(1)
                 .setClusterId(Uuid.randomUuid().toString())
                 .setControllerListenerName("CONTROLLER")
@@ -172,37 +162,42 @@ public final class EmbeddedBroker implements AutoCloseable {
     }
 
     private static Properties properties(Path folder, int port, int controllerPort) {
-        Properties p = new Properties();
-        p.setProperty("process.roles", "broker,controller");
-        p.setProperty("node.id", "1");
-        p.setProperty("controller.quorum.voters", "1@" + HOST + ":" + controllerPort);
-        p.setProperty("listeners", "PLAINTEXT://" + HOST + ":" + port + ",CONTROLLER://" + HOST + ":" + controllerPort);
-        p.setProperty("advertised.listeners", "PLAINTEXT://" + HOST + ":" + port);
-        p.setProperty("controller.listener.names", "CONTROLLER");
-        p.setProperty("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
-        p.setProperty("inter.broker.listener.name", "PLAINTEXT");
-        p.setProperty("log.dirs", folder.toString());
-        p.setProperty("message.max.bytes", Integer.toString(MAX_MESSAGE_BYTES));
-        p.setProperty("replica.fetch.max.bytes", Integer.toString(MAX_MESSAGE_BYTES));
-        p.setProperty("socket.request.max.bytes", Integer.toString(2 * MAX_MESSAGE_BYTES));
-        p.setProperty("auto.create.topics.enable", "false");
-        p.setProperty("group.initial.rebalance.delay.ms", "0");
-        p.setProperty("log.cleaner.dedupe.buffer.size", "2097152");
-        for (String one : List.of(
-                "offsets.topic.replication.factor",
-                "offsets.topic.num.partitions",
-                "transaction.state.log.replication.factor",
-                "transaction.state.log.min.isr",
-                "transaction.state.log.num.partitions",
-                "share.coordinator.state.topic.replication.factor",
-                "share.coordinator.state.topic.min.isr",
-                "share.coordinator.state.topic.num.partitions")) {
-            p.setProperty(one, "1");
+        Properties properties = new Properties();
+        try {
+            properties.load(new StringReader("""
+                process.roles=broker,controller
+                node.id=1
+                controller.quorum.voters=1@HOST:CONTROLLER_PORT
+                listeners=PLAINTEXT://HOST:BROKER_PORT,CONTROLLER://HOST:CONTROLLER_PORT
+                advertised.listeners=PLAINTEXT://HOST:BROKER_PORT
+                controller.listener.names=CONTROLLER
+                listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+                inter.broker.listener.name=PLAINTEXT
+                message.max.bytes=67108864
+                replica.fetch.max.bytes=67108864
+                socket.request.max.bytes=134217728
+                auto.create.topics.enable=false
+                group.initial.rebalance.delay.ms=0
+                log.cleaner.dedupe.buffer.size=2097152
+                offsets.topic.replication.factor=1
+                offsets.topic.num.partitions=1
+                transaction.state.log.replication.factor=1
+                transaction.state.log.min.isr=1
+                transaction.state.log.num.partitions=1
+                share.coordinator.state.topic.replication.factor=1
+                share.coordinator.state.topic.min.isr=1
+                share.coordinator.state.topic.num.partitions=1
+                """.replace("HOST", HOST)
+                    .replace("CONTROLLER_PORT", Integer.toString(controllerPort))
+                    .replace("BROKER_PORT", Integer.toString(port))));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // a string can be read
         }
-        return p;
+        properties.setProperty("log.dirs", folder.toString());
+        return properties;
     }
 
-    /** {@code wanted}, or any that is free for 0. */
+    /** Returns {@code wanted}, or a free port for 0. */
     private static int freePort(int wanted) {
         try (ServerSocket socket = new ServerSocket(wanted, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
@@ -211,16 +206,6 @@ public final class EmbeddedBroker implements AutoCloseable {
                     "port " + wanted + " of " + HOST + " can't be used for the embedded broker: " + e.getMessage()
                             + "; name another one, or none to take a free one (--broker-port)",
                     e);
-        }
-    }
-
-    private static void delete(Path folder) {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
-        } catch (IOException | UncheckedIOException e) {
-            LOG.warn("the broker's temporary folder {} can't be deleted: {}", folder, e.toString());
         }
     }
 }

@@ -34,7 +34,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code ./lychee evaluate}: ranking quality before and after. */
+/** {@code ./lychee evaluate}: measures ranking quality before and after reranking. */
 @Command(
         name = "evaluate",
         description = {
@@ -67,10 +67,10 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(names = "--samples", defaultValue = "10000", description = "Bootstrap samples. Default: ${DEFAULT-VALUE}")
     private int samples;
 
-    @Option(names = "--seed", defaultValue = "1", description = "Of the bootstrap. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--seed", defaultValue = "1", description = "Seed of the bootstrap. Default: ${DEFAULT-VALUE}")
     private long seed;
 
-    @Option(names = "--json", description = "The figures as JSON on standard output.")
+    @Option(names = "--json", description = "Prints the figures as JSON on standard output.")
     private boolean json;
 
     @Option(names = "--write-runs", paramLabel = "DIR", description = "Writes before.run, after.run and qrels.txt.")
@@ -85,7 +85,10 @@ final class EvaluateCommand implements Callable<Integer> {
             description = "The lists that were reranked, for the report's texts.")
     private @Nullable Path input;
 
-    @Option(names = "--images", paramLabel = "DIR", description = "Of file: pictures. Default: the folder of --input.")
+    @Option(
+            names = "--images",
+            paramLabel = "DIR",
+            description = "Folder of file: images. Default: the folder of --input.")
     private @Nullable Path images;
 
     @Spec
@@ -239,22 +242,22 @@ final class EvaluateCommand implements Callable<Integer> {
             Comparison quality,
             Map<String, Map<String, Comparison>> groups,
             @Nullable Calibration scores) {
-        DemoPrinter printer = new DemoPrinter(System.out);
         List<String[]> rows = new ArrayList<>();
         rows.add(head(quality));
         measures.names().forEach(name -> rows.add(row(name, name, quality)));
-        printer.table(quality.queries() + " queries", rows);
+        TextTable.print(System.out, quality.queries() + " queries", rows);
         groups.forEach((attribute, values) -> {
             if (!values.isEmpty()) {
                 List<String[]> groupRows = new ArrayList<>();
                 groupRows.add(head(quality));
                 values.forEach((value, group) ->
                         groupRows.add(row(value + " (" + group.queries() + ")", measures.headline(), group)));
-                printer.table(measures.headline() + " by " + attribute, groupRows);
+                TextTable.print(System.out, measures.headline() + " by " + attribute, groupRows);
             }
         });
         if (scores != null && scores.pairs() > 0) {
-            printer.table(
+            TextTable.print(
+                    System.out,
                     "scores of %d candidates, expected calibration error %.3f"
                             .formatted(scores.pairs(), scores.calibrationError()),
                     List.of(

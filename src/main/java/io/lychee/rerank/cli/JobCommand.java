@@ -14,7 +14,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee job}: topics to topics, embedded. */
+/** {@code ./lychee job}: the streaming job, embedded, against any broker. */
 @Command(
         name = "job",
         description = {"Runs the job in this process against any broker, until it is stopped."})
@@ -27,7 +27,7 @@ final class JobCommand implements Callable<Integer> {
 
     @Option(
             names = "--restart",
-            description = "Begin anew at the group's offsets, without the checkpoints of an earlier run.")
+            description = "Starts at the group's offsets, without the checkpoints of an earlier run.")
     private boolean restart;
 
     @Override
@@ -36,10 +36,10 @@ final class JobCommand implements Callable<Integer> {
         System.err.println(RerankConfig.describe(options.values(Map.of(), Map.of())));
         RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
         QwenEngineFactory engines = new QwenEngineFactory(config);
-        try (Started started = new Started()) {
-            JobFolder folder = started.add(JobFolder.open(config, restart));
-            // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
-            EngineRegistry.Lease lease = started.add(engines.lease());
+        try (CloseOnExit resources = new CloseOnExit()) {
+            JobFolder folder = resources.add(JobFolder.open(config, restart));
+            // loads the network before the job starts, so that a wrong checkpoint is one error, not a failing task
+            EngineRegistry.Lease lease = resources.add(engines.lease());
             System.err.println("reranking " + config.kafka().requestsTopic() + " and "
                     + config.kafka().backfillTopic() + " at " + config.kafka().bootstrapServers() + " with "
                     + lease.engine().model().name() + ", "
@@ -47,11 +47,11 @@ final class JobCommand implements Callable<Integer> {
                             .map(last -> "from checkpoint " + last + " in ")
                             .orElse("checkpoints in ")
                     + folder.path() + "; Ctrl-C stops");
-            EmbeddedFlink job = started.add(EmbeddedFlink.start(config, engines, folder), config.drainTimeout());
+            EmbeddedFlink job = resources.add(EmbeddedFlink.start(config, engines, folder), config.drainTimeout());
             try {
                 var unused = job.result().get();
             } catch (ExecutionException e) {
-                if (!started.stopping()) {
+                if (!resources.stopping()) {
                     throw e;
                 }
             }

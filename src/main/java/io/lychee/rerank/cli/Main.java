@@ -48,11 +48,11 @@ public final class Main implements Runnable {
     @Option(
             names = {"-v", "--verbose"},
             scope = ScopeType.INHERIT,
-            description = "Log what happens, not only what goes wrong.")
+            description = "Logs at INFO, not only warnings.")
     @SuppressWarnings("UnusedVariable") // for the help; read before anything is parsed, see configureLogging
     private boolean verbose;
 
-    @Option(names = "--stacktrace", scope = ScopeType.INHERIT, description = "Show where an error came from.")
+    @Option(names = "--stacktrace", scope = ScopeType.INHERIT, description = "Prints the stack trace of an error.")
     private boolean stacktrace;
 
     @Spec
@@ -68,15 +68,15 @@ public final class Main implements Runnable {
         start(args);
     }
 
-    /** Runs a command of this class, or one of {@code more}, and ends the process with its exit code. */
+    /** Runs a command, of this class or one of {@code more}, and ends the process with its exit code. */
     public static void start(String[] args, Object... more) {
-        speakUtf8();
+        printUtf8();
         TempFolder.own();
         System.exit(run(List.of(more), args));
     }
 
-    /** Prints UTF-8 whatever the locale, and says what only the locale can change. */
-    private static void speakUtf8() {
+    /** Prints UTF-8 in any locale, and warns about file names, which only the locale can change. */
+    private static void printUtf8() {
         for (String key : new String[] {"stdout", "stderr", "sun.stdout", "sun.stderr"}) {
             System.setProperty(key + ".encoding", "UTF-8"); // for picocli
         }
@@ -100,7 +100,7 @@ public final class Main implements Runnable {
 
     static int run(List<Object> more, String... args) {
         configureLogging(args);
-        // numbers that are printed can be put into a configuration, whatever the machine's language
+        // printed numbers can be put into a configuration, in any language of the machine
         Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT);
         TorchRuntime.keepOffline();
         Main main = new Main();
@@ -117,17 +117,18 @@ public final class Main implements Runnable {
     }
 
     private int report(Exception error) {
-        Throwable told = cause(error);
-        System.err.println("lychee: " + (told instanceof ConfigException ? told.getMessage() : told.toString()));
+        Throwable cause = cause(error);
+        boolean expected = cause instanceof ConfigException;
+        System.err.println("lychee: " + (expected ? cause.getMessage() : cause.toString()));
         if (stacktrace) {
             error.printStackTrace();
-        } else if (!(told instanceof ConfigException)) {
+        } else if (!expected) {
             System.err.println("lychee: --stacktrace shows where it came from, --verbose what led to it");
         }
         return 1;
     }
 
-    /** What a person can act upon: the configuration error inside wrappers, or the innermost cause. */
+    /** Returns the configuration error inside wrappers, or the innermost cause. */
     private static Throwable cause(Throwable error) {
         Throwable cause = error;
         while (!(cause instanceof ConfigException) && cause.getCause() != null) {
@@ -145,7 +146,7 @@ public final class Main implements Runnable {
         }
     }
 
-    /** The folder of the launcher: where {@code conf/} and {@code demo/} lie. */
+    /** Returns the folder of the launcher, with {@code conf/} and {@code demo/} in it. */
     static Path home() {
         return Path.of(System.getProperty("lychee.home", "")).toAbsolutePath();
     }

@@ -21,7 +21,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee produce}: JSON lines to a topic. */
+/** {@code ./lychee produce}: publishes JSON lines to a topic. */
 @Command(
         name = "produce",
         description = {
@@ -33,7 +33,7 @@ final class ProduceCommand implements Callable<Integer> {
     private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
-    private final ClientOptions options = new ClientOptions();
+    private final ConfigOptions.Keys options = new ConfigOptions.Keys();
 
     @Option(names = "--input", paramLabel = "FILE", description = "One list a line. Default: standard input.")
     private @Nullable Path input;
@@ -66,7 +66,7 @@ final class ProduceCommand implements Callable<Integer> {
             return new FilterInputStream(System.in) {
                 @Override
                 public void close() {
-                    // not ours to close
+                    // the process keeps its standard input
                 }
             };
         }

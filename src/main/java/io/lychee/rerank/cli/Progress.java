@@ -3,7 +3,7 @@ package io.lychee.rerank.cli;
 import io.lychee.rerank.scoring.EngineCounters.Counter;
 import io.lychee.rerank.scoring.EngineRegistry;
 
-/** Lists done, rates and the time left, on the {@link StatusLine}. */
+/** Shows lists done, rates and the time left of a bounded run on a {@link StatusLine}. */
 public final class Progress {
 
     private static final int BAR = 24;
@@ -17,8 +17,8 @@ public final class Progress {
     private final long start = System.nanoTime();
 
     /**
-     * @param done lists of {@code total} that earlier runs did
-     * @param lease the engines that do the others; what they have done until now is not counted
+     * @param done lists of {@code total} answered by earlier runs
+     * @param lease engines that answer the others; counted from now on
      */
     Progress(long done, long total, EngineRegistry.Lease lease) {
         this.done = done;
@@ -32,7 +32,7 @@ public final class Progress {
         out.show(() -> line(done + lease.sum(Counter.ANSWERED) - answered));
     }
 
-    /** @param lists answered or dead, in earlier runs too */
+    /** @param lists answered or dead-lettered, earlier runs included */
     void finish(long lists) {
         out.finish(line(lists));
     }

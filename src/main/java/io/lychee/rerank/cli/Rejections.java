@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * Tells people how many candidates could not be scored and why.
+ * Summarizes rejected candidates and advises what to check.
  *
  * @param byReason the most frequent first
  * @param candidates of all lists
@@ -18,7 +18,7 @@ record Rejections(Map<Reason, Long> byReason, long candidates) {
         return byReason.values().stream().mapToLong(Long::longValue).sum();
     }
 
-    /** Tells whether more than {@code percent} of the candidates were rejected. */
+    /** Returns true when more than {@code percent} of the candidates were rejected. */
     boolean exceed(double percent) {
         return count() * 100.0 > percent * candidates;
     }
@@ -33,7 +33,7 @@ record Rejections(Map<Reason, Long> byReason, long candidates) {
                                 .collect(Collectors.joining(", ")));
     }
 
-    /** Names where to look first, by the most frequent reason. */
+    /** Advises on the most frequent reason. */
     String advice(RerankConfig config) {
         return byReason.keySet().stream()
                 .findFirst()

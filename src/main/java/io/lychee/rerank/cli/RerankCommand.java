@@ -26,12 +26,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code ./lychee rerank}: what ends, files or a topic, into a file or topics. */
+/** {@code ./lychee rerank}: the bounded job, from files or a topic to a file or topics. */
 @Command(
         name = "rerank",
         description = {
-            "Reranks the candidate lists of files, or of the backfill topic up to where it ends now.",
-            "Answers in a file come in the input's order. A run that was cut off goes on where it was; the exit code is 0"
+            "Reranks the candidate lists of files, or of the backfill topic up to its current end.",
+            "Answers in a file keep the input's order. The same command resumes an interrupted run; the exit code is 0"
                     + " only when every list came out, and few candidates were rejected."
         })
 final class RerankCommand implements Callable<Integer> {
@@ -60,7 +60,7 @@ final class RerankCommand implements Callable<Integer> {
         @Option(
                 names = "--from-topic",
                 required = true,
-                description = "The backfill topic (kafka.topic.backfill), up to where it ends now.")
+                description = "The backfill topic (kafka.topic.backfill), up to its current end.")
         private boolean topic;
     }
 
@@ -80,7 +80,7 @@ final class RerankCommand implements Callable<Integer> {
     @Option(names = "--instruction", paramLabel = "TEXT", description = "For lists without one of their own.")
     private @Nullable String instruction;
 
-    @Option(names = "--restart", description = "Forget what an earlier run with this output has done.")
+    @Option(names = "--restart", description = "Discards what an earlier run with this output has done.")
     private boolean restart;
 
     @Option(
@@ -104,7 +104,7 @@ final class RerankCommand implements Callable<Integer> {
         RerankConfig config = config(output);
         List<Path> inputs = InputFiles.of(from.input, BackfillJob.outputs(config, output), config);
         if (restart && inputs.isEmpty() && config.kafka().startingOffsets() != StartingOffsets.EARLIEST) {
-            // the parts that would be thrown away hold records behind which the group's offsets lie already
+            // the discarded parts hold records that the group's offsets have passed already
             throw new ConfigException("--restart with --from-topic and %s %s would leave out what the earlier run read;"
                             .formatted(
                                     RerankOptions.STARTING_OFFSETS.key(),
@@ -121,7 +121,7 @@ final class RerankCommand implements Callable<Integer> {
     }
 
     private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngineFactory engines) throws IOException {
-        // loads the network before the job starts, so that a wrong checkpoint is an error and no failing task
+        // loads the network before the job starts, so that a wrong checkpoint is one error, not a failing task
         try (EngineRegistry.Lease lease = engines.lease()) {
             Progress progress = new Progress(begun.done(), begun.total(), lease);
             Tally tally = job.run(engines, progress::show);
@@ -130,15 +130,15 @@ final class RerankCommand implements Callable<Integer> {
     }
 
     private int report(BackfillJob.Result result, long lists, @Nullable Path output, RerankConfig config) {
+        Tally tally = result.tally();
         Object target = output == null ? config.kafka().backfillResultsTopic() : output;
         System.err.println(result.answered() + " lists reranked: " + target);
-        if (result.tally().unscored() > 0) {
-            System.err.println("lychee: " + result.tally().unscored()
+        if (tally.unscored() > 0) {
+            System.err.println("lychee: " + tally.unscored()
                     + " of them have no score (status UNSCORED); each candidate there says why in reason and detail");
         }
         int exitCode = 0;
-        Rejections rejections =
-                new Rejections(result.tally().rejected(), result.tally().candidates());
+        Rejections rejections = new Rejections(tally.rejected(), tally.candidates());
         if (rejections.count() > 0) {
             System.err.println("lychee: " + rejections.summary());
         }
@@ -152,10 +152,10 @@ final class RerankCommand implements Callable<Integer> {
         if (result.deadLetters() > 0) {
             Object dead = output == null ? config.kafka().deadLettersTopic() : BackfillJob.deadLetters(output);
             System.err.println("lychee: " + result.deadLetters() + (output == null ? " records" : " lines")
-                    + " could not be read; they lie with their reasons in " + dead);
+                    + " could not be read; they are with their reasons in " + dead);
             return 1;
         }
-        // how many records a topic has is known about
+        // the size of a topic is an estimate
         if (output != null && !from.topic && result.answered() != lists) {
             System.err.println("lychee: " + lists + " lists went in; were files changed meanwhile?");
             return 1;
@@ -164,15 +164,14 @@ final class RerankCommand implements Callable<Integer> {
     }
 
     private RerankConfig config(@Nullable Path output) {
-        Map<String, String> defaults = new LinkedHashMap<>();
-        if (!from.topic) {
-            defaults.put(
-                    RerankOptions.IMAGE_ROOTS.key(),
-                    InputFiles.folder(from.input.get(0)).toString());
-        }
+        Map<String, String> defaults = from.topic
+                ? Map.of()
+                : Map.of(
+                        RerankOptions.IMAGE_ROOTS.key(),
+                        InputFiles.folder(from.input.get(0)).toString());
         Map<String, String> fixed = new LinkedHashMap<>();
         if (output != null) {
-            // files are JSON lines whatever topics are written in
+            // files are JSON lines, whatever the format of topics
             fixed.put(RerankOptions.OUTPUT_FORMAT.key(), "json");
         }
         if (instruction != null) {

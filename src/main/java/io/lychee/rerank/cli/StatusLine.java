@@ -4,13 +4,13 @@ import java.io.PrintStream;
 import java.time.Duration;
 import java.util.function.Supplier;
 
-/** One line on standard error that tells how far things are; rewritten in a terminal, else every five seconds. */
+/** Prints a line of progress on standard error: rewritten in a terminal, else appended every five seconds. */
 public final class StatusLine {
 
     private static final long EVERY_NANOS = Duration.ofSeconds(5).toNanos();
 
     private final PrintStream out = System.err;
-    /** The launcher knows whether standard error is a terminal. */
+    /** Set by the launcher when standard error is a terminal. */
     private final boolean terminal = Boolean.getBoolean("lychee.terminal");
 
     private long printed = System.nanoTime();

@@ -1,21 +1,17 @@
 package io.lychee.rerank.cli;
 
+import java.io.File;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryStream;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
-import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * Gives the process a temporary folder of its own and deletes it at exit, since libraries that unpack themselves don't.
  *
  * <p>The JDK's own temporary files, which name no folder, stay in the parent; their makers delete those at exit. A lock
- * inside says that its process lives; folders of processes that were killed go at the next start.
+ * inside marks a live process; the next start deletes the folders of processes that were killed.
  */
 final class TempFolder {
 
@@ -38,7 +34,7 @@ final class TempFolder {
 
     private TempFolder() {}
 
-    /** Does nothing where the folder can't be written: commands that need it say so. */
+    /** Does nothing where the folder can't be written; commands that need it report that. */
     static void own() {
         Path parent = Path.of(System.getProperty(KEY));
         try {
@@ -50,7 +46,7 @@ final class TempFolder {
             FileLock held = FileChannel.open(own.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE)
                     .lock(); // until the process ends
             Runtime.getRuntime().addShutdownHook(new Thread(() -> deleteAtExit(own, held), "temporary-folder"));
-            // what DJL unpacks under a home that can't be written must not be unpacked at each start
+            // unpacked once, not at each start, when the home that DJL unpacks to can't be written
             if (System.getenv("DJL_CACHE_DIR") == null
                     && System.getProperty("DJL_CACHE_DIR") == null
                     && !Files.isWritable(Path.of(System.getProperty("user.home")))) {
@@ -64,30 +60,34 @@ final class TempFolder {
     }
 
     /**
-     * Leaves the deletion to the virtual machine, which does it once every other hook is done, in reverse order. Each
-     * path has a dot, so that none keeps the place it has by whoever named it before, behind its folder.
+     * Leaves the deletion to the virtual machine, which does it once every other hook is done, in reverse order. The
+     * dot in each path makes it a new one: a path named by others before would keep its place, behind its folder.
      */
     private static void deleteAtExit(Path folder, FileLock held) {
         if (held.isValid()) {
-            tree(folder.resolve(".")).forEach(path -> path.toFile().deleteOnExit());
+            tree(folder.resolve(".")).sorted().forEach(path -> path.toFile().deleteOnExit());
         }
     }
 
-    /** Deletes what is there, for a process that halts and so runs no more of its hooks. */
+    /** Deletes the process's folder now, for a process that halts and so skips the other hooks. */
     static void delete() {
         Path folder = owned;
         if (folder != null) {
-            tree(folder)
-                    .sorted(Comparator.reverseOrder())
-                    .forEach(path -> path.toFile().delete());
+            delete(folder);
         }
+    }
+
+    /** Deletes a folder, its lock last; returns false when something of it is left. */
+    static boolean delete(Path folder) {
+        tree(folder)
+                .sorted(Comparator.reverseOrder())
+                .forEach(path -> path.toFile().delete());
+        return !Files.exists(folder);
     }
 
     static void sweep(Path parent) throws IOException {
         try (DirectoryStream<Path> folders = Files.newDirectoryStream(parent, NAMES)) {
-            for (Path folder : folders) {
-                sweepOne(folder);
-            }
+            folders.forEach(TempFolder::sweepOne);
         }
     }
 
@@ -102,10 +102,7 @@ final class TempFolder {
             try (FileChannel file = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     FileLock free = file.tryLock()) {
                 if (free != null) {
-                    for (Path path :
-                            tree(folder).sorted(Comparator.reverseOrder()).toList()) {
-                        Files.delete(path);
-                    }
+                    delete(folder);
                 }
             }
         } catch (IOException | OverlappingFileLockException e) {
@@ -113,36 +110,13 @@ final class TempFolder {
         }
     }
 
-    /** The folder, its lock, and then the rest, each folder before what is in it. */
-    private static Stream<Path> tree(Path folder) {
-        List<Path> all = new ArrayList<>();
-        try {
-            Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult preVisitDirectory(Path path, BasicFileAttributes attributes) {
-                    all.add(path);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult visitFile(Path path, BasicFileAttributes attributes) {
-                    all.add(path);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult visitFileFailed(Path path, IOException e) {
-                    return FileVisitResult.CONTINUE; // somebody deletes at the same time
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path path, @Nullable IOException e) {
-                    return FileVisitResult.CONTINUE;
-                }
-            });
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // nothing above throws
-        }
-        return all.stream().sorted();
+    /** Lists a folder and what is below it; skips what another process deletes at the same time. */
+    private static Stream<Path> tree(Path path) {
+        File[] children = Files.isSymbolicLink(path) ? null : path.toFile().listFiles();
+        return Stream.concat(
+                Stream.of(path),
+                children == null
+                        ? Stream.empty()
+                        : Arrays.stream(children).map(File::toPath).flatMap(TempFolder::tree));
     }
 }

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** {@code ./lychee up}: broker, job, gateway and console in this process. */
+/** {@code ./lychee up}: broker, job, gateway and console in one process. */
 @Command(
         name = "up",
         description = {
@@ -36,7 +36,7 @@ final class UpCommand implements Callable<Integer> {
 
     private static final Duration BROKER = Duration.ofSeconds(30);
 
-    /** After so many lists the classes that answer one are loaded; more of them make little difference. */
+    /** Lists after which the classes that answer one are loaded; more make little difference. */
     private static final int REHEARSALS = 20;
 
     private static final Duration REHEARSAL = Duration.ofSeconds(2);
@@ -45,36 +45,34 @@ final class UpCommand implements Callable<Integer> {
     private final ConfigOptions options = new ConfigOptions();
 
     @Mixin
-    private final ServeOptions serving = new ServeOptions();
+    private final ServeCommand.Address address = new ServeCommand.Address();
 
     @Override
     public Integer call() throws Exception {
-        return run(options, serving);
+        return run(options, address);
     }
 
     /** Returns when the process is asked to end. */
-    static int run(ConfigOptions options, ServeOptions serving) throws Exception {
-        Path demo = Main.home().resolve("demo");
+    static int run(ConfigOptions options, ServeCommand.Address address) throws Exception {
+        Path demo = DemoShop.bundled();
         Map<String, String> defaults = new HashMap<>();
         if (Files.isDirectory(demo.resolve("checkpoint"))) {
-            defaults.put(
-                    RerankOptions.CHECKPOINT.key(), demo.resolve("checkpoint").toString());
-            defaults.put(RerankOptions.IMAGE_ROOTS.key(), demo.toString());
+            defaults.putAll(DemoShop.defaults(demo));
         }
         // a person at a page waits; a large network on a processor takes its time
         defaults.put(RerankOptions.GATEWAY_TIMEOUT.key(), "5 min");
         defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), DemoCommand.PATIENCE);
-        // before anything starts, so that what is wrong is said at once
+        // before anything starts, so that an error comes at once
         RerankConfig.Model model = options.load(defaults, Map.of()).model();
         MemoryCheck.require(CheckpointFiles.of(model.checkpoint()), model.device());
-        try (Started started = new Started()) {
+        try (CloseOnExit resources = new CloseOnExit()) {
             try {
-                EmbeddedBroker broker = started.add(EmbeddedBroker.start());
+                EmbeddedBroker broker = resources.add(EmbeddedBroker.start());
                 RerankConfig config = options.load(
                         defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
-                run(config, serving, scenes(config, demo), started);
+                run(config, address, scenes(config, demo), resources);
             } catch (Exception e) {
-                if (!started.stopping()) {
+                if (!resources.stopping()) {
                     throw e;
                 }
             }
@@ -83,37 +81,33 @@ final class UpCommand implements Callable<Integer> {
     }
 
     /** Returns when the job has ended, which only a failure does. */
-    private static void run(RerankConfig config, ServeOptions serving, @Nullable Path scenes, Started started)
+    private static void run(
+            RerankConfig config, ServeCommand.Address address, @Nullable Path scenes, CloseOnExit resources)
             throws Exception {
         new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
         Readiness readiness = new Readiness();
-        Gateway gateway = started.add(new Gateway(config));
-        GatewayServer server = started.add(GatewayServer.start(gateway, readiness, serving.address(), scenes));
+        Gateway gateway = resources.add(new Gateway(config));
+        GatewayServer server = resources.add(GatewayServer.start(gateway, readiness, address.get(), scenes));
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
         String what = checkpoint.name() + " (" + MemoryCheck.gigabytes(MemoryCheck.weights(checkpoint)) + " GB)";
         readiness.loading(what);
-        System.out.println("console and API at " + serving.url(server) + ", broker at "
+        System.out.println("console and API at " + address.url(server) + ", broker at "
                 + config.kafka().bootstrapServers() + "; loading " + what);
         QwenEngineFactory engines = new QwenEngineFactory(config);
         long from = System.nanoTime();
         EngineRegistry.Lease lease =
-                started.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
-        EmbeddedFlink job = started.add(EmbeddedFlink.start(config, engines, "lychee-rerank"), config.drainTimeout());
+                resources.add(engines.lease(List.of(), progress -> readiness.loading(what + ": " + progress)));
+        EmbeddedFlink job = resources.add(EmbeddedFlink.start(config, engines, "lychee-rerank"), config.drainTimeout());
         rehearse(server, job.result());
+        String name = lease.engine().model().name();
         readiness.ready(
-                lease.engine().model().name(),
-                () -> lease.sum(Counter.BUSY_NANOS) / lease.engines().size() / 1_000_000);
+                name, () -> lease.sum(Counter.BUSY_NANOS) / lease.engines().size() / 1_000_000);
         System.out.printf(
-                Locale.ROOT,
-                "%s is loaded, after %.1f s; Ctrl-C stops%n",
-                lease.engine().model().name(),
-                (System.nanoTime() - from) / 1e9);
+                Locale.ROOT, "%s is loaded, after %.1f s; Ctrl-C stops%n", name, (System.nanoTime() - from) / 1e9);
         var unused = job.result().get();
     }
 
-    /**
-     * Until the job answers, which it can't as soon as it is started, and the first client isn't the one that waits.
-     */
+    /** Waits for the job's first answers, so that the first client does not. */
     private static void rehearse(GatewayServer server, CompletableFuture<?> ended) throws Exception {
         long until = System.nanoTime() + REHEARSAL.toNanos();
         for (int i = 0; i < REHEARSALS && !ended.isDone() && (i == 0 || System.nanoTime() < until); i++) {
@@ -121,7 +115,7 @@ final class UpCommand implements Callable<Integer> {
         }
     }
 
-    /** The demo's lists, where its pictures may be read. */
+    /** Returns the folder of the demo's lists, null where its images may not be read. */
     private static @Nullable Path scenes(RerankConfig config, Path demo) {
         boolean readable = config.limits().imageRoots().stream()
                 .anyMatch(root -> Path.of(root).toAbsolutePath().equals(demo.toAbsolutePath()));

@@ -10,9 +10,6 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.wire.CandidateListCodec;
-import io.lychee.rerank.wire.ItemLimit;
-import io.lychee.rerank.wire.PlainJsonWriter;
-import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
 import java.io.IOException;
@@ -143,9 +140,7 @@ public final class TopicLines {
         }
         for (WireSchema type : WireSchema.ALL) {
             if (type.wrote(value)) {
-                return new String(
-                        PlainJsonWriter.write(type.read(value, ItemLimit.NONE, new UnknownFields())),
-                        StandardCharsets.UTF_8);
+                return new String(WireSchema.encode(type.read(value), OutputFormat.JSON), StandardCharsets.UTF_8);
             }
         }
         int start = WireSchema.startOfJson(value);

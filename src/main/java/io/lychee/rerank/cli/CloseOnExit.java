@@ -9,32 +9,32 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Closes what a serving command has started, in reverse order, once: at its end, or in bounded time after Ctrl-C and
- * SIGTERM. These drain the job first; the exit code is then 0 when every list in flight was answered, else 1.
+ * Closes a command's resources in reverse order, once: at its end, or in bounded time after Ctrl-C and SIGTERM. Then it
+ * drains the job first and halts the process, with exit code 0 when every list in flight was answered, else 1.
  */
-public final class Started implements AutoCloseable {
+public final class CloseOnExit implements AutoCloseable {
 
     private static final long MOST_MS = TimeUnit.SECONDS.toMillis(40);
 
-    private final Deque<AutoCloseable> things = new ArrayDeque<>();
+    private final Deque<AutoCloseable> resources = new ArrayDeque<>();
     private final Thread hook = new Thread(this::atExit, "at-exit");
     private volatile boolean stopping;
     private volatile int exitCode;
     private volatile long drainMs;
 
-    public Started() {
+    public CloseOnExit() {
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
-    public synchronized <T extends AutoCloseable> T add(T thing) {
+    public synchronized <T extends AutoCloseable> T add(T resource) {
         if (stopping) {
             throw new IllegalStateException("stopped while starting");
         }
-        things.push(thing);
-        return thing;
+        resources.push(resource);
+        return resource;
     }
 
-    /** Adds a job that is drained when the process is asked to end, and cancelled otherwise. */
+    /** Adds a job, drained when the process is asked to end, cancelled otherwise. */
     public EmbeddedFlink add(EmbeddedFlink job, Duration drainTimeout) {
         drainMs = drainTimeout.toMillis();
         add((AutoCloseable) () -> {
@@ -61,7 +61,7 @@ public final class Started implements AutoCloseable {
                                 + RerankOptions.DRAIN_TIMEOUT.key() + "); nothing more is committed");
     }
 
-    /** The process was asked to end: errors that follow are of no interest. */
+    /** Reports that the process was asked to end; errors that follow are its consequence. */
     boolean stopping() {
         return stopping;
     }
@@ -87,14 +87,14 @@ public final class Started implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         TempFolder.delete();
-        // the signal's own exit code would say that the end was not clean
+        // the signal's own exit code would report an unclean end
         Runtime.getRuntime().halt(exitCode);
     }
 
     private void closeAll() {
-        for (AutoCloseable thing = next(); thing != null; thing = next()) {
+        for (AutoCloseable resource = next(); resource != null; resource = next()) {
             try {
-                thing.close();
+                resource.close();
             } catch (Exception e) {
                 System.err.println("lychee: while stopping: " + e);
             }
@@ -102,6 +102,6 @@ public final class Started implements AutoCloseable {
     }
 
     private synchronized @Nullable AutoCloseable next() {
-        return things.poll();
+        return resources.poll();
     }
 }
