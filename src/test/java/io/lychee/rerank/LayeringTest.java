@@ -4,20 +4,30 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.flink.annotation.Experimental;
+import org.apache.flink.annotation.Internal;
+import org.apache.flink.annotation.Public;
+import org.apache.flink.annotation.PublicEvolving;
 
 /** Holds the direction of imports, and the packages that may see a library. */
 @AnalyzeClasses(packages = "io.lychee.rerank", importOptions = ImportOption.DoNotIncludeTests.class)
 class LayeringTest {
 
     private static final String ROOT = "io.lychee.rerank.";
+    private static final String FLINK = "org.apache.flink.";
 
     /** The packages of the engine jar, loaded once in a task manager's life: they know none of the job jar's. */
     private static final String ENGINE_JAR = "config domain checkpoint image prompt scoring torch qwen engine";
@@ -41,6 +51,40 @@ class LayeringTest {
             Map.entry("evaluation", "domain config wire kafka"),
             Map.entry("cli", ENGINE_JAR + " wire kafka operator job gateway evaluation"),
             Map.entry("bench", ENGINE_JAR + " wire kafka operator job cli"));
+
+    /** Flink's classes that we use without a promise of compatibility: each new Flink version is checked for them. */
+    private static final String FLINK_INTERNAL = """
+            client.deployment.executors.LocalExecutor
+            configuration.GlobalConfiguration
+            connector.kafka.sink.KafkaRecordSerializationSchema$KafkaSinkContext
+            connector.kafka.source.KafkaSourceOptions
+            connector.kafka.source.enumerator.KafkaSourceEnumState
+            connector.kafka.source.split.KafkaPartitionSplit
+            runtime.blob.TransientBlobService
+            runtime.checkpoint.Checkpoints
+            runtime.checkpoint.metadata.CheckpointMetadata
+            runtime.dispatcher.DispatcherGateway
+            runtime.dispatcher.SessionDispatcherFactory
+            runtime.dispatcher.runner.DefaultDispatcherRunnerFactory
+            runtime.entrypoint.component.DefaultDispatcherResourceManagerComponentFactory
+            runtime.entrypoint.component.DispatcherResourceManagerComponentFactory
+            runtime.execution.SuppressRestartsException
+            runtime.leaderelection.LeaderElection
+            runtime.minicluster.MiniCluster
+            runtime.minicluster.MiniClusterConfiguration
+            runtime.resourcemanager.ResourceManagerGateway
+            runtime.resourcemanager.StandaloneResourceManagerFactory
+            runtime.rest.RestEndpointFactory
+            runtime.rest.handler.RestHandlerConfiguration
+            runtime.rest.handler.legacy.metrics.MetricFetcher
+            runtime.rpc.FatalErrorHandler
+            runtime.util.EnvironmentInformation
+            runtime.webmonitor.WebMonitorEndpoint
+            runtime.webmonitor.retriever.LeaderGatewayRetriever
+            streaming.api.graph.StreamGraph
+            streaming.runtime.streamrecord.StreamRecord
+            util.FileUtils
+            """;
 
     @ArchTest
     void importsRunOneWay(JavaClasses all) {
@@ -73,6 +117,38 @@ class LayeringTest {
         only("org.apache.flink..", "config", "kafka", "operator", "job", "engine", "evaluation", "cli", "bench")
                 .check(all);
         only("org.apache.kafka..", "kafka", "job", "gateway", "cli", "bench").check(all);
+    }
+
+    @ArchTest
+    void flinksInternalClassesAreListed(JavaClasses all) {
+        classes()
+                .that()
+                .resideOutsideOfPackage(ROOT + "bench..")
+                .should(new ArchCondition<>("use no internal class of Flink beside those listed") {
+                    @Override
+                    public void check(JavaClass ours, ConditionEvents events) {
+                        for (Dependency dependency : ours.getDirectDependenciesFromSelf()) {
+                            JavaClass flinks = dependency.getTargetClass().getBaseComponentType();
+                            if (flinks.getName().startsWith(FLINK) && !isStable(flinks) && !isListed(flinks)) {
+                                events.add(SimpleConditionEvent.violated(dependency, dependency.getDescription()));
+                            }
+                        }
+                    }
+                })
+                .check(all);
+    }
+
+    private static boolean isListed(JavaClass flinks) {
+        return FLINK_INTERNAL.lines().anyMatch(flinks.getName().substring(FLINK.length())::equals);
+    }
+
+    /** Tells whether Flink promises compatibility for a class, or for the one that it is nested in. */
+    private static boolean isStable(JavaClass flinks) {
+        return Stream.of(Public.class, PublicEvolving.class, Experimental.class).anyMatch(flinks::isAnnotatedWith)
+                || (!flinks.isAnnotatedWith(Internal.class)
+                        && flinks.getEnclosingClass()
+                                .map(LayeringTest::isStable)
+                                .orElse(false));
     }
 
     private static ArchRule only(String library, String... packages) {

@@ -15,6 +15,7 @@ import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.prompt.QwenEncoder;
+import io.lychee.rerank.qwen.BenchHooks;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.CallerSettings;
@@ -144,18 +145,18 @@ final class BenchEngineCommand implements Callable<Integer> {
     }
 
     private int runMadeUp(RerankConfig config, PassTrace trace) throws Exception {
-        QwenScorer scorer = QwenScorer.random(
+        BenchHooks hooks = BenchHooks.random(
                 config.model(), new QwenEngineFactory(config).bounds(), Objects.requireNonNull(shape));
-        double gemm = scorer.gemmRate();
+        double gemm = hooks.gemmRate();
         try (QwenEncoder encoder = QwenEncoder.open(config);
-                Engine engine = new QwenEngineFactory(config).open(any -> trace.around(scorer))) {
+                Engine engine = new QwenEngineFactory(config).open(any -> trace.around(hooks.scorer()))) {
             for (String workload : workloads) {
                 SyntheticLists made = new SyntheticLists(encoder, workload, candidates, seed, warmUp + lists);
                 Map<String, Object> figures = new LinkedHashMap<>();
                 figures.put("shape", shape);
                 figures.put("workload", workload);
                 RunResult result = run(engine, trace, made::list, figures);
-                double operations = made.operations(warmUp, lists, scorer) / lists;
+                double operations = made.operations(warmUp, lists, hooks) / lists;
                 double secondsPerList = candidates / result.pairsPerSecond();
                 figures.put("seconds_per_" + candidates, round(secondsPerList, 4));
                 figures.put("gemm_tflops", round(gemm / 1e12, 1));

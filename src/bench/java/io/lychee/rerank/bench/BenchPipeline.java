@@ -8,14 +8,14 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.time.Duration;
 import java.util.Map;
@@ -151,7 +151,7 @@ final class BenchPipeline implements AutoCloseable {
 
     private void send(BenchLoad load, long due, @Nullable Long timeoutMs) {
         String id = "bench-" + sequence++;
-        byte[] value = CandidateListEncoder.encode(lists.next(id, timeoutMs, contents), OutputFormat.AVRO);
+        byte[] value = CandidateListCodec.encode(lists.next(id, timeoutMs, contents), OutputFormat.AVRO);
         underWay.put(id, new Sent(load, due));
         load.sent(System.nanoTime() - due);
         RerankConfig.Kafka kafka = config.kafka();
@@ -197,9 +197,10 @@ final class BenchPipeline implements AutoCloseable {
                     long now = System.nanoTime();
                     if (record.topic().equals(kafka.deadLettersTopic())) {
                         throw new IllegalStateException("a list became a dead letter: "
-                                + DeadLetterDecoder.decode(record.value()).message());
+                                + DeadLetterCodec.decode(record.value()).message());
                     }
-                    RerankedList answer = AnswerDecoder.decode(record.value()).list();
+                    RerankedList answer =
+                            RerankedListCodec.decode(record.value()).list();
                     Sent sent = underWay.remove(answer.requestId());
                     if (sent != null) {
                         sent.load.answered(new BenchLoad.Answered(

@@ -1,9 +1,5 @@
 package io.lychee.rerank.bench;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.lychee.rerank.checkpoint.CheckpointFiles;
-import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.cli.ConfigOptions;
 import io.lychee.rerank.cli.DemoShop;
 import io.lychee.rerank.config.ConfigException;
@@ -18,11 +14,8 @@ import java.awt.Graphics2D;
 import java.awt.RenderingHints;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,22 +29,19 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code ./lychee bench preprocess}: the CPU's part, beside Python's. */
+/** Measures the encoder: images and tokens a second of one core and of all. */
 @Command(
         name = "preprocess",
         description = {
-            "Decodes and resizes images and tokenizes texts as the job does, one thread and all cores, beside Pillow and",
-            "Hugging Face's tokenizers where python3 has them. Images are the demo shop's and larger ones made with a",
-            "seed; sizes are the published checkpoint's unless --checkpoint says otherwise."
+            "Decodes and resizes images and tokenizes texts as the job does, on one thread and on all cores. Images are",
+            "the demo shop's and larger ones made with a seed; sizes are the published checkpoint's by default."
         })
 final class BenchPreprocessCommand implements Callable<Integer> {
 
@@ -60,7 +50,6 @@ final class BenchPreprocessCommand implements Callable<Integer> {
     private static final int[][] LARGE = {{1024, 768}, {2048, 1536}};
     private static final List<String> FORMATS = List.of("jpg", "png", "webp");
     private static final int LONG_TEXT = 100;
-    private static final String ABSENT = "not present";
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
@@ -68,16 +57,13 @@ final class BenchPreprocessCommand implements Callable<Integer> {
     @Option(names = "--seconds", defaultValue = "2", description = "A measurement. Default: ${DEFAULT-VALUE}")
     private double seconds;
 
-    @Option(names = "--python", defaultValue = "python3", description = "To compare with. Default: ${DEFAULT-VALUE}")
-    private String python = "python3";
-
     @Option(names = "--seed", defaultValue = "1", description = "Of the larger images. Default: ${DEFAULT-VALUE}")
     private long seed;
 
     @Option(names = "--json", description = "The figures as JSON on standard output.")
     private boolean json;
 
-    /** One thing to do, which says how much it was. */
+    /** Encodes one content and returns the amount: images or tokens. */
     private interface Work {
         int apply(QwenEncoder encoder) throws RejectedException;
     }
@@ -97,21 +83,18 @@ final class BenchPreprocessCommand implements Callable<Integer> {
                     Map.of(RerankOptions.CACHE_IMAGES.key(), "0")); // the same images come again and again
             Map<String, List<Path>> images = images(shop, folder);
             Map<String, List<String>> texts = texts(shop);
-            JsonNode theirs = python(config, images, texts);
             Map<String, Object> figures = new LinkedHashMap<>();
             figures.put("seed", seed);
             figures.put("cores", Runtime.getRuntime().availableProcessors());
-            figures.put("pillow", theirs.path("pillow").asText(ABSENT));
-            figures.put("tokenizers", theirs.path("tokenizers").asText(ABSENT));
             try (QwenEncoder encoder = QwenEncoder.open(config)) {
                 Map<String, Object> rates = new LinkedHashMap<>();
                 for (var group : images.entrySet()) {
-                    rates.put(group.getKey(), measure(encoder, imageWork(group.getValue()), theirs, group.getKey()));
+                    rates.put(group.getKey(), measure(encoder, group.getKey(), imageWork(group.getValue())));
                 }
                 figures.put("images_per_second", rates);
                 Map<String, Object> tokens = new LinkedHashMap<>();
                 for (var group : texts.entrySet()) {
-                    tokens.put(group.getKey(), measure(encoder, textWork(group.getValue()), theirs, group.getKey()));
+                    tokens.put(group.getKey(), measure(encoder, group.getKey(), textWork(group.getValue())));
                 }
                 figures.put("tokens_per_second", tokens);
             }
@@ -147,9 +130,8 @@ final class BenchPreprocessCommand implements Callable<Integer> {
                 .toList();
     }
 
-    /** Ours in a second of one core and in one of this machine, and theirs in one of a core, in the same unit. */
-    private Map<String, Object> measure(QwenEncoder encoder, List<Work> work, JsonNode theirs, String name)
-            throws Exception {
+    /** Measures the rate of one core's CPU time and of all cores, in images or tokens a second. */
+    private Map<String, Object> measure(QwenEncoder encoder, String name, List<Work> work) throws Exception {
         System.err.println(name);
         double amount = 0;
         for (Work one : work) {
@@ -161,13 +143,10 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         Map<String, Object> rates = new LinkedHashMap<>();
         rates.put("a_core_second", BenchOutput.round(core));
         rates.put("all_cores", BenchOutput.round(amount * rate(encoder, work, seconds)));
-        JsonNode their = theirs.path(name);
-        rates.put("python", their.isNumber() ? BenchOutput.round(amount * their.asDouble()) : ABSENT);
-        rates.put("ratio", their.isNumber() ? BenchOutput.round(core / (amount * their.asDouble())) : ABSENT);
         return rates;
     }
 
-    /** Pieces of work in a second of one core, whatever else runs on this machine. */
+    /** Returns pieces of work a second of one thread's CPU time, so other load does not count. */
     private static double coreRate(QwenEncoder encoder, List<Work> work, double seconds) throws RejectedException {
         ThreadMXBean threads = ManagementFactory.getThreadMXBean();
         long start = threads.getCurrentThreadCpuTime();
@@ -179,7 +158,7 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         return done / (spent / 1e9);
     }
 
-    /** Pieces of work a second on all cores. */
+    /** Returns pieces of work a second on all cores. */
     private static double rate(QwenEncoder encoder, List<Work> work, double seconds) throws Exception {
         int cores = Runtime.getRuntime().availableProcessors();
         ExecutorService pool = Executors.newFixedThreadPool(cores);
@@ -202,8 +181,6 @@ final class BenchPreprocessCommand implements Callable<Integer> {
             pool.shutdown();
         }
     }
-
-    // ---- what is measured
 
     private Map<String, List<Path>> images(DemoShop shop, Path folder) throws IOException {
         Map<String, List<Path>> groups = new LinkedHashMap<>();
@@ -238,7 +215,7 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         return groups;
     }
 
-    /** Soft shapes of two sizes and a sensor's noise, so that files are about as large as those of photographs. */
+    /** Draws soft shapes with noise, so that files are about as large as photographs. */
     private static BufferedImage photo(int width, int height, Random random) {
         BufferedImage photo = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
         Graphics2D canvas = photo.createGraphics();
@@ -284,55 +261,5 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         texts.put("short texts", names);
         texts.put("long texts", together);
         return texts;
-    }
-
-    // ---- Python
-
-    /** What {@code bench/preprocess.py} measured; empty where there is no Python that works. */
-    private JsonNode python(RerankConfig config, Map<String, List<Path>> images, Map<String, List<String>> texts)
-            throws IOException, InterruptedException {
-        ObjectMapper mapper = new ObjectMapper();
-        CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
-        ImageProcessorConfig sizes = ImageProcessorConfig.read(checkpoint);
-        Map<String, Object> task = new LinkedHashMap<>();
-        task.put("seconds", seconds);
-        task.put("factor", sizes.cellSize());
-        task.put("min", Math.max(config.limits().minPixels(), sizes.minPixels()));
-        task.put("max", Math.min(config.limits().maxPixels(), sizes.maxPixels()));
-        task.put("tokenizer", checkpoint.file("tokenizer.json").toString());
-        Map<String, List<String>> groups = new LinkedHashMap<>();
-        images.forEach((name, files) ->
-                groups.put(name, files.stream().map(Path::toString).toList()));
-        task.put("groups", groups);
-        task.put("texts", texts);
-        Process child = start();
-        if (child == null) {
-            return mapper.createObjectNode();
-        }
-        try (OutputStream in = child.getOutputStream()) {
-            mapper.writeValue(in, task);
-        }
-        JsonNode result = mapper.readTree(child.getInputStream());
-        if (!child.waitFor(1, TimeUnit.MINUTES) || child.exitValue() != 0) {
-            child.destroyForcibly();
-            System.err.println("lychee: " + python + " failed; its part is left out");
-            return mapper.createObjectNode();
-        }
-        return result;
-    }
-
-    private @Nullable Process start() throws IOException {
-        try (InputStream script = BenchPreprocessCommand.class.getResourceAsStream("/bench/preprocess.py")) {
-            if (script == null) {
-                throw new IllegalStateException("bench/preprocess.py is not on the class path");
-            }
-            String source = new String(script.readAllBytes(), StandardCharsets.UTF_8);
-            return new ProcessBuilder(python, "-c", source)
-                    .redirectError(ProcessBuilder.Redirect.INHERIT)
-                    .start();
-        } catch (IOException e) {
-            System.err.println("lychee: " + python + " can't be started; its part is left out");
-            return null;
-        }
     }
 }

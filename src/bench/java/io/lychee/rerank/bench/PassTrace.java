@@ -1,8 +1,8 @@
 package io.lychee.rerank.bench;
 
-import io.lychee.rerank.cli.Started;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import java.util.ArrayList;
 import java.util.List;
@@ -69,24 +69,18 @@ final class PassTrace {
             }
 
             @Override
-            public Started start(Pass pass) {
+            public PassHandle start(Pass pass) {
                 long start = System.nanoTime();
-                Started started = scorer.start(pass);
+                PassHandle handle = scorer.start(pass);
                 long handed = System.nanoTime();
-                boolean running = started.isRunning();
-                if (!running) {
+                if (!isAsynchronous()) {
                     add(pass.tokens(), start, handed);
                 }
-                return new Started() {
-                    @Override
-                    public boolean isRunning() {
-                        return running;
-                    }
-
+                return new PassHandle() {
                     @Override
                     public float[] await() {
-                        float[] scores = started.await();
-                        if (running) {
+                        float[] scores = handle.await();
+                        if (isAsynchronous()) {
                             add(pass.tokens(), start, handed);
                         }
                         return scores;
@@ -94,7 +88,7 @@ final class PassTrace {
 
                     @Override
                     public int[] imageHits() {
-                        return started.imageHits();
+                        return handle.imageHits();
                     }
                 };
             }

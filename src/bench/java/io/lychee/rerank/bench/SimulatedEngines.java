@@ -6,6 +6,7 @@ import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.PromptPart;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
@@ -43,7 +44,7 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
     private record Network(SimulatedEngines cost) implements Scorer {
 
         @Override
-        public float[] score(Pass pass) {
+        public PassHandle start(Pass pass) {
             long end = System.nanoTime() + cost.nanos(pass.tokens());
             for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
                 LockSupport.parkNanos(left);
@@ -58,7 +59,7 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
                     scores[next++] = (Arrays.hashCode(candidate.tokens()) & 0xFFFF) / 65_536f;
                 }
             }
-            return scores;
+            return () -> scores;
         }
 
         @Override

@@ -7,7 +7,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.prompt.QwenEncoder;
-import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.qwen.BenchHooks;
 import io.lychee.rerank.scoring.PromptPart;
 import java.awt.Color;
 import java.awt.Graphics2D;
@@ -82,13 +82,13 @@ final class SyntheticLists {
      * Multiplications and additions in matrix products that these lists need when nothing is computed twice: prefixes
      * once a list, every image once.
      */
-    double operations(int from, int count, QwenScorer scorer) {
+    double operations(int from, int count, BenchHooks hooks) {
         return lists.subList(from, from + count).parallelStream()
-                .mapToDouble(list -> operations(list, scorer))
+                .mapToDouble(list -> operations(list, hooks))
                 .sum();
     }
 
-    private double operations(CandidateList list, QwenScorer scorer) {
+    private double operations(CandidateList list, BenchHooks hooks) {
         List<PromptPart> segments = new ArrayList<>();
         try {
             segments.add(encoder.encodePrefix(list.instruction(), list.query(), bytes(list.query())));
@@ -98,10 +98,7 @@ final class SyntheticLists {
         } catch (RejectedException e) {
             throw new IllegalStateException(e);
         }
-        return segments.stream()
-                .mapToDouble(segment -> segment.tokens().length * scorer.textOperations()
-                        + segment.visionTokens() * scorer.visionOperations())
-                .sum();
+        return segments.stream().mapToDouble(hooks::operations).sum();
     }
 
     private static List<byte[]> bytes(Content content) {

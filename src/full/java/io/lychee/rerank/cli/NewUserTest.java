@@ -47,17 +47,17 @@ class NewUserTest {
         run(0, "git clone --quiet '" + Path.of("").toAbsolutePath() + "' '" + home + "'", folder);
         Readme readme = Readme.of(home);
 
-        String demo = run(0, readme.line("Two commands", "./lychee demo"), home);
-        assertThat(demo).contains("mean nDCG@10").contains(readme.line("Two commands", "demo-003"));
+        String demo = run(0, readme.line("Demo", "./lychee demo"), home);
+        assertThat(demo).contains("mean nDCG@10").contains(readme.line("Demo", "demo-003"));
         for (int place = 1; place <= 3; place++) {
             // what came in; equal scores may leave in another order
-            String shown = readme.line("Two commands", "   " + place);
+            String shown = readme.line("Demo", "   " + place);
             assertThat(demo).contains(shown.split(" \\d\\.\\d{3} ", 2)[0]);
         }
 
-        String list = readme.line("Your own lists", "{");
+        String list = readme.line("Files", "{");
         Files.writeString(home.resolve("lists.jsonl"), list);
-        run(0, readme.line("Your own lists", "./lychee rerank"), home);
+        run(0, readme.line("Files", "./lychee rerank"), home);
         assertAnswers(list, Files.readString(home.resolve("out.jsonl")));
 
         try (EmbeddedBroker broker = EmbeddedBroker.start()) {
@@ -66,7 +66,7 @@ class NewUserTest {
     }
 
     private void overKafka(Readme readme, String list, String broker) throws Exception {
-        String section = "Your own Kafka";
+        String section = "Kafka";
         run(0, readme.line(section, "cp "), home);
         // the three keys that it tells to set, and time for a machine that does other things as well
         Files.writeString(home.resolve("my.properties"), """

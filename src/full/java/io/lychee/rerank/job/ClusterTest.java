@@ -21,10 +21,11 @@ import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -325,7 +326,7 @@ class ClusterTest {
                 CandidateList list = Lists.withTexts("q" + i, texts, null, null);
                 try {
                     var unused = producer.send(
-                                    new ProducerRecord<>(topic, CandidateListEncoder.encode(list, OutputFormat.AVRO)))
+                                    new ProducerRecord<>(topic, CandidateListCodec.encode(list, OutputFormat.AVRO)))
                             .get();
                 } catch (InterruptedException | ExecutionException e) {
                     throw new IllegalStateException("list " + i + " can't be sent", e);
@@ -335,7 +336,7 @@ class ClusterTest {
 
         private void poll() throws Exception {
             for (var record : consumer.poll(Duration.ofMillis(300))) {
-                RerankedList answer = AnswerDecoder.decode(record.value()).list();
+                RerankedList answer = RerankedListCodec.decode(record.value()).list();
                 answers.computeIfAbsent(answer.requestId(), id -> new ArrayList<>())
                         .add(answer);
             }
@@ -466,7 +467,7 @@ class ClusterTest {
         }
 
         @Override
-        public Started start(Pass pass) {
+        public PassHandle start(Pass pass) {
             if (fault == null && Files.exists(file)) {
                 fault = claim();
             }
@@ -492,7 +493,7 @@ class ClusterTest {
             }
         }
 
-        private static Started hang() {
+        private static PassHandle hang() {
             while (true) {
                 LockSupport.park(); // a native call can't be interrupted
             }

@@ -9,8 +9,8 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Lists;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -244,12 +244,13 @@ class StandingClusterIT {
             TopicPartition results = new TopicPartition(kafka.resultsTopic(), 0);
             consumer.assign(List.of(results));
             consumer.seekToBeginning(List.of(results));
-            byte[] list = CandidateListEncoder.encode(Lists.of(id, 3), OutputFormat.AVRO);
+            byte[] list = CandidateListCodec.encode(Lists.of(id, 3), OutputFormat.AVRO);
             var unused = producer.send(new ProducerRecord<>(kafka.requestsTopic(), list))
                     .get();
             while (true) {
                 for (var record : consumer.poll(Duration.ofMillis(500))) {
-                    RerankedList answer = AnswerDecoder.decode(record.value()).list();
+                    RerankedList answer =
+                            RerankedListCodec.decode(record.value()).list();
                     if (answer.requestId().equals(id)) {
                         assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
                         return;

@@ -16,6 +16,7 @@ import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import java.io.IOException;
@@ -299,7 +300,7 @@ class PrometheusTest {
     private record FaultyScorer(Scorer scorer) implements ForwardingScorer {
 
         @Override
-        public Started start(Pass pass) {
+        public PassHandle start(Pass pass) {
             try {
                 Faults.hold.await();
                 TimeUnit.MILLISECONDS.sleep(Faults.passMillis);

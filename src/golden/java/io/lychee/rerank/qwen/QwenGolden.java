@@ -3,10 +3,12 @@ package io.lychee.rerank.qwen;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.scoring.EncodedImage;
@@ -98,7 +100,15 @@ public final class QwenGolden {
     }
 
     static QwenScorer open(TorchDevice device, Map<String, String> sources) {
-        return QwenScorer.open(model(CHECKPOINT), BOUNDS, yes(), no(), progress -> {}, device, sources);
+        CheckpointFiles checkpoint = CheckpointFiles.of(CHECKPOINT.toString());
+        QwenConfig config = QwenConfig.read(checkpoint);
+        CheckpointTensors tensors = CheckpointTensors.match(config, Safetensors.read(checkpoint.weights()));
+        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
+        ModelInfo model = new ModelInfo("golden", "");
+        return QwenScorer.open(config, preprocessor, device, sources, BOUNDS, model, network -> {
+            WeightLoading.load(tensors, network, true, progress -> {});
+            network.finish(tensors.head().rows(yes(), 1), tensors.head().rows(no(), 1));
+        });
     }
 
     static int yes() {

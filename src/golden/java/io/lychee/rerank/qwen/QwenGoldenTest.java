@@ -51,9 +51,9 @@ class QwenGoldenTest {
     @ParameterizedTest
     @MethodSource("cases")
     void positions(QwenGolden.Case golden) {
-        PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
+        PackedPass packed = new PackedPass(new Pass(List.of(golden.group())), scorer.config);
 
-        int[] positions = Arrays.stream(packed.positions())
+        int[] positions = Arrays.stream(packed.positions)
                 .flatMapToInt(axis -> Arrays.stream(axis).mapToInt(Math::toIntExact))
                 .toArray();
         assertThat(positions).isEqualTo(QwenGolden.ints(golden.name() + "/position_ids"));
@@ -62,10 +62,10 @@ class QwenGoldenTest {
     @ParameterizedTest
     @MethodSource("cases")
     void last_hidden_state(QwenGolden.Case golden) {
-        PackedPass packed = PackedPass.of(new Pass(List.of(golden.group())), scorer.config());
+        PackedPass packed = new PackedPass(new Pass(List.of(golden.group())), scorer.config);
 
         Close.relative(
-                scorer.network().lastHidden(packed, scorer.plan(packed.images())),
+                NetworkProbe.lastHidden(scorer.network, packed, plan(packed.images)),
                 QwenGolden.floats(golden.name() + "/last_hidden"),
                 1e-4);
     }
@@ -99,7 +99,7 @@ class QwenGoldenTest {
     }
 
     private static float[] patches(String image) {
-        return scorer.network().patches(List.of(QwenGolden.image(image)));
+        return NetworkProbe.patches(scorer.network, List.of(QwenGolden.image(image)));
     }
 
     /** transformers keeps the doubled frame: (patches, 3 · 196) → (patches, 3 · 2 · 196). */
@@ -125,6 +125,10 @@ class QwenGoldenTest {
     }
 
     private static float[] see(List<EncodedImage> images) {
-        return scorer.network().vision(scorer.plan(images));
+        return NetworkProbe.vision(scorer.network, plan(images));
+    }
+
+    private static VisionCache.Plan plan(List<EncodedImage> images) {
+        return scorer.visionCache.plan(images, scorer.config.vision().cell());
     }
 }

@@ -36,19 +36,16 @@ class BenchCommandsTest {
     }
 
     @Test
-    void imagesAndTextsAreMeasuredWithoutPythonToo() throws Exception {
-        Cli cli = Cli.run("bench", "preprocess", "--seconds", "0.01", "--python", "no-such-python", "--json");
+    void imagesAndTextsAreMeasured() throws Exception {
+        Cli cli = Cli.run("bench", "preprocess", "--seconds", "0.01", "--json");
 
         assertThat(cli.exitCode()).as(cli.err()).isZero();
-        assertThat(cli.err()).contains("no-such-python can't be started");
         JsonNode figures = new ObjectMapper().readTree(cli.out());
-        assertThat(figures.path("pillow").asText()).isEqualTo("not present");
         JsonNode images = figures.path("images_per_second");
         assertThat(images.fieldNames()).toIterable().contains("jpg, demo shop's", "webp, 1024 × 768");
-        assertThat(images).allSatisfy(rates -> {
-            assertThat(rates.path("a_core_second").asDouble()).isPositive();
-            assertThat(rates.path("ratio").asText()).isEqualTo("not present");
-        });
+        assertThat(images)
+                .allSatisfy(rates ->
+                        assertThat(rates.path("a_core_second").asDouble()).isPositive());
     }
 
     @Test

@@ -17,7 +17,7 @@ public record Cli(int exitCode, String out, String err) {
         try {
             System.setOut(new PrintStream(capturedOut, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(capturedErr, true, StandardCharsets.UTF_8));
-            List<Object> more = args[0].equals("bench") ? List.of(new BenchCommand()) : List.of();
+            List<Object> more = args.length > 0 && args[0].equals("bench") ? List.of(new BenchCommand()) : List.of();
             int exitCode = Main.run(more, args);
             return new Cli(
                     exitCode,

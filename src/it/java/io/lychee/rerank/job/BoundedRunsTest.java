@@ -13,6 +13,7 @@ import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
@@ -146,7 +147,7 @@ class BoundedRunsTest {
     private record HeldScorer(Scorer scorer) implements ForwardingScorer {
 
         @Override
-        public Started start(Pass pass) {
+        public PassHandle start(Pass pass) {
             HELD.countDown();
             try {
                 RELEASED.await();

@@ -21,8 +21,8 @@ import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
 import io.lychee.rerank.scoring.Ticker;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -209,7 +209,7 @@ class DeliveryTest {
         try (var producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer())) {
             for (int i = 0; i < NEWER_LISTS; i++) {
                 GenericRecord list =
-                        decoder.decode(CandidateListEncoder.encode(Lists.of("newer" + i, 3), OutputFormat.AVRO));
+                        decoder.decode(CandidateListCodec.encode(Lists.of("newer" + i, 3), OutputFormat.AVRO));
                 list.put("channel", "app");
                 ByteBuffer bytes = encoder.encode(list);
                 byte[] value = new byte[bytes.remaining()];
@@ -277,7 +277,7 @@ class DeliveryTest {
 
     private static void count(KafkaConsumer<byte[], byte[]> consumer, Map<String, Integer> answers) throws Exception {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(300))) {
-            RerankedList answer = AnswerDecoder.decode(record.value()).list();
+            RerankedList answer = RerankedListCodec.decode(record.value()).list();
             assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
             answers.merge(answer.requestId(), 1, Integer::sum);
         }
@@ -300,7 +300,7 @@ class DeliveryTest {
         Map<String, Object> client = client();
         try (var producer = new KafkaProducer<>(client, new ByteArraySerializer(), new ByteArraySerializer())) {
             for (int i = 0; i < LISTS; i++) {
-                byte[] list = CandidateListEncoder.encode(Lists.of("q" + i, 3), OutputFormat.AVRO);
+                byte[] list = CandidateListCodec.encode(Lists.of("q" + i, 3), OutputFormat.AVRO);
                 var unused = producer.send(new ProducerRecord<>(topic, list));
             }
         }

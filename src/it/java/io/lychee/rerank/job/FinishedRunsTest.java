@@ -15,6 +15,7 @@ import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
@@ -278,7 +279,7 @@ class FinishedRunsTest {
         }
 
         @Override
-        public Started start(Pass pass) {
+        public PassHandle start(Pass pass) {
             if (!scored) {
                 scored = true;
                 return scorer.start(pass);

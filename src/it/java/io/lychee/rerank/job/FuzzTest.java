@@ -16,12 +16,12 @@ import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.image.Pictures;
 import io.lychee.rerank.kafka.DeadLetter;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -178,7 +178,7 @@ class FuzzTest {
                         producer,
                         kafka.requestsTopic(),
                         "for-pictures-" + i,
-                        CandidateListEncoder.encode(list, OutputFormat.AVRO),
+                        CandidateListCodec.encode(list, OutputFormat.AVRO),
                         keys);
             }
         }
@@ -211,13 +211,13 @@ class FuzzTest {
                     byte[] key;
                     if (record.topic().equals(kafka.deadLettersTopic())) {
                         dead++;
-                        DeadLetter letter = DeadLetterDecoder.decode(record.value());
+                        DeadLetter letter = DeadLetterCodec.decode(record.value());
                         assertThat(letter.message()).isNotBlank();
                         key = letter.origin().key;
                     } else {
                         answered++;
                         RerankedList answer =
-                                AnswerDecoder.decode(record.value()).list();
+                                RerankedListCodec.decode(record.value()).list();
                         key = record.headers().lastHeader("lychee.key").value();
                         if (answer.requestId().startsWith("pictures-")) {
                             assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
@@ -253,7 +253,7 @@ class FuzzTest {
                 .mapToObj(i -> new Candidate(
                         "c" + i, new Content("chair " + i + " 椅子", images), i / 2.0, Map.of("sales", "1"), i))
                 .toList();
-        return CandidateListEncoder.encode(list(id, all), random.nextBoolean() ? OutputFormat.AVRO : OutputFormat.JSON);
+        return CandidateListCodec.encode(list(id, all), random.nextBoolean() ? OutputFormat.AVRO : OutputFormat.JSON);
     }
 
     private static CandidateList list(String id, List<Candidate> candidates) {

@@ -14,8 +14,8 @@ import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.TestingEncoder;
 import io.lychee.rerank.scoring.TestingScorer;
 import io.lychee.rerank.scoring.Ticker;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -110,7 +110,7 @@ final class HeldJob implements AutoCloseable {
                 new ByteArraySerializer(),
                 new ByteArraySerializer())) {
             for (int i = from; i < to; i++) {
-                byte[] list = CandidateListEncoder.encode(
+                byte[] list = CandidateListCodec.encode(
                         Lists.withTexts("q" + i, List.of("a".repeat(bytes), "b"), null, null), OutputFormat.AVRO);
                 var unused = producer.send(
                         new ProducerRecord<>(config().kafka().requestsTopic(), i % PARTITIONS, null, list));
@@ -123,7 +123,7 @@ final class HeldJob implements AutoCloseable {
         List<String> ids = new ArrayList<>();
         while (ids.size() < count) {
             for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                ids.add(AnswerDecoder.decode(record.value()).list().requestId());
+                ids.add(RerankedListCodec.decode(record.value()).list().requestId());
             }
         }
         assertThat(ids).hasSize(count);

@@ -13,11 +13,11 @@ import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.DeadLetter;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.kafka.TopicAdmin;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -111,7 +111,7 @@ class RerankJobTest {
         for (int i = 0; i < LISTS; i++) {
             CandidateList list = list("q" + i, random);
             asked.put(list.requestId(), list);
-            byte[] value = CandidateListEncoder.encode(list, i % 2 == 0 ? OutputFormat.AVRO : OutputFormat.JSON);
+            byte[] value = CandidateListCodec.encode(list, i % 2 == 0 ? OutputFormat.AVRO : OutputFormat.JSON);
             byte[] key = i % 3 == 0 ? null : bytes(i % 3 == 1 ? list.requestId() : "shard-" + i);
             send(
                     i % 10 == 9
@@ -129,7 +129,7 @@ class RerankJobTest {
         poll(LISTS, deadExpected);
 
         for (ConsumerRecord<byte[], byte[]> record : answers()) {
-            RerankedList answer = AnswerDecoder.decode(record.value()).list();
+            RerankedList answer = RerankedListCodec.decode(record.value()).list();
             assertAnswers(asked.remove(answer.requestId()), answer);
             assertKeyAndHeaders(record, answer.requestId());
         }
@@ -148,12 +148,12 @@ class RerankJobTest {
         send(
                 config.kafka().requestsTopic(),
                 null,
-                CandidateListEncoder.encode(list("last", random), OutputFormat.AVRO),
+                CandidateListCodec.encode(list("last", random), OutputFormat.AVRO),
                 "t");
         producer.flush();
         results.clear();
         poll(backfillResults.size() + 1, deadExpected);
-        assertThat(AnswerDecoder.decode(results.get(0).value()).list().requestId())
+        assertThat(RerankedListCodec.decode(results.get(0).value()).list().requestId())
                 .isEqualTo("last");
         assertThat(job.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
     }
@@ -232,7 +232,7 @@ class RerankJobTest {
         while (results.size() + backfillResults.size() < answers || dead.size() < deadLetters) {
             for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
                 if (record.topic().equals(config.kafka().deadLettersTopic())) {
-                    dead.add(DeadLetterDecoder.decode(record.value()));
+                    dead.add(DeadLetterCodec.decode(record.value()));
                 } else if (record.topic().equals(config.kafka().resultsTopic())) {
                     results.add(record);
                 } else {

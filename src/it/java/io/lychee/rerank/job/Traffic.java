@@ -9,8 +9,8 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Lists;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -63,7 +63,7 @@ public final class Traffic implements AutoCloseable {
         int before = answers.size();
         while (answers.size() < before + enough) {
             for (int i = 0; i < BURST; i++) {
-                byte[] list = CandidateListEncoder.encode(Lists.of("q" + sent++, 3), OutputFormat.AVRO);
+                byte[] list = CandidateListCodec.encode(Lists.of("q" + sent++, 3), OutputFormat.AVRO);
                 var unused = producer.send(new ProducerRecord<>(kafka.requestsTopic(), list));
             }
             producer.flush();
@@ -82,7 +82,7 @@ public final class Traffic implements AutoCloseable {
 
     private void poll() throws Exception {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(300))) {
-            RerankedList answer = AnswerDecoder.decode(record.value()).list();
+            RerankedList answer = RerankedListCodec.decode(record.value()).list();
             assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
             answers.merge(answer.requestId(), 1, Integer::sum);
         }

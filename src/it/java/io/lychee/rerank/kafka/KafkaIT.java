@@ -19,10 +19,9 @@ import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Usage;
 import io.lychee.rerank.wire.Answer;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
-import io.lychee.rerank.wire.CandidateLists;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
 import java.io.ByteArrayInputStream;
@@ -123,8 +122,7 @@ class KafkaIT {
         RerankConfig.Kafka kafka = config.kafka();
         List<ProducerRecord<byte[], byte[]>> sent = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
-            byte[] avro =
-                    CandidateListEncoder.encode(list("q-" + i), i % 2 == 0 ? OutputFormat.AVRO : OutputFormat.JSON);
+            byte[] avro = CandidateListCodec.encode(list("q-" + i), i % 2 == 0 ? OutputFormat.AVRO : OutputFormat.JSON);
             var record = new ProducerRecord<>(kafka.requestsTopic(), bytes(i % 4 == 0 ? "q-" + i : "other-" + i), avro);
             record.headers().add("trace", bytes("t" + i)).add("trace", null);
             sent.add(record);
@@ -141,7 +139,7 @@ class KafkaIT {
 
         Map<String, ConsumerRecord<byte[], byte[]>> answers = new TreeMap<>();
         for (var record : read(kafka.resultsTopic(), 40)) {
-            Answer answer = AnswerDecoder.decode(record.value());
+            Answer answer = RerankedListCodec.decode(record.value());
             answers.put(answer.list().requestId(), record);
             assertThat(record.key()).isEqualTo(bytes(answer.list().requestId()));
         }
@@ -200,7 +198,7 @@ class KafkaIT {
             assertThat(producer.send(serializer.record(out)).get().serializedValueSize())
                     .isEqualTo(out.value.length);
         }
-        assertThat(AnswerDecoder.decode(out.value).shortened()).contains("results behind rank ");
+        assertThat(RerankedListCodec.decode(out.value).shortened()).contains("results behind rank ");
     }
 
     @Test
@@ -388,7 +386,7 @@ class KafkaIT {
         public OutputRecord map(SourceRecord record) {
             Decoded decoded = decoder.decode(record);
             if (decoded instanceof Decoded.Refused refused) {
-                return new DeadLetterEncoder(config.kafka()).encode(refused.letter());
+                return new DeadLetterCodec(config.kafka()).encode(refused.letter());
             }
             return new AnswerEncoder(config.kafka()).encode(answer(((Decoded.Taken) decoded).list()), record);
         }
@@ -426,7 +424,7 @@ class KafkaIT {
     }
 
     private static CandidateList list(String requestId) {
-        return CandidateLists.fromRecord(
+        return CandidateListCodec.fromRecord(
                 withId(new TestingRecords(requestId.hashCode()).record(WireSchema.CANDIDATE_LIST.schema()), requestId));
     }
 
@@ -438,7 +436,7 @@ class KafkaIT {
     }
 
     private static DeadLetter letter(ConsumerRecord<byte[], byte[]> record) throws UnreadableException {
-        return DeadLetterDecoder.decode(record.value());
+        return DeadLetterCodec.decode(record.value());
     }
 
     private static byte[] bytes(String text) {

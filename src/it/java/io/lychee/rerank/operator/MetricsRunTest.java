@@ -11,8 +11,8 @@ import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Lists;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -168,7 +168,7 @@ class MetricsRunTest {
                 new ByteArraySerializer(),
                 new ByteArraySerializer())) {
             for (int i = 0; i < LISTS; i++) {
-                byte[] list = CandidateListEncoder.encode(Lists.of("q" + i, 1 + i % 3), OutputFormat.AVRO);
+                byte[] list = CandidateListCodec.encode(Lists.of("q" + i, 1 + i % 3), OutputFormat.AVRO);
                 Long timestamp = i < WRONG_TIMESTAMPS ? Long.valueOf(i * System.currentTimeMillis() / 1000) : null;
                 var unused = producer.send(
                         new ProducerRecord<>(config.kafka().requestsTopic(), null, timestamp, null, list));
@@ -196,7 +196,7 @@ class MetricsRunTest {
             while (answers.size() < LISTS || dead < DEAD_LETTERS) {
                 for (var record : consumer.poll(Duration.ofMillis(200))) {
                     if (record.topic().equals(results.topic())) {
-                        answers.add(AnswerDecoder.decode(record.value()).list());
+                        answers.add(RerankedListCodec.decode(record.value()).list());
                     } else {
                         dead++;
                     }

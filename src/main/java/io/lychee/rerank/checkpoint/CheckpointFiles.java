@@ -8,16 +8,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
-/** A Hugging Face checkpoint directory, by its files. Whatever is wrong with it is one {@link ConfigException}. */
+/** Reads a Hugging Face checkpoint directory. Every fault in it is a {@link ConfigException}. */
 public record CheckpointFiles(Path directory) {
 
-    /** Which shard holds which tensor, where there is more than one file. */
-    public static final String INDEX = "model.safetensors.index.json";
-
     private static final String WEIGHTS = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
@@ -35,10 +35,9 @@ public record CheckpointFiles(Path directory) {
         return new CheckpointFiles(directory);
     }
 
-    /** The name a person knows it by. */
+    /** Names the checkpoint after its directory. */
     public String name() {
-        Path name = directory.getFileName();
-        return name == null ? directory.toString() : name.toString();
+        return Objects.requireNonNullElse(directory.getFileName(), directory).toString();
     }
 
     public boolean has(String name) {
@@ -56,7 +55,7 @@ public record CheckpointFiles(Path directory) {
     }
 
     /**
-     * The files with the weights: {@code model.safetensors}, or the shards that its index names.
+     * Lists the files with the weights: {@code model.safetensors}, or the shards that its index names.
      *
      * @throws ConfigException when there is neither, or a shard is missing
      */
@@ -69,13 +68,15 @@ public record CheckpointFiles(Path directory) {
                     "model.checkpoint is %s, which has neither %s nor %s".formatted(directory, WEIGHTS, INDEX));
         }
         Set<String> shards = new TreeSet<>();
-        weightMap().forEach(shard -> shards.add(shard.asText()));
+        json(INDEX).path("weight_map").forEach(shard -> shards.add(shard.asText()));
         return shards.stream().map(this::file).toList();
     }
 
-    /** By each tensor's name the name of its shard; empty where all are in one file. */
-    public JsonNode weightMap() {
-        return has(WEIGHTS) ? JSON.createObjectNode() : json(INDEX).path("weight_map");
+    /** Lists the other files that scores depend on: configuration, tokenizer and image processor. */
+    public List<Path> settings() {
+        return Stream.of("config.json", "tokenizer.json", "preprocessor_config.json")
+                .map(this::file)
+                .toList();
     }
 
     /** @throws ConfigException when the checkpoint lacks this file, or it isn't a JSON object */

@@ -6,14 +6,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How the checkpoint wants its images: {@code preprocessor_config.json}, with the published defaults for what is
- * absent.
+ * Holds {@code preprocessor_config.json}, with the published defaults for absent keys.
  *
- * @param minPixels smaller images are enlarged to this many pixels
- * @param maxPixels larger images are reduced to this many pixels
+ * @param minPixels area to which smaller images are enlarged
+ * @param maxPixels area to which larger images are reduced
  * @param patchSize side of a patch in pixels
- * @param mergeSize patches a side that make one token
- * @param mean of red, green and blue, values from 0 to 1
+ * @param mergeSize side of a token in patches
+ * @param mean of red, green and blue, each from 0 to 1
  * @param std of red, green and blue
  */
 public record ImageProcessorConfig(
@@ -30,16 +29,16 @@ public record ImageProcessorConfig(
         std = List.copyOf(std);
     }
 
-    /** Side in pixels of the square that one token stands for; both sides of a resized image are multiples of it. */
+    /** Returns the side of a token in pixels; both sides of a resized image are multiples of it. */
     public int cellSize() {
         return patchSize * mergeSize;
     }
 
     /**
      * Reads {@code min_pixels} and {@code max_pixels}, or {@code size.shortest_edge} and {@code size.longest_edge}
-     * (which are pixel counts too, whatever their names).
+     * (pixel counts too, despite their names).
      *
-     * @throws ConfigException when the file is missing or holds something else
+     * @throws ConfigException when the file is missing or a value is unusable
      */
     public static ImageProcessorConfig read(CheckpointFiles checkpoint) {
         JsonNode node = checkpoint.json(FILE);

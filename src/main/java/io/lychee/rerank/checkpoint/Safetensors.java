@@ -9,7 +9,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -17,15 +16,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The tensors of a checkpoint: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json}
- * names. Headers are read and checked at once; the data of a tensor is mapped when asked for.
+ * Locates the tensors of a checkpoint in its safetensors files. Reads and checks the headers only; {@link Rows#map}
+ * maps the data.
+ *
+ * @param tensors by name
  */
 public record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
 
     private static final int MAX_HEADER = 100 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** How the numbers lie in the file. */
+    /** The number format in the file. */
     public enum Type {
         F32(4),
         F16(2),
@@ -47,28 +48,20 @@ public record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
             return new Rows(this, start, count);
         }
 
-        /** All of it, in parts of at most so many bytes, or one row. */
+        /** Splits the tensor by rows into parts of at most {@code maxBytes}, or of one row. */
         public List<Rows> parts(int maxBytes) {
-            int rows = rowCount();
+            int rows = Math.toIntExact(shape.get(0));
             int step = Math.max(1, (int) (maxBytes * (long) rows / Math.max(1, bytes)));
             List<Rows> parts = new ArrayList<>();
             for (int start = 0; start < rows; start += step) {
-                parts.add(new Rows(this, start, Math.min(step, rows - start)));
+                parts.add(rows(start, Math.min(step, rows - start)));
             }
             return parts;
-        }
-
-        private int rowCount() {
-            return Math.toIntExact(shape.get(0));
         }
     }
 
     /** Consecutive rows of a tensor. */
     public record Rows(Tensor tensor, int start, int count) {
-
-        public boolean isBfloat16() {
-            return tensor.type == Type.BF16;
-        }
 
         public long[] shape() {
             long[] shape = tensor.shape.stream().mapToLong(size -> size).toArray();
@@ -77,14 +70,17 @@ public record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
         }
 
         public int bytes() {
-            return Math.toIntExact(tensor.bytes / tensor.shape.get(0) * count);
+            return Math.toIntExact(rowBytes() * count);
         }
 
-        /** Maps the data, little-endian; unmapped when no longer reachable. */
+        private long rowBytes() {
+            return tensor.bytes / tensor.shape.get(0);
+        }
+
+        /** Maps the data, little-endian, until the buffer is unreachable. */
         public ByteBuffer map() {
-            long offset = tensor.offset + tensor.bytes / tensor.shape.get(0) * start;
-            try (FileChannel channel = FileChannel.open(tensor.file, StandardOpenOption.READ)) {
-                return channel.map(FileChannel.MapMode.READ_ONLY, offset, bytes())
+            try (FileChannel channel = FileChannel.open(tensor.file)) {
+                return channel.map(FileChannel.MapMode.READ_ONLY, tensor.offset + rowBytes() * start, bytes())
                         .order(ByteOrder.LITTLE_ENDIAN);
             } catch (IOException e) {
                 throw new ConfigException(
@@ -94,22 +90,10 @@ public record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
     }
 
     /**
-     * @throws ConfigException when there are none, a shard is missing, or a header and its file contradict each other
+     * Reads the headers of weight files.
+     *
+     * @throws ConfigException when a header contradicts its file, or two files have a tensor of one name
      */
-    public static Safetensors open(CheckpointFiles checkpoint) {
-        Safetensors read = read(checkpoint.weights());
-        checkpoint.weightMap().properties().forEach(entry -> {
-            Tensor tensor = read.tensors.get(entry.getKey());
-            Path shard = checkpoint.file(entry.getValue().asText());
-            if (tensor == null || !tensor.file.equals(shard)) {
-                throw new ConfigException("%s (model.checkpoint) lacks tensor %s, which %s places there"
-                        .formatted(shard, entry.getKey(), CheckpointFiles.INDEX));
-            }
-        });
-        return read;
-    }
-
-    /** @throws ConfigException when a header and its file contradict each other, or two files hold one name */
     public static Safetensors read(Collection<Path> files) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         for (Path file : files) {
@@ -125,17 +109,21 @@ public record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
     }
 
     private static List<Tensor> readHeader(Path file) {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            long length = readFully(channel, 0, 8, file).getLong();
-            if (length < 2 || length > MAX_HEADER || length > channel.size() - 8) {
+        try (FileChannel channel = FileChannel.open(file)) {
+            ByteBuffer start = read(channel, 0, Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            if (start.remaining() < Long.BYTES) {
+                throw broken(file, "only " + start.remaining() + " bytes");
+            }
+            long length = start.getLong();
+            if (length < 2 || length > MAX_HEADER || length > channel.size() - Long.BYTES) {
                 throw broken(file, "a header of %d bytes in a file of %d".formatted(length, channel.size()));
             }
             JsonNode header =
-                    JSON.readTree(readFully(channel, 8, (int) length, file).array());
+                    JSON.readTree(read(channel, Long.BYTES, (int) length).array());
             List<Tensor> tensors = new ArrayList<>();
             header.properties().forEach(entry -> {
                 if (!entry.getKey().equals("__metadata__")) {
-                    tensors.add(tensor(entry.getKey(), entry.getValue(), file, 8 + length));
+                    tensors.add(tensor(entry.getKey(), entry.getValue(), file, Long.BYTES + length));
                 }
             });
             for (Tensor tensor : tensors) {
@@ -179,12 +167,11 @@ public record Safetensors(Map<String, Tensor> tensors, List<Path> files) {
         return a < 0 || b < 0 ? -1 : Math.multiplyExact(a, b);
     }
 
-    private static ByteBuffer readFully(FileChannel channel, long position, int bytes, Path file) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer, position + buffer.position()) < 0) {
-                throw broken(file, "only " + channel.size() + " bytes");
-            }
+    /** Reads this many bytes, or fewer at the end of the file. */
+    static ByteBuffer read(FileChannel channel, long position, int bytes) throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocate(bytes);
+        while (buffer.hasRemaining() && channel.read(buffer, position + buffer.position()) >= 0) {
+            // until full or at the end
         }
         return buffer.flip();
     }

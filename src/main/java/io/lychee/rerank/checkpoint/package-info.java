@@ -1,4 +1,4 @@
-/** Reads the files of a Hugging Face checkpoint folder: settings, tensors and fingerprint. */
+/** Reads the files of a Hugging Face checkpoint: configuration, tensors, fingerprint. */
 @NullMarked
 package io.lychee.rerank.checkpoint;
 

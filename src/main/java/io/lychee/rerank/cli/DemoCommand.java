@@ -8,12 +8,12 @@ import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.EmbeddedFlink;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.scoring.EngineRegistry;
-import io.lychee.rerank.wire.AnswerDecoder;
+import io.lychee.rerank.wire.RerankedListCodec;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -120,9 +120,10 @@ final class DemoCommand implements Callable<Integer> {
                 for (ConsumerRecord<byte[], byte[]> record : reader.poll(POLL)) {
                     if (record.topic().equals(kafka.deadLettersTopic())) {
                         throw new IllegalStateException("a list of the demo became a dead letter: "
-                                + DeadLetterDecoder.decode(record.value()).message());
+                                + DeadLetterCodec.decode(record.value()).message());
                     }
-                    RerankedList answer = AnswerDecoder.decode(record.value()).list();
+                    RerankedList answer =
+                            RerankedListCodec.decode(record.value()).list();
                     CandidateList list = asked.remove(answer.requestId());
                     if (list != null) {
                         summary.add(list, answer);

@@ -5,7 +5,7 @@ import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.evaluation.Ndcg;
+import io.lychee.rerank.evaluation.Measures;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
@@ -79,8 +79,8 @@ final class DemoSummary {
         List<Integer> ranked = answer.results().stream()
                 .map(c -> judged.get(c.retrievalRank() - 1))
                 .toList();
-        double before = Ndcg.at(K, judged, judged);
-        double after = Ndcg.at(K, ranked, judged);
+        double before = Measures.ndcg(K, judged, judged);
+        double after = Measures.ndcg(K, ranked, judged);
         lastBefore = before;
         lastAfter = after;
         all.add(before, after);

@@ -11,8 +11,10 @@ import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.image.JpegProbe;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.qwen.KernelChoice;
 import io.lychee.rerank.scoring.Engine;
+import io.lychee.rerank.torch.TorchDevice;
+import io.lychee.rerank.torch.TorchRuntime;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.apache.flink.runtime.util.EnvironmentInformation;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import picocli.CommandLine.Command;
@@ -61,7 +64,7 @@ final class DoctorCommand implements Callable<Integer> {
         look("JPEG decoder", JpegProbe::describe);
         look("Flink", EnvironmentInformation::getVersion);
         boolean torch = look("machine", MachineCheck::require);
-        for (Map.Entry<String, Callable<String>> fact : QwenScorer.libraries().entrySet()) {
+        for (Map.Entry<String, Callable<String>> fact : TorchRuntime.libraries().entrySet()) {
             torch = torch && look(fact.getKey(), fact.getValue()::call);
         }
         List<RerankConfig> config = new ArrayList<>();
@@ -119,7 +122,9 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     private static String devices(RerankConfig config) {
-        return String.join(", ", QwenScorer.describeDevices(config.model().device()));
+        return TorchDevice.all(config.model().device()).stream()
+                .map(KernelChoice::describe)
+                .collect(Collectors.joining(", "));
     }
 
     /** Loads it as the job would, which scores a test pass too. */

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.engine.MachineCheck;
+import io.lychee.rerank.torch.TorchRuntime;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -101,10 +102,7 @@ public final class Main implements Runnable {
         configureLogging(args);
         // numbers that are printed can be put into a configuration, whatever the machine's language
         Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT);
-        // DJL would look for a cloud machine's metadata otherwise
-        if (System.getProperty("ai.djl.offline") == null && System.getenv("DJL_OFFLINE") == null) {
-            System.setProperty("ai.djl.offline", "true");
-        }
+        TorchRuntime.keepOffline();
         Main main = new Main();
         try {
             MachineCheck.requireOpenFiles();

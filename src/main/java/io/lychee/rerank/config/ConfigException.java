@@ -1,13 +1,15 @@
 package io.lychee.rerank.config;
 
-/** The job can't start as it is set up; the message says what was found, what was expected and which key changes it. */
+import org.jspecify.annotations.Nullable;
+
+/** Refuses a configuration; the message names what was found, what was expected and the key that changes it. */
 public final class ConfigException extends RuntimeException {
 
     public ConfigException(String message) {
         super(message);
     }
 
-    public ConfigException(String message, Throwable cause) {
+    public ConfigException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 }

@@ -1,7 +1,6 @@
 package io.lychee.rerank.config;
 
 import io.lychee.rerank.config.RerankOptions.Delivery;
-import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.config.RerankOptions.StartingOffsets;
@@ -11,143 +10,90 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Collection;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
-import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.GlobalConfiguration;
-import org.apache.flink.configuration.MemorySize;
-import org.apache.flink.configuration.ReadableConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole configuration, read and checked once; travels to the task managers. Each part belongs to one stage of the
- * job. Sizes are bytes.
+ * Declares every key of {@code conf/rerank.properties}, each as a record component; the task managers get a copy.
  *
- * @param rules as they are written; see the key
- * @param flink settings for the embedded Flink, prefix removed
+ * <p>Keys are public API: a renamed one keeps its former name, a retired one its successor. Sizes are bytes.
  */
 public record RerankConfig(
         Kafka kafka,
         Model model,
-        Caches caches,
         Prompt prompt,
         Preparation preparation,
         Limits limits,
-        Fetch fetch,
-        Lanes lanes,
-        Engine engine,
-        Inputs inputs,
-        Gateway gateway,
+
+        @Key(name = "rules", byDefault = "")
+        @Doc("Rules on top of the scores, semicolon-separated: NAME: CONDITION and … -> drop, or -> boost AMOUNT."
+                + " For example: weak: score < 0.4 -> drop; seller: score > 0.75 and sales > 1000 -> boost 0.1."
+                + " Boosts apply first, then drops, then the sort.")
         List<String> rules,
+
+        Fetch fetch,
+        EngineConfig.Lanes lanes,
+        EngineConfig.Caches caches,
+        EngineConfig engine,
+
+        @Key(name = "job.parallelism", byDefault = "1", min = "1")
+        @Doc("Subtasks of each operator. A task manager scores with all its GPUs at any parallelism.")
         int parallelism,
+
+        @Key(name = "job.placement", byDefault = "any")
+        @Doc("Task managers of a cluster that run the job's operators: any, or gpu for those that declare Flink's"
+                + " external resource gpu. gpu takes one GPU a subtask; set job.parallelism to the number of GPUs.")
         Placement placement,
+
+        @Key(name = "job.checkpoint-interval", byDefault = "10 s")
+        @Doc("Interval between checkpoints of offsets and lists in flight; bounds the work repeated after a failure.")
         Duration checkpointInterval,
+
+        @Key(name = "job.checkpoint-dir", byDefault = "")
+        @Doc("Folder where ./lychee job keeps its checkpoints and resumes from; empty means GROUP.checkpoints in the"
+                + " current folder. A cluster uses execution.checkpointing.dir.")
         String checkpointDir,
+
+        @Key(name = "job.max-in-flight-bytes", byDefault = "64 mb", min = "1 mb", bytes = true)
+        @Doc("Record bytes in flight in a subtask of a lane, part of each checkpoint; its source pauses above it.")
         long maxInFlightBytes,
+
+        @Key(name = "job.drain-timeout", byDefault = "30 s")
+        @Doc("Time an embedded job has after SIGTERM or Ctrl-C to answer the lists in flight.")
         Duration drainTimeout,
+
+        @Key(name = "metrics.port", byDefault = "0", min = "0", max = "65535")
+        @Doc("Port of the embedded Flink's Prometheus endpoint; 0 disables it. A cluster uses metrics.reporter.*.")
         int metricsPort,
+
+        @Key(name = "metrics.host", byDefault = "127.0.0.1")
+        @Doc("Address that metrics.port listens on; any other than loopback exposes the metrics to the network.")
         String metricsHost,
-        Map<String, String> flink)
+
+        FilesConfig inputs,
+        Gateway gateway,
+
+        @Key(name = RerankOptions.FLINK_PREFIX) Map<String, String> flink)
         implements Serializable {
 
-    /** @param properties handed to the Kafka clients as they are */
-    public record Kafka(
-            String bootstrapServers,
-            String groupId,
-            String requestsTopic,
-            String resultsTopic,
-            String backfillTopic,
-            String backfillResultsTopic,
-            String deadLettersTopic,
-            OutputFormat outputFormat,
-            StartingOffsets startingOffsets,
-            int maxRecordBytes,
-            Delivery delivery,
-            boolean exactlyOnceFromOffsets,
-            Duration transactionTimeout,
-            Map<String, String> properties)
-            implements Serializable {}
+    /** Keys without effect since an earlier version, each with its successor in a sentence. */
+    private static final Map<String, String> RETIRED = Map.of();
 
-    /** @param device cpu, cuda, cuda:N or auto */
-    public record Model(String checkpoint, String device) implements Serializable {
-
-        public Model onto(String one) {
-            return new Model(checkpoint, one);
+    public RerankConfig {
+        // a transaction is open from one checkpoint until the next is complete
+        Duration least = checkpointInterval.multipliedBy(2);
+        if (kafka.delivery == Delivery.EXACTLY_ONCE && kafka.transactionTimeout.compareTo(least) < 0) {
+            throw new ConfigException("kafka.transaction-timeout is " + kafka.transactionTimeout
+                    + "; expected at least twice job.checkpoint-interval, " + least);
         }
     }
 
-    /** @param visionBytes on the device */
-    public record Caches(long visionBytes, int imageBytes, int scores, Duration scoresExpire) implements Serializable {}
-
-    public record Prompt(String instruction, String system, String template) implements Serializable {}
-
     /**
-     * What is done to texts before they are encoded.
-     *
-     * @param spellings a file; empty for none
-     * @param template of a candidate's text; empty for none
-     */
-    public record Preparation(boolean normalize, String spellings, String template) implements Serializable {}
-
-    public record Limits(
-            int maxCandidates,
-            int maxQueryTokens,
-            int maxCandidateTokens,
-            int maxPairTokens,
-            int trainedPairTokens,
-            int minPixels,
-            int maxPixels,
-            int maxDecodedPixels,
-            int maxImageBytes,
-            int maxImages,
-            Duration decodeTimeout,
-            List<String> imageRoots)
-            implements Serializable {}
-
-    public record Fetch(
-            Duration connectTimeout,
-            Duration timeout,
-            int tries,
-            int maxRedirects,
-            int maxConnections,
-            boolean allowPrivateAddresses)
-            implements Serializable {}
-
-    /** Timeouts of zero mean none. */
-    public record Lanes(
-            Duration realtimeTimeout,
-            Duration backfillTimeout,
-            double backfillMinShare,
-            int realtimeCapacity,
-            int backfillCapacity)
-            implements Serializable {}
-
-    public record Engine(int passTokens, Duration passTimeout, OnDeath onDeath, int encodeThreads, long encodeBytes)
-            implements Serializable {}
-
-    /** Of a backfill from files. */
-    public record Inputs(int maxFiles, int maxBlockBytes, long maxInflatedBytes) implements Serializable {}
-
-    /** @param maxMemory 0 for a quarter of the heap */
-    public record Gateway(
-            Duration timeout,
-            int maxRequests,
-            int maxBodyBytes,
-            long maxMemory,
-            int maxBodyTokens,
-            List<String> allowedHosts,
-            Duration heartbeatInterval,
-            int maxConnections,
-            Duration readTimeout)
-            implements Serializable {}
-
-    /**
-     * Keys and values for {@link #of}: defaults, the {@code key=value} lines of a file, and overrides; later ones win.
+     * Merges defaults, the {@code key=value} lines of a file, and overrides; later ones win.
      *
      * @throws ConfigException when the file can't be read
      */
@@ -169,7 +115,16 @@ public record RerankConfig(
         return values;
     }
 
-    /** The effective configuration, for a log: what was set, a line each, without secrets; the rest is default. */
+    /**
+     * Parses and checks merged values.
+     *
+     * @throws ConfigException when a key is unknown or retired, or a value is missing or refused
+     */
+    public static RerankConfig of(Map<String, String> values) {
+        return ConfigBinder.bind(RerankConfig.class, values, RETIRED);
+    }
+
+    /** Lists the keys that were set for a log, one a line, secrets masked. */
     public static String describe(Map<String, String> values) {
         StringBuilder lines = new StringBuilder("configuration, all other keys as in conf/rerank.properties:");
         new TreeMap<>(values)
@@ -180,229 +135,256 @@ public record RerankConfig(
         return lines.toString();
     }
 
-    /** Flink takes pass.max-tokens for a secret, and not the private key that Kafka's clients may be given as text. */
+    /** Masks what Flink takes for a secret, except our own keys, and Kafka's private key in text form. */
     private static boolean isSecret(String key) {
-        boolean own =
-                RerankOptions.all().stream().anyMatch(option -> option.key().equals(key));
+        boolean own = ConfigBinder.options(RerankConfig.class).stream()
+                .anyMatch(option -> option.key().equals(key));
         return !own && (GlobalConfiguration.isSensitive(key) || key.endsWith("ssl.keystore.key"));
     }
 
-    /** @throws ConfigException when a key is unknown or a value out of range */
-    public static RerankConfig of(Map<String, String> values) {
-        Map<String, String> kafka = new TreeMap<>();
-        Map<String, String> flink = new TreeMap<>();
-        Configuration own = new Configuration();
-        List<String> known = RerankOptions.all().stream().map(ConfigOption::key).toList();
-        values.forEach((key, value) -> {
-            if (key.startsWith(RerankOptions.KAFKA_PREFIX)) {
-                kafka.put(key.substring(RerankOptions.KAFKA_PREFIX.length()), value);
-            } else if (key.startsWith(RerankOptions.FLINK_PREFIX)) {
-                flink.put(key.substring(RerankOptions.FLINK_PREFIX.length()), value);
-            } else if (known.contains(key)) {
-                own.setString(key, value);
-            } else {
-                throw new ConfigException("unknown key " + key + nearest(key, known));
-            }
-        });
-        return from(own, kafka, flink);
-    }
+    public record Kafka(
+            @Key(name = "kafka.bootstrap-servers", byDefault = "localhost:9092")
+            @Doc("Brokers to connect to first: host:port, comma-separated.")
+            String bootstrapServers,
 
-    private static RerankConfig from(ReadableConfig c, Map<String, String> kafka, Map<String, String> flink) {
-        return new RerankConfig(
-                new Kafka(
-                        text(c, RerankOptions.BOOTSTRAP_SERVERS),
-                        text(c, RerankOptions.GROUP_ID),
-                        text(c, RerankOptions.REQUESTS_TOPIC),
-                        text(c, RerankOptions.RESULTS_TOPIC),
-                        text(c, RerankOptions.BACKFILL_TOPIC),
-                        text(c, RerankOptions.BACKFILL_RESULTS_TOPIC),
-                        text(c, RerankOptions.DEAD_LETTERS_TOPIC),
-                        get(c, RerankOptions.OUTPUT_FORMAT),
-                        get(c, RerankOptions.STARTING_OFFSETS),
-                        bytes(c, RerankOptions.MAX_RECORD_BYTES, 4096),
-                        delivery(c),
-                        get(c, RerankOptions.EXACTLY_ONCE_FROM_OFFSETS),
-                        positive(c, RerankOptions.TRANSACTION_TIMEOUT),
-                        kafka),
-                new Model(text(c, RerankOptions.CHECKPOINT), text(c, RerankOptions.DEVICE)),
-                new Caches(
-                        get(c, RerankOptions.CACHE_VISION).getBytes(),
-                        bytes(c, RerankOptions.CACHE_IMAGES, 0),
-                        atLeast(c, RerankOptions.CACHE_SCORES, 0),
-                        positive(c, RerankOptions.CACHE_SCORES_EXPIRE)),
-                new Prompt(
-                        text(c, RerankOptions.INSTRUCTION),
-                        text(c, RerankOptions.SYSTEM),
-                        text(c, RerankOptions.TEMPLATE)),
-                new Preparation(
-                        get(c, RerankOptions.NORMALIZE),
-                        get(c, RerankOptions.SPELLINGS),
-                        get(c, RerankOptions.CANDIDATE_TEMPLATE)),
-                new Limits(
-                        atLeast(c, RerankOptions.MAX_CANDIDATES, 1),
-                        atLeast(c, RerankOptions.MAX_QUERY_TOKENS, 1),
-                        atLeast(c, RerankOptions.MAX_CANDIDATE_TOKENS, 1),
-                        atLeast(c, RerankOptions.MAX_PAIR_TOKENS, 64),
-                        atLeast(c, RerankOptions.TRAINED_PAIR_TOKENS, 1),
-                        atLeast(c, RerankOptions.MIN_PIXELS, 784),
-                        atLeast(c, RerankOptions.MAX_PIXELS, get(c, RerankOptions.MIN_PIXELS)),
-                        atLeast(c, RerankOptions.MAX_DECODED_PIXELS, 784),
-                        bytes(c, RerankOptions.MAX_IMAGE_BYTES, 1024),
-                        atLeast(c, RerankOptions.MAX_IMAGES, 1),
-                        positive(c, RerankOptions.DECODE_TIMEOUT),
-                        get(c, RerankOptions.IMAGE_ROOTS)),
-                new Fetch(
-                        positive(c, RerankOptions.FETCH_CONNECT_TIMEOUT),
-                        positive(c, RerankOptions.FETCH_TIMEOUT),
-                        atLeast(c, RerankOptions.FETCH_TRIES, 1),
-                        atLeast(c, RerankOptions.FETCH_REDIRECTS, 0),
-                        atLeast(c, RerankOptions.FETCH_CONNECTIONS, 2),
-                        get(c, RerankOptions.FETCH_PRIVATE)),
-                new Lanes(
-                        get(c, RerankOptions.REALTIME_TIMEOUT),
-                        get(c, RerankOptions.BACKFILL_TIMEOUT),
-                        share(c, RerankOptions.BACKFILL_MIN_SHARE, 0.5),
-                        atLeast(c, RerankOptions.REALTIME_CAPACITY, 1),
-                        atLeast(c, RerankOptions.BACKFILL_CAPACITY, 1)),
-                new Engine(
-                        atLeast(c, RerankOptions.PASS_TOKENS, 64),
-                        positive(c, RerankOptions.PASS_TIMEOUT),
-                        get(c, RerankOptions.ON_DEATH),
-                        atLeast(c, RerankOptions.ENCODE_THREADS, 0),
-                        bytesAtLeast(c, RerankOptions.ENCODE_BYTES, 1 << 20)),
-                new Inputs(
-                        atLeast(c, RerankOptions.MAX_FILES, 1),
-                        bytes(c, RerankOptions.MAX_BLOCK_BYTES, 1024),
-                        get(c, RerankOptions.MAX_INFLATED_BYTES).getBytes()),
-                new Gateway(
-                        positive(c, RerankOptions.GATEWAY_TIMEOUT),
-                        atLeast(c, RerankOptions.GATEWAY_REQUESTS, 1),
-                        bytes(c, RerankOptions.GATEWAY_BODY_BYTES, 1024),
-                        get(c, RerankOptions.GATEWAY_MEMORY).getBytes(),
-                        atLeast(c, RerankOptions.GATEWAY_BODY_TOKENS, 10),
-                        get(c, RerankOptions.GATEWAY_HOSTS),
-                        positive(c, RerankOptions.GATEWAY_HEARTBEAT),
-                        atLeast(c, RerankOptions.GATEWAY_CONNECTIONS, 1),
-                        positive(c, RerankOptions.GATEWAY_READ_TIMEOUT)),
-                get(c, RerankOptions.RULES),
-                atLeast(c, RerankOptions.PARALLELISM, 1),
-                get(c, RerankOptions.PLACEMENT),
-                positive(c, RerankOptions.CHECKPOINT_INTERVAL),
-                get(c, RerankOptions.CHECKPOINT_DIR),
-                bytesAtLeast(c, RerankOptions.MAX_IN_FLIGHT_BYTES, 1 << 20),
-                positive(c, RerankOptions.DRAIN_TIMEOUT),
-                port(c, RerankOptions.METRICS_PORT),
-                text(c, RerankOptions.METRICS_HOST),
-                flink);
-    }
+            @Key(name = "kafka.group-id", byDefault = "lychee-rerank")
+            @Doc("Consumer group whose committed offsets the job starts from and commits to.")
+            String groupId,
 
-    private static Delivery delivery(ReadableConfig c) {
-        Delivery delivery = get(c, RerankOptions.DELIVERY);
-        // a transaction is open from one checkpoint until the next is complete
-        Duration least = get(c, RerankOptions.CHECKPOINT_INTERVAL).multipliedBy(2);
-        Duration timeout = get(c, RerankOptions.TRANSACTION_TIMEOUT);
-        if (delivery == Delivery.EXACTLY_ONCE && timeout.compareTo(least) < 0) {
-            throw new ConfigException(RerankOptions.TRANSACTION_TIMEOUT.key() + " is " + timeout
-                    + "; expected at least twice job.checkpoint-interval, " + least);
+            @Key(name = "kafka.topic.requests", byDefault = "rerank.requests")
+            @Doc("Candidate lists of the realtime lane.")
+            String requestsTopic,
+
+            @Key(name = "kafka.topic.results", byDefault = "rerank.results") @Doc("Answers of the realtime lane.")
+            String resultsTopic,
+
+            @Key(name = "kafka.topic.backfill", byDefault = "rerank.backfill")
+            @Doc("Candidate lists of the backfill lane.")
+            String backfillTopic,
+
+            @Key(name = "kafka.topic.backfill-results", byDefault = "rerank.backfill.results")
+            @Doc("Answers of the backfill lane.")
+            String backfillResultsTopic,
+
+            @Key(name = "kafka.topic.dead-letters", byDefault = "rerank.dead-letters")
+            @Doc("Unreadable records of both lanes, with origin and reason.")
+            String deadLettersTopic,
+
+            @Key(name = "kafka.output-format", byDefault = "avro")
+            @Doc("Format of answers and dead letters: avro (single-object encoding) or json.")
+            OutputFormat outputFormat,
+
+            @Key(name = "kafka.starting-offsets", byDefault = "committed")
+            @Doc("Start of a job without a checkpoint: committed (without offsets earliest), earliest or latest.")
+            StartingOffsets startingOffsets,
+
+            @Key(name = "kafka.max-record-bytes", byDefault = "8 mb", min = "4 kb", max = "1 gb", bytes = true)
+            @Doc("Larger incoming records become dead letters; larger answers are shortened. The brokers'"
+                    + " message.max.bytes should be at least this.")
+            int maxRecordBytes,
+
+            @Key(name = "kafka.delivery-guarantee", byDefault = "at-least-once")
+            @Doc("at-least-once repeats some answers after a failure. exactly-once shows an answer to read_committed"
+                    + " consumers with the checkpoint that covers it, up to job.checkpoint-interval later.")
+            Delivery delivery,
+
+            @Key(name = "kafka.exactly-once-from-offsets", byDefault = "false")
+            @Doc("Accepts repeated answers: exactly-once starts without its checkpoint although the group has committed"
+                    + " offsets. Lists above these offsets that were answered are answered again.")
+            boolean exactlyOnceFromOffsets,
+
+            @Key(name = "kafka.transaction-timeout", byDefault = "10 min")
+            @Doc("Time after which a broker aborts an open transaction of exactly-once. A longer outage of the job"
+                    + " loses answers. At most the broker's transaction.max.timeout.ms (15 minutes by default), at"
+                    + " least twice job.checkpoint-interval.")
+            Duration transactionTimeout,
+
+            @Key(name = "kafka.properties.") Map<String, String> properties)
+            implements Serializable {}
+
+    public record Model(
+            @Key(name = "model.checkpoint")
+            @Doc("Hugging Face checkpoint folder: config.json, tokenizer.json, *.safetensors.")
+            String checkpoint,
+
+            @Key(name = "model.device", byDefault = "auto")
+            @Doc("cpu, cuda:N, cuda, or auto. cuda scores with every GPU of Flink's external resource gpu in the task"
+                    + " manager, or without one with every GPU that PyTorch sees. auto does the same, and uses the CPU"
+                    + " where there is no GPU. cpu ignores Flink's GPUs.")
+            String device)
+            implements Serializable {
+
+        public Model onto(String one) {
+            return new Model(checkpoint, one);
         }
-        return delivery;
     }
 
-    private static <T> T get(ReadableConfig config, ConfigOption<T> option) {
-        T value;
-        try {
-            value = config.get(option);
-        } catch (RuntimeException e) {
-            throw new ConfigException(option.key() + ": " + innermost(e).getMessage(), e);
-        }
-        if (value == null) {
-            throw new ConfigException(option.key() + " is not set; it has no default");
-        }
-        return value;
-    }
+    public record Prompt(
+            @Key(
+                    name = "prompt.instruction",
+                    byDefault = "Given a web search query, retrieve relevant passages that answer the query.")
+            @Doc("Instruction of lists that have none of their own.")
+            String instruction,
 
-    private static String text(ReadableConfig config, ConfigOption<String> option) {
-        String value = get(config, option);
-        if (value.isBlank()) {
-            throw new ConfigException(option.key() + " is empty");
-        }
-        return value;
-    }
+            @Key(
+                    name = "prompt.system",
+                    byDefault = "Judge whether the Document meets the requirements based on the Query and the Instruct"
+                            + " provided. Note that the answer can only be \"yes\" or \"no\".")
+            @Doc("The system message.")
+            String system,
 
-    private static int atLeast(ReadableConfig config, ConfigOption<Integer> option, int least) {
-        int value = get(config, option);
-        if (value < least) {
-            throw new ConfigException(option.key() + " is " + value + "; expected at least " + least);
-        }
-        return value;
-    }
+            @Key(
+                    name = "prompt.template",
+                    byDefault = "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n<Instruct>: {instruction}"
+                            + "<Query>:{query}\n<Document>:{document}<|im_end|>\n<|im_start|>assistant\n")
+            @Doc("The whole prompt. Control tokens are inserted by id. The part up to the last newline before"
+                    + " {document} is computed once a list.")
+            String template)
+            implements Serializable {}
 
-    private static int port(ReadableConfig config, ConfigOption<Integer> option) {
-        int value = atLeast(config, option, 0);
-        if (value > 65_535) {
-            throw new ConfigException(option.key() + " is " + value + "; expected at most 65535");
-        }
-        return value;
-    }
+    /** Cleans texts before they are encoded. */
+    public record Preparation(
+            @Key(name = "text.normalize", byDefault = "false")
+            @Doc("Normalizes texts of queries and candidates to Unicode's NFKC: full-width letters and digits become"
+                    + " ordinary ones, ligatures letters, accents part of their letter.")
+            boolean normalize,
 
-    private static double share(ReadableConfig config, ConfigOption<Double> option, double most) {
-        double value = get(config, option);
-        if (!(value >= 0 && value <= most)) {
-            throw new ConfigException(option.key() + " is " + value + "; expected 0 to " + most);
-        }
-        return value;
-    }
+            @Key(name = "text.spellings", byDefault = "")
+            @Doc("File of canonical names, one a line, # for any number: with iPhone # Pro Max in it, iphone15pro max"
+                    + " becomes iPhone 15 Pro Max in queries and candidates. Empty for none.")
+            String spellings,
 
-    private static Duration positive(ReadableConfig config, ConfigOption<Duration> option) {
-        Duration value = get(config, option);
-        if (value.isNegative() || value.isZero()) {
-            throw new ConfigException(option.key() + " is " + value + "; expected more than 0");
-        }
-        return value;
-    }
+            @Key(name = "text.candidate-template", byDefault = "")
+            @Doc("Template of a candidate's text from its own ({text}) and its attributes, in parts between \" | \":"
+                    + " {text} | {brand} | colour: {colour}. A part with a name that has no value is left out. Empty"
+                    + " leaves the text unchanged.")
+            String template)
+            implements Serializable {}
 
-    private static int bytes(ReadableConfig config, ConfigOption<MemorySize> option, int least) {
-        long value = get(config, option).getBytes();
-        if (value < least || value > 1 << 30) {
-            throw new ConfigException(option.key() + " is " + value + " bytes; expected " + least + " bytes to 1 gb");
-        }
-        return (int) value;
-    }
+    public record Limits(
+            @Key(name = "list.max-candidates", byDefault = "1000", min = "1")
+            @Doc("A longer list becomes a dead letter.")
+            int maxCandidates,
 
-    private static long bytesAtLeast(ReadableConfig config, ConfigOption<MemorySize> option, long least) {
-        long value = get(config, option).getBytes();
-        if (value < least) {
-            throw new ConfigException(option.key() + " is " + value + " bytes; expected at least " + least + " bytes");
-        }
-        return value;
-    }
+            @Key(name = "text.max-query-tokens", byDefault = "512", min = "1")
+            @Doc("Longer text of a query is truncated.")
+            int maxQueryTokens,
 
-    private static Throwable innermost(Throwable e) {
-        return e.getCause() == null ? e : innermost(e.getCause());
-    }
+            @Key(name = "text.max-candidate-tokens", byDefault = "1024", min = "1")
+            @Doc("Longer text of a candidate is truncated, and the candidate marked truncated.")
+            int maxCandidateTokens,
 
-    private static String nearest(String key, Collection<String> known) {
-        return known.stream()
-                .filter(k -> distance(k, key) <= 3 || k.endsWith("." + key))
-                .min(Comparator.comparingInt(k -> distance(k, key)))
-                .map(k -> "; did you mean " + k + "?")
-                .orElse("; conf/rerank.properties lists all keys");
-    }
+            @Key(name = "pair.max-tokens", byDefault = "16384", min = "64")
+            @Doc("A candidate that needs more with its query is rejected (OVER_BUDGET).")
+            int maxPairTokens,
 
-    private static int distance(String a, String b) {
-        int[] row = new int[b.length() + 1];
-        for (int j = 0; j < row.length; j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= a.length(); i++) {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j < row.length; j++) {
-                int substituted = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.min(substituted, 1 + Math.min(row[j], row[j - 1]));
+            @Key(name = "pair.trained-tokens", byDefault = "3200", min = "1")
+            @Doc("Length the network was trained on; the detail of a longer scored pair notes it.")
+            int trainedPairTokens,
+
+            @Key(name = "image.min-pixels", byDefault = "3136", min = "784")
+            @Doc("Smaller images are enlarged to this, or to a larger minimum of the checkpoint.")
+            int minPixels,
+
+            @Key(name = "image.max-pixels", byDefault = "1003520")
+            @Doc("Larger images are reduced to this (784 pixels a token), or to a smaller maximum of the checkpoint.")
+            int maxPixels,
+
+            @Key(name = "image.max-decoded-pixels", byDefault = "64000000", min = "784")
+            @Doc("Images that declare more are rejected before decoding; also bounds the pixels decoded at a time.")
+            int maxDecodedPixels,
+
+            @Key(name = "image.max-bytes", byDefault = "16 mb", min = "1 kb", max = "1 gb", bytes = true)
+            @Doc("Larger image files are rejected.")
+            int maxImageBytes,
+
+            @Key(name = "image.max-per-candidate", byDefault = "8", min = "1")
+            @Doc("A candidate (or query) with more images is rejected.")
+            int maxImages,
+
+            @Key(name = "image.decode-timeout", byDefault = "20 s")
+            @Doc("A candidate or query that takes longer to decode, resize and tokenize is rejected. The process ends"
+                    + " (exit code 70) when more than encode.threads hang in native code.")
+            Duration decodeTimeout,
+
+            @Key(name = "image.roots", byDefault = "")
+            @Doc("Folders that file: references may point into, semicolon-separated; relative references start in the"
+                    + " first. Empty refuses file: references, except for a backfill from files, where the folder of"
+                    + " the first input is the root.")
+            List<String> imageRoots)
+            implements Serializable {
+
+        public Limits {
+            if (maxPixels < minPixels) {
+                throw new ConfigException("image.max-pixels is " + maxPixels + "; expected at least " + minPixels);
             }
         }
-        return row[b.length()];
     }
+
+    public record Fetch(
+            @Key(name = "fetch.connect-timeout", byDefault = "5 s") @Doc("Timeout of a connection to an image's host.")
+            Duration connectTimeout,
+
+            @Key(name = "fetch.timeout", byDefault = "10 s") @Doc("Timeout of one image, tries and redirects included.")
+            Duration timeout,
+
+            @Key(name = "fetch.tries", byDefault = "3", min = "1")
+            @Doc("Attempts at a fetch that fails in transit; a 4xx answer is final.")
+            int tries,
+
+            @Key(name = "fetch.max-redirects", byDefault = "3", min = "0")
+            @Doc("An image behind more redirects is rejected; each step is checked like the first.")
+            int maxRedirects,
+
+            @Key(name = "fetch.max-connections", byDefault = "64", min = "2")
+            @Doc("Open connections to image hosts; half as many to one host.")
+            int maxConnections,
+
+            @Key(name = "fetch.allow-private-addresses", byDefault = "false")
+            @Doc("Permits images from loopback, private, link-local and other addresses that are not public.")
+            boolean allowPrivateAddresses)
+            implements Serializable {}
+
+    public record Gateway(
+            @Key(name = "gateway.timeout", byDefault = "30 s")
+            @Doc("From an HTTP request to its answer, else 504. The list's own deadline is a tenth, at most 2 s,"
+                    + " earlier, so that candidates scored in time are answered.")
+            Duration timeout,
+
+            @Key(name = "gateway.max-requests", byDefault = "100", min = "1")
+            @Doc("Requests being read or waiting for their answer; more get 429.")
+            int maxRequests,
+
+            @Key(name = "gateway.max-body-bytes", byDefault = "12 mb", min = "1 kb", max = "1 gb", bytes = true)
+            @Doc("Larger request bodies get 413. Base64 takes a third more than kafka.max-record-bytes, which applies"
+                    + " as well.")
+            int maxBodyBytes,
+
+            @Key(name = "gateway.max-memory", byDefault = "0", bytes = true)
+            @Doc("Heap that requests may use together, estimated at 4 bytes for a byte of a body and 256 for a JSON"
+                    + " token; more get 429 before they are read. 0 means a quarter of the heap.")
+            long maxMemory,
+
+            @Key(name = "gateway.max-body-tokens", byDefault = "200000", min = "10")
+            @Doc("A request body of more JSON tokens (names, values, brackets) gets 400.")
+            int maxBodyTokens,
+
+            @Key(name = "gateway.allowed-hosts", byDefault = "")
+            @Doc("Host names of requests besides the address of --host, semicolon-separated, as a proxy in front passes"
+                    + " them on: name, or name:port for another port than the gateway's. Only pages of these names may"
+                    + " call it.")
+            List<String> allowedHosts,
+
+            @Key(name = "gateway.heartbeat-interval", byDefault = "30 s")
+            @Doc("The gateway sends an empty list after this time without an answer; after twice it is not ready.")
+            Duration heartbeatInterval,
+
+            @Key(name = "gateway.max-connections", byDefault = "1000", min = "1")
+            @Doc("Open HTTP connections; more are closed at once.")
+            int maxConnections,
+
+            @Key(name = "gateway.read-timeout", byDefault = "30 s")
+            @Doc("Time a client has to send its request, to read its answer, or to stay idle.")
+            Duration readTimeout)
+            implements Serializable {}
 }

@@ -1,4 +1,4 @@
-/** Every option of the job: key, type, default and description, read and checked once at start. A leaf. */
+/** Declares, reads and checks every option of the job. A leaf. */
 @NullMarked
 package io.lychee.rerank.config;
 

@@ -8,20 +8,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** Refuses a machine that lacks room for what libraries unpack and open, before one of them fails obscurely. */
+/** Checks open files, the temporary folder and DJL's cache, because libraries fail there without a useful message. */
 public final class MachineCheck {
 
-    /** Jars, sockets and a broker's segments, several times over. */
-    static final long MIN_OPEN_FILES = 512;
+    /** Suffices for jars, sockets and a broker's segments several times over. */
+    private static final long MIN_OPEN_FILES = 512;
 
-    /** Flink unpacks 24 MB at each start. */
-    static final long MIN_TEMPORARY_BYTES = 64L << 20;
+    /** Suffices for the 24 MB that Flink unpacks at each start. */
+    private static final long MIN_TEMPORARY_BYTES = 64L << 20;
 
     private static final String CACHE = "DJL_CACHE_DIR";
 
     private MachineCheck() {}
 
-    /** @throws ConfigException naming the limit, when the process may open too few files */
+    /** @throws ConfigException naming the limit when it is below 512 */
     public static void requireOpenFiles() {
         requireOpenFiles(openFiles());
     }
@@ -34,16 +34,21 @@ public final class MachineCheck {
     }
 
     /**
-     * What there is, for people.
+     * Checks everything and describes it for people.
      *
-     * @throws ConfigException naming the limit or the folder that is not usable
+     * @throws ConfigException naming the limit or the folder that is unusable
      */
     public static String require() {
         requireOpenFiles();
         Path temporary = Path.of(System.getProperty("java.io.tmpdir"));
-        Path cache = cache();
         requireRoom(temporary, MIN_TEMPORARY_BYTES);
-        if (!isUnpacked(cache)) {
+        // DJL unpacks its libraries there; a filled cache may be read-only
+        Path home = Path.of(System.getProperty("user.home"));
+        String cacheSetting = System.getenv().getOrDefault(CACHE, System.getProperty(CACHE));
+        Path cache = cacheSetting != null
+                ? Path.of(cacheSetting)
+                : (Files.isWritable(home) ? home : temporary).resolve(".djl.ai");
+        if (isEmpty(cache.resolve("pytorch")) || isEmpty(cache.resolve("tokenizers"))) {
             requireWritable(cache, "DJL unpacks its libraries there", CACHE);
         }
         return "%s open files, %s GB free in %s, libraries in %s"
@@ -58,9 +63,9 @@ public final class MachineCheck {
         requireWritable(temporary, "the temporary folder", "java.io.tmpdir");
         long free = temporary.toFile().getUsableSpace();
         if (free < bytes) {
-            throw new ConfigException(
-                    "the temporary folder %s has %d MB free; expected %d MB (-Djava.io.tmpdir=DIR in LYCHEE_JAVA_OPTS names another)"
-                            .formatted(temporary, free >> 20, bytes >> 20));
+            throw new ConfigException("the temporary folder %s has %d MB free; expected %d MB"
+                            .formatted(temporary, free >> 20, bytes >> 20)
+                    + " (-Djava.io.tmpdir=DIR in LYCHEE_JAVA_OPTS names another)");
         }
     }
 
@@ -76,19 +81,6 @@ public final class MachineCheck {
                             .formatted(folder, use, e, key),
                     e);
         }
-    }
-
-    /** Where DJL unpacks its libraries. */
-    private static Path cache() {
-        String set = System.getenv().getOrDefault(CACHE, System.getProperty(CACHE));
-        Path home = Path.of(System.getProperty("user.home"));
-        Path parent = Files.isWritable(home) ? home : Path.of(System.getProperty("java.io.tmpdir"));
-        return set == null ? parent.resolve(".djl.ai") : Path.of(set);
-    }
-
-    /** A cache that was filled before may be read-only. */
-    private static boolean isUnpacked(Path cache) {
-        return !isEmpty(cache.resolve("pytorch")) && !isEmpty(cache.resolve("tokenizers"));
     }
 
     private static boolean isEmpty(Path folder) {

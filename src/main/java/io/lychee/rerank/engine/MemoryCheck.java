@@ -4,14 +4,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.management.OperatingSystemMXBean;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.torch.TorchDevice;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.stream.Stream;
 
-/** Whether a checkpoint fits, said before loading it fails in a place that can say nothing. */
+/** Checks free memory before a checkpoint loads, because the native loader fails without a useful message. */
 public final class MemoryCheck {
 
     private static final Path MEMORY = Path.of("/proc/meminfo");
@@ -19,21 +20,19 @@ public final class MemoryCheck {
 
     private MemoryCheck() {}
 
-    /** Bytes of the weights as they lie in the checkpoint. */
+    /** Sums the sizes of the weight files, in bytes. */
     public static long weights(CheckpointFiles checkpoint) {
-        long bytes = 0;
-        for (Path file : checkpoint.weights()) {
-            bytes += file.toFile().length();
-        }
-        return bytes;
+        return checkpoint.weights().stream()
+                .mapToLong(file -> file.toFile().length())
+                .sum();
     }
 
     /**
-     * On a processor weights are float32, twice what 16 bit take in the files; on a GPU 16 bit. Where nobody says what
-     * is free, or which device it will be, nothing is judged.
+     * Compares the weights with the free memory of the device: float32 on the CPU, 16 bit on a GPU. Passes when free
+     * memory or the device is unknown.
      *
      * @param device cpu, cuda, cuda:N or auto
-     * @throws ConfigException when they don't fit
+     * @throws ConfigException when the weights don't fit
      */
     public static void require(CheckpointFiles checkpoint, String device) {
         boolean processor = device.equals("cpu") || (device.equals("auto") && !Files.exists(NVIDIA));
@@ -43,7 +42,7 @@ public final class MemoryCheck {
         if (processor && Files.isReadable(MEMORY)) {
             requireFit(checkpoint, 2 * inHalf, available(), "a processor");
         } else if (device.startsWith("cuda:")) {
-            requireFit(checkpoint, inHalf, QwenScorer.freeMemory(device), device);
+            requireFit(checkpoint, inHalf, TorchDevice.freeMemory(device), device);
         }
     }
 
@@ -58,23 +57,17 @@ public final class MemoryCheck {
         return String.format(Locale.ROOT, "%.2f", bytes / 1e9);
     }
 
-    /** Of the machine, and never more than the container has. */
+    /** Returns the machine's free bytes, at most the container's total. */
     private static long available() {
-        long container = ManagementFactory.getOperatingSystemMXBean() instanceof OperatingSystemMXBean system
-                ? system.getTotalMemorySize()
-                : Long.MAX_VALUE;
-        return Math.min(container, free());
-    }
-
-    private static long free() {
-        try {
-            return Files.readAllLines(MEMORY).stream()
-                    .filter(line -> line.startsWith("MemAvailable:"))
+        long container = ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
+        try (Stream<String> lines = Files.lines(MEMORY)) {
+            return lines.filter(line -> line.startsWith("MemAvailable:"))
                     .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * 1024)
+                    .map(free -> Math.min(free, container))
                     .findFirst()
-                    .orElse(Long.MAX_VALUE);
+                    .orElse(container);
         } catch (IOException e) {
-            return Long.MAX_VALUE;
+            return container;
         }
     }
 }

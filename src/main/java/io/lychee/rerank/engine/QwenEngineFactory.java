@@ -5,8 +5,8 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.prompt.QwenEncoder;
-import io.lychee.rerank.qwen.LoadProgress;
 import io.lychee.rerank.qwen.QwenScorer;
+import io.lychee.rerank.qwen.WeightLoading;
 import io.lychee.rerank.scoring.CallerSettings;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
@@ -16,20 +16,22 @@ import io.lychee.rerank.scoring.Rules;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.Ticker;
+import io.lychee.rerank.torch.TorchDevice;
+import io.lychee.rerank.torch.TorchRuntime;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.stream.Stream;
 
-/** Puts engines together, one a device: encoder and scorer of one checkpoint behind one schedule. */
+/** Composes the encoder and the scorer of a checkpoint into engines, one for each device of this JVM. */
 public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
 
-    /** Exit code of a process whose device failed. */
+    /** Exit code of a process after a device failure. */
     public static final int DEAD_DEVICE = 70;
 
-    /** So that a restarting job finds its network loaded. */
+    /** Keeps the network loaded for a job that restarts. */
     private static final Duration LINGER = Duration.ofMinutes(5);
 
     @Override
@@ -37,22 +39,23 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
         return lease(gpus, progress -> {});
     }
 
-    /** @param progress told while weights are loaded, if they are, by a thread of the engines' own */
-    public EngineRegistry.Lease lease(List<Integer> gpus, Consumer<LoadProgress> progress) {
+    /** @param progress called while weights load, on a thread of the engine */
+    public EngineRegistry.Lease lease(List<Integer> gpus, Consumer<WeightLoading.Progress> progress) {
         return EngineRegistry.lease(key(), devices(gpus), device -> open(device, progress), caller(), LINGER);
     }
 
-    /** The configured one beats what Flink gives, and that what PyTorch sees. */
+    /** Selects devices: by configuration first, then those that Flink assigns, then those that PyTorch sees. */
     private List<String> devices(List<Integer> gpus) {
         String setting = config.model().device();
         boolean several = setting.equals("auto") || setting.equals("cuda");
         if (several && !gpus.isEmpty()) {
             return gpus.stream().map(gpu -> "cuda:" + gpu).toList();
         }
-        return EngineRegistry.apart(() -> QwenScorer.devices(setting));
+        return EngineRegistry.apart(
+                () -> TorchDevice.all(setting).stream().map(TorchDevice::name).toList());
     }
 
-    /** Jobs share an engine when all agrees that a score, a rejection or the device's memory depends on. */
+    /** Identifies engines by every setting that scores, rejections or device memory depend on: such jobs share one. */
     EngineRegistry.Key key() {
         RerankConfig.Limits limits = config.limits();
         RerankConfig.Fetch fetch = config.fetch();
@@ -77,56 +80,61 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 List.of(settings(), fetch, config.caches(), config.engine()).toString());
     }
 
-    /** Files that were replaced under their name are others. */
+    /** Identifies files by path, size and time, to notice a replaced file. */
     private List<String> stamps() {
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
-        Stream<Path> spellings = Stream.of(config.preparation().spellings())
-                .filter(name -> !name.isEmpty())
-                .map(Path::of);
-        return Stream.of(
-                        Stream.of("config.json", "tokenizer.json", "preprocessor_config.json")
-                                .map(checkpoint::file),
-                        checkpoint.weights().stream(),
-                        spellings)
-                .flatMap(files -> files)
+        List<Path> files = new ArrayList<>(checkpoint.settings());
+        files.addAll(checkpoint.weights());
+        if (!config.preparation().spellings().isEmpty()) {
+            files.add(Path.of(config.preparation().spellings()));
+        }
+        return files.stream()
                 .map(Path::toFile)
                 .map(file -> file.getAbsolutePath() + " " + file.length() + " " + file.lastModified())
                 .toList();
     }
 
-    /** What this configuration asks of answers, whatever engine makes them. */
+    /**
+     * Collects the settings that shape answers, independent of the engine.
+     *
+     * @throws ConfigException when the rules can't be parsed
+     */
     public CallerSettings caller() {
-        return new CallerSettings(
-                rules(),
-                config.lanes().realtimeTimeout().toMillis(),
-                config.lanes().backfillTimeout().toMillis());
+        try {
+            return new CallerSettings(
+                    Rules.parse(config.rules()),
+                    config.lanes().realtimeTimeout().toMillis(),
+                    config.lanes().backfillTimeout().toMillis());
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException("rules: " + e.getMessage(), e);
+        }
     }
 
     /**
-     * One engine, for the first device.
+     * Opens one engine, on the first device.
      *
-     * @throws ConfigException when the checkpoint or a setting is not usable
+     * @throws ConfigException when the checkpoint or a setting is unusable
      */
     public Engine open() {
         return open(devices(List.of()).get(0), progress -> {});
     }
 
-    private Engine open(String device, Consumer<LoadProgress> progress) {
+    private Engine open(String device, Consumer<WeightLoading.Progress> progress) {
         MachineCheck.require();
         MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
         return open(encoder ->
                 QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId(), progress));
     }
 
-    /** With another scorer: for benchmarks. */
+    /** Opens an engine with another scorer, for benchmarks and tests. */
     public Engine open(Function<QwenEncoder, Scorer> scorers) {
-        EngineSettings settings = settings();
+        TorchRuntime.keepOffline();
         QwenEncoder encoder = QwenEncoder.open(config);
         try {
             return new Engine(
                     encoder,
                     scorers.apply(encoder),
-                    settings,
+                    settings(),
                     Ticker.system(),
                     onDeath(config.engine().onDeath()));
         } catch (RuntimeException e) {
@@ -136,8 +144,8 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
     }
 
     /**
-     * Ends the process where asked to, and always when the device hangs: nothing else frees it for another network.
-     * Halts, since shutdown hooks could wait for it.
+     * Halts the process after a device failure where configured, and always after a hang, which nothing else ends.
+     * Shutdown hooks don't run: they could wait for the device.
      */
     public static Consumer<RuntimeException> onDeath(OnDeath choice) {
         return error -> {
@@ -150,7 +158,7 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
         };
     }
 
-    /** What the device is to hold. */
+    /** Returns the bounds of the scorer's memory. */
     public QwenScorer.Bounds bounds() {
         return new QwenScorer.Bounds(
                 config.caches().visionBytes(),
@@ -173,13 +181,5 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 config.lanes().backfillMinShare(),
                 config.caches().scores(),
                 config.caches().scoresExpire());
-    }
-
-    private Rules rules() {
-        try {
-            return Rules.parse(config.rules());
-        } catch (IllegalArgumentException e) {
-            throw new ConfigException("rules: " + e.getMessage(), e);
-        }
     }
 }

@@ -1,6 +1,4 @@
-/**
- * Puts engines together: which devices, whether they can be used, and the encoder and scorer of one behind a schedule.
- */
+/** Composes engines for the devices of this JVM, after checks of machine and memory. */
 @NullMarked
 package io.lychee.rerank.engine;
 

@@ -7,7 +7,7 @@ import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.LineReader;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.wire.Answer;
-import io.lychee.rerank.wire.AnswerDecoder;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -67,7 +67,7 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
             throw new ConfigException(line + ": the line has " + line.size + " bytes; at most " + MAX_LINE);
         }
         try {
-            Answer answer = AnswerDecoder.decode(Objects.requireNonNull(line.value));
+            Answer answer = RerankedListCodec.decode(Objects.requireNonNull(line.value));
             String shortened = answer.shortened();
             if (shortened != null && (shortened.contains("left_out") || shortened.contains("results behind"))) {
                 throw new ConfigException(

@@ -50,7 +50,7 @@ final class Charts {
                     "label end",
                     168,
                     y + 4,
-                    cut(group.getKey()) + " (" + group.getValue().queries() + ")");
+                    Html.cut(group.getKey(), 17) + " (" + group.getValue().queries() + ")");
             double x = 180 + (gain.mean() - from) * scale;
             if (gain.low() != null && gain.high() != null) {
                 svg.line("interval", 180 + (gain.low() - from) * scale, y, 180 + (gain.high() - from) * scale, y);
@@ -67,12 +67,6 @@ final class Charts {
         return Html.format(
                 "%.3f → %.3f,   %+.3f   (%s)",
                 quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
-    }
-
-    private static String cut(String group) {
-        return group.codePointCount(0, group.length()) <= 17
-                ? group
-                : group.substring(0, group.offsetByCodePoints(0, 16)) + "…";
     }
 
     /** Shares of the relevant upwards, of the irrelevant downwards. */

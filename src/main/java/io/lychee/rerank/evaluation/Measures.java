@@ -1,6 +1,7 @@
 package io.lychee.rerank.evaluation;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /** Which numbers to compute, by trec_eval's names, for one query each. Immutable. */
@@ -69,10 +70,31 @@ public final class Measures {
         for (int c = 0; c < count; c++) {
             int k = cutoffs.get(c);
             int hits = found[Math.min(k, ranking.size())];
-            values[2 + c] = Ndcg.at(k, grades, judged);
+            values[2 + c] = ndcg(k, grades, judged);
             values[2 + count + c] = relevant == 0 ? 0 : (double) hits / relevant;
             values[2 + 2 * count + c] = hits > 0 ? 1 : 0;
         }
         return values;
+    }
+
+    /**
+     * Computes normalised discounted cumulative gain as trec_eval's {@code ndcg_cut}: the gain is the grade.
+     *
+     * @param ranked grades in ranked order; 0 where there is no judgement
+     * @param judged grades of all judged documents, in any order
+     * @param k places that count
+     * @return in [0, 1]; 0 when nothing is relevant
+     */
+    public static double ndcg(int k, List<Integer> ranked, List<Integer> judged) {
+        double ideal = dcg(k, judged.stream().sorted(Comparator.reverseOrder()).toList());
+        return ideal == 0 ? 0 : dcg(k, ranked) / ideal;
+    }
+
+    private static double dcg(int k, List<Integer> relevances) {
+        double sum = 0;
+        for (int i = 0; i < Math.min(k, relevances.size()); i++) {
+            sum += Math.max(0, relevances.get(i)) / (Math.log(i + 2) / Math.log(2));
+        }
+        return sum;
     }
 }

@@ -1,5 +1,6 @@
 package io.lychee.rerank.evaluation;
 
+import com.samskivert.mustache.Mustache;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.evaluation.Calibration.Threshold;
@@ -9,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -77,161 +79,132 @@ public record Report(
 
     public String html() throws IOException {
         Pictures pictures = new Pictures(images);
-        String movers = movers(pictures);
-        Map<String, String> parts = new LinkedHashMap<>();
-        parts.put("source", Html.escape(source));
-        parts.put("pictures", pictures.css());
-        parts.put("headline", headline());
-        parts.put("measures", measuresTable());
-        parts.put("groups", groups());
-        parts.put("scores", scores == null || scores.pairs() == 0 ? "" : scores(scores));
-        parts.put("movers", movers);
-        return Html.fill(template(), parts);
-    }
-
-    private String headline() {
-        StringBuilder out = new StringBuilder();
-        for (String name : List.of(measures.headline(), "recip_rank", "map")) {
-            PairedDifference gain = quality.gain(name);
-            out.append(Html.format(
-                    "<div class=\"card figure\"><h3>%s</h3><p><span>%.3f →</span> <b>%.3f</b></p>"
-                            + "<p class=\"%s\">%+.3f (%s)</p></div>",
-                    name,
-                    quality.was(name),
-                    quality.is(name),
-                    style(gain.mean()),
-                    gain.mean(),
-                    gain.interval("%+.3f", "one query")));
+        Map<String, Object> page = new HashMap<>();
+        page.put("source", source);
+        page.put("headline", measures.headline());
+        page.put("figures", rows(List.of(measures.headline(), "recip_rank", "map"), 3, "one query"));
+        page.put("measures", rows(measures.names(), 4, "–"));
+        page.put("queries", quality.queries());
+        page.put("retrieved", Html.format("%.0f", quality.is("num_ret")));
+        page.put("relevant", Html.format("%.0f", quality.is("num_rel")));
+        page.put("groups", groups());
+        page.put("scores", scores == null || scores.pairs() == 0 ? List.of() : scores(scores));
+        page.put("movers", moved.stream().map(list -> mover(list, pictures)).toList());
+        page.put("pictures", pictures.css());
+        try (InputStream in = Objects.requireNonNull(Report.class.getResourceAsStream(TEMPLATE), TEMPLATE)) {
+            String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+            return Mustache.compiler()
+                    .withEscaper(Html::escape)
+                    .compile(template)
+                    .execute(page);
         }
-        return out
-                + Html.format(
-                        "<div class=\"card figure\"><h3>queries</h3><p><b>%d</b></p>"
-                                + "<p class=\"quiet\">%.0f places, %.0f relevant</p></div>",
-                        quality.queries(), quality.is("num_ret"), quality.is("num_rel"));
     }
 
-    private String measuresTable() {
-        StringBuilder rows = new StringBuilder();
-        for (String name : measures.names()) {
-            PairedDifference gain = quality.gain(name);
-            rows.append(Html.format(
-                    "<tr><th>%s</th><td>%.4f</td><td>%.4f</td><td class=\"%s\">%+.4f</td><td>%s</td><td>%.4f</td></tr>",
-                    name,
-                    quality.was(name),
-                    quality.is(name),
-                    style(gain.mean()),
-                    gain.mean(),
-                    gain.interval("%+.4f", "–"),
-                    gain.p()));
-        }
-        return rows.toString();
+    private List<Map<String, Object>> rows(List<String> names, int digits, String noInterval) {
+        String number = "%." + digits + "f";
+        String signed = "%+." + digits + "f";
+        return names.stream()
+                .map(name -> {
+                    PairedDifference gain = quality.gain(name);
+                    return Map.<String, Object>of(
+                            "name", name,
+                            "before", Html.format(number, quality.was(name)),
+                            "after", Html.format(number, quality.is(name)),
+                            "style", style(gain.mean()),
+                            "gain", Html.format(signed, gain.mean()),
+                            "interval", gain.interval(signed, noInterval),
+                            "p", Html.format(number, gain.p()));
+                })
+                .toList();
     }
 
-    private String groups() {
-        StringBuilder out = new StringBuilder();
-        for (Map.Entry<String, Map<String, Comparison>> attribute : by.entrySet()) {
+    private List<Map<String, String>> groups() {
+        List<Map<String, String>> groups = new ArrayList<>();
+        by.forEach((attribute, values) -> {
             Map<String, Comparison> rows = new LinkedHashMap<>();
             rows.put("all lists", quality);
-            attribute.getValue().entrySet().stream()
-                    .limit(MAX_GROUPS)
-                    .forEach(group -> rows.put(group.getKey(), group.getValue()));
-            out.append("<div class=\"card wide\"><h3>Gain of ")
-                    .append(measures.headline())
-                    .append(" by ")
-                    .append(Html.shown(attribute.getKey(), TITLE))
-                    .append("</h3>")
-                    .append(Charts.gains(rows, measures.headline()))
-                    .append("</div>");
-        }
-        return out.toString();
+            values.entrySet().stream().limit(MAX_GROUPS).forEach(group -> rows.put(group.getKey(), group.getValue()));
+            groups.add(Map.of("name", Html.cut(attribute, TITLE), "chart", Charts.gains(rows, measures.headline())));
+        });
+        return groups;
     }
 
-    private static String scores(Calibration scores) {
-        return "<h2>What scores are worth</h2><p class=\"quiet\">"
-                + Html.format(
-                        "%d scored candidates, %d of them relevant. What nobody judged counts as irrelevant.",
-                        scores.pairs(), scores.countRelevant())
-                + "</p><div class=\"grid\">"
-                + card("Scores of relevant and irrelevant candidates", Charts.distributions(scores), "")
-                + card(
-                        "Is a score of 0.8 right in 80 %?",
-                        Charts.reliability(scores),
+    private static Map<String, Object> scores(Calibration scores) {
+        return Map.of(
+                "pairs", scores.pairs(),
+                "relevant", scores.countRelevant(),
+                "distributions", Charts.distributions(scores),
+                "reliability", Charts.reliability(scores),
+                "error", Html.format("%.3f", scores.calibrationError()),
+                "thresholds", Charts.thresholds(scores),
+                "rules", scores.rules(),
+                "suggestions",
+                        List.of(
+                                suggestion("Drop below", scores.drop(), "the highest that keeps 95 % of the relevant"),
+                                suggestion("Boost from", scores.boost(), "the lowest at which 90 % are relevant")));
+    }
+
+    private static Map<String, String> suggestion(String name, @Nullable Threshold threshold, String why) {
+        return threshold == null
+                ? Map.of("name", name, "score", "–", "what", "No score qualifies.", "why", why)
+                : Map.of(
+                        "name",
+                        name,
+                        "score",
+                        Html.format("%.3f", threshold.score()),
+                        "what",
                         Html.format(
-                                "Expected calibration error %.3f. Above the diagonal scores are too timid, below it too"
-                                        + " bold; larger dots hold more candidates.",
-                                scores.calibrationError()))
-                + card(
-                        "<i class=\"precision\">Precision</i> and <i class=\"recall\">recall</i> from a score on",
-                        Charts.thresholds(scores),
-                        "")
-                + card(
-                        "Suggested thresholds",
-                        suggestion("Drop below", scores.drop(), "the highest that keeps 95 % of what is relevant")
-                                + suggestion("Boost from", scores.boost(), "the lowest at which 90 % are relevant"),
-                        "<code>" + Html.escape(scores.rules()) + "</code><br>"
-                                + "Measured on these lists; other lists, instructions or checkpoints may need others.")
-                + "</div>";
+                                "%d candidates score at least that; %.1f %% of them are relevant, and they hold %.1f %%"
+                                        + " of all relevant ones.",
+                                threshold.kept(), 100 * threshold.precision(), 100 * threshold.recall()),
+                        "why",
+                        why);
     }
 
-    private static String suggestion(String what, @Nullable Threshold threshold, String why) {
-        String found = threshold == null
-                ? "<p><b>–</b></p><p class=\"quiet\">No score is "
-                : Html.format(
-                        "<p><b>%.3f</b></p><p class=\"quiet\">%d candidates score at least that; %.1f %% of them are"
-                                + " relevant, and they hold %.1f %% of all relevant ones. It is ",
-                        threshold.score(), threshold.kept(), 100 * threshold.precision(), 100 * threshold.recall());
-        return "<div class=\"figure\"><h3>" + what + "</h3>" + found + why + ".</p></div>";
+    private Map<String, Object> mover(Moved list, Pictures pictures) {
+        CandidateList content = lists.get(list.id());
+        Content query = content == null ? UNKNOWN : content.query();
+        String instruction = content == null ? null : content.instruction();
+        return Map.of(
+                "pictures", pictures(query, pictures),
+                "query", Html.cut(text(query, list.id()), 2 * TITLE),
+                "style", style(list.gain()),
+                "before", Html.format("%.3f", list.before()),
+                "after", Html.format("%.3f", list.after()),
+                "caption", Html.cut(list.id() + (instruction == null ? "" : " · " + instruction), 2 * TITLE),
+                "rankings",
+                        List.of(
+                                ranking(
+                                        "before",
+                                        Objects.requireNonNull(list.query().before()),
+                                        content,
+                                        pictures),
+                                ranking("after", list.query().after(), content, pictures)));
     }
 
-    private static String card(String title, String chart, String note) {
-        return "<div class=\"card\"><h3>" + title + "</h3>" + chart + "<p class=\"quiet\">" + note + "</p></div>";
-    }
-
-    private String movers(Pictures pictures) {
-        StringBuilder out = new StringBuilder();
-        for (Moved list : moved) {
-            CandidateList content = lists.get(list.id());
-            Content query = content == null ? UNKNOWN : content.query();
-            String instruction = content == null ? null : content.instruction();
-            out.append("<div class=\"card wide mover\"><h3>")
-                    .append(pictures(query, pictures))
-                    .append(Html.shown(text(query, list.id()), 2 * TITLE))
-                    .append(Html.format(
-                            " <span class=\"%s\">%s %.3f → %.3f</span></h3><p class=\"quiet\">",
-                            style(list.gain()), measures.headline(), list.before(), list.after()))
-                    .append(Html.shown(list.id() + (instruction == null ? "" : " · " + instruction), 2 * TITLE))
-                    .append("</p><div class=\"grid\">");
-            places(out, "before", Objects.requireNonNull(list.query().before()), content, pictures);
-            places(out, "after", list.query().after(), content, pictures);
-            out.append("</div></div>");
-        }
-        return out.toString();
-    }
-
-    private void places(
-            StringBuilder out,
-            String title,
-            List<RankedDocument> ranking,
-            @Nullable CandidateList list,
-            Pictures pictures) {
-        out.append("<div><h4>").append(title).append("</h4><ol>");
+    private Map<String, Object> ranking(
+            String title, List<RankedDocument> ranking, @Nullable CandidateList list, Pictures pictures) {
+        List<Map<String, String>> places = new ArrayList<>();
         for (RankedDocument place : ranking.subList(0, Math.min(PLACES, ranking.size()))) {
             int was = place.retrievalRank();
             Content content = list == null || was < 1 || was > list.candidates().size()
                     ? UNKNOWN
                     : list.candidates().get(was - 1).content();
             String name = place.title() != null ? place.title() : text(content, place.id());
-            out.append(measures.relevant(place) ? "<li class=\"hit\">" : "<li>")
-                    .append(pictures(content, pictures))
-                    .append("<span>")
-                    .append(Html.shown(name, TITLE))
-                    .append("<small>")
-                    .append(place.relevance() == null ? "not judged" : "relevance " + place.relevance())
-                    .append(place.score() == null ? "" : Html.format(" · score %.3f", place.score()))
-                    .append(title.equals("after") && was > 0 ? " · was " + was : "")
-                    .append("</small></span></li>");
+            String note = (place.relevance() == null ? "not judged" : "relevance " + place.relevance())
+                    + (place.score() == null ? "" : Html.format(" · score %.3f", place.score()))
+                    + (title.equals("after") && was > 0 ? " · was " + was : "");
+            places.add(Map.of(
+                    "style",
+                    measures.relevant(place) ? "hit" : "",
+                    "pictures",
+                    pictures(content, pictures),
+                    "name",
+                    Html.cut(name, TITLE),
+                    "note",
+                    note));
         }
-        out.append("</ol></div>");
+        return Map.of("title", title, "places", places);
     }
 
     private static String text(Content content, String otherwise) {
@@ -244,11 +217,5 @@ public record Report(
 
     private static String style(double gain) {
         return gain > 0 ? "up" : gain < 0 ? "down" : "quiet";
-    }
-
-    private static String template() throws IOException {
-        try (InputStream in = Objects.requireNonNull(Report.class.getResourceAsStream(TEMPLATE), TEMPLATE)) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        }
     }
 }

@@ -5,13 +5,13 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.kafka.DeadLetter;
-import io.lychee.rerank.kafka.DeadLetterDecoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.wire.Answer;
-import io.lychee.rerank.wire.AnswerDecoder;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -126,7 +126,7 @@ public final class Gateway implements AutoCloseable {
         if (!connected) {
             throw brokerGone(null);
         }
-        byte[] value = CandidateListEncoder.encode(list, OutputFormat.AVRO);
+        byte[] value = CandidateListCodec.encode(list, OutputFormat.AVRO);
         int most = config.kafka().maxRecordBytes() - OVERHEAD;
         if (value.length > most) {
             throw new HttpError(
@@ -188,7 +188,7 @@ public final class Gateway implements AutoCloseable {
     private void beat() {
         CandidateList list = heartbeat.due(this::nextId, listTimeoutMs());
         if (list != null) {
-            var unused = send(list, CandidateListEncoder.encode(list, OutputFormat.AVRO));
+            var unused = send(list, CandidateListCodec.encode(list, OutputFormat.AVRO));
         }
     }
 
@@ -227,11 +227,11 @@ public final class Gateway implements AutoCloseable {
         CompletableFuture<Reply> result = reply == null ? new CompletableFuture<>() : reply;
         try {
             if (letter) {
-                DeadLetter dead = DeadLetterDecoder.decode(record.value());
+                DeadLetter dead = DeadLetterCodec.decode(record.value());
                 result.completeExceptionally(
                         new HttpError(422, "the job refused the list, " + dead.reason() + ": " + dead.message()));
             } else {
-                Answer answer = AnswerDecoder.decode(record.value());
+                Answer answer = RerankedListCodec.decode(record.value());
                 heartbeat.model(answer.list().model().name());
                 result.complete(new Reply(record.value(), answer));
             }

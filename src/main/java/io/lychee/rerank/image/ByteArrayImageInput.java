@@ -5,12 +5,12 @@ import java.nio.ByteBuffer;
 import javax.imageio.stream.ImageInputStreamImpl;
 
 /**
- * Feeds bytes in memory to ImageIO without a copy or a file. Remembers whether a reader wanted more than there is,
- * since some fill in grey instead of failing, and stops a reader at the deadline. One thread.
+ * Feeds bytes in memory to ImageIO, without a copy or a file, until the deadline. Remembers reads past the end, since
+ * some readers fill in gray instead of failing. One thread.
  */
 final class ByteArrayImageInput extends ImageInputStreamImpl {
 
-    /** Bytes a reader gets at once: a few can stand for seconds of work, and the deadline is looked at between them. */
+    /** Bytes a reader gets at once: a few can cost seconds of work, and the deadline is checked between reads. */
     private static final int MAX_READ = 256;
 
     private final byte[] data;
@@ -27,7 +27,6 @@ final class ByteArrayImageInput extends ImageInputStreamImpl {
         this.deadline = deadline;
     }
 
-    /** Tells if a reader came to the end and wanted more. */
     boolean pastEnd() {
         return pastEnd;
     }

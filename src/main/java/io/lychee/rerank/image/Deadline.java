@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
 
-/** Ends one picture's decode at its time limit or when its thread is interrupted; loops ask it row by row. */
-public final class Deadline {
+/** Ends the decoding of one image at its time limit or when its thread is interrupted; loops check it row by row. */
+final class Deadline {
 
     private final Duration limit;
     private long end;
@@ -16,7 +16,7 @@ public final class Deadline {
         restart();
     }
 
-    /** Counts from now on. */
+    /** Starts the time limit again. */
     void restart() {
         end = System.nanoTime() + limit.toNanos();
     }

@@ -6,11 +6,10 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Bounds the pixels that are decoded at a time: of one picture as large as allowed, or of several smaller ones. A
- * picture that takes longer than it may hangs and counts no more, so that others get on. Thread-safe.
+ * Bounds the pixels decoded at a time: one image as large as allowed, or several smaller ones. An image past its time
+ * limit no longer counts, so that one that hangs blocks no other. Thread-safe.
  */
 final class DecodingRoom {
 
@@ -18,17 +17,16 @@ final class DecodingRoom {
     private final long nanos;
     private final Set<Share> shares = ConcurrentHashMap.newKeySet();
 
-    /** @param time that decoding one picture may take */
+    /** @param time that decoding one image may take */
     DecodingRoom(int pixels, Duration time) {
         this.free = new Semaphore(pixels, true);
         this.nanos = time.toNanos();
     }
 
-    /** The pixels of one picture until they are given back. */
+    /** Holds the pixels of one image until it gives them back. */
     final class Share {
         private final int pixels;
         private final long since = System.nanoTime();
-        private final AtomicBoolean back = new AtomicBoolean();
 
         private Share(int pixels) {
             this.pixels = pixels;
@@ -41,17 +39,16 @@ final class DecodingRoom {
         }
 
         void giveBack() {
-            if (back.compareAndSet(false, true)) {
-                shares.remove(this);
+            if (shares.remove(this)) {
                 free.release(pixels);
             }
         }
     }
 
     /**
-     * Waits for so many pixels; no more than there are in all.
+     * Waits until {@code pixels} are free, at most all of them.
      *
-     * @throws InterruptedIOException when the thread is interrupted, as it still is then
+     * @throws InterruptedIOException when the thread is interrupted; it stays so
      */
     Share take(int pixels) throws InterruptedIOException {
         try {

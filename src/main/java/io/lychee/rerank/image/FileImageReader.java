@@ -13,7 +13,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Pictures from the folders that are allowed. Blocks; thread-safe. */
+/** Reads images below the folders of {@code image.roots}, at most {@code image.max-bytes} each. Blocks. Thread-safe. */
 final class FileImageReader {
 
     private final List<Path> roots;
@@ -27,25 +27,26 @@ final class FileImageReader {
     }
 
     /**
-     * @param name a plain path, not percent-decoded; a relative one is looked up in the first root
-     * @throws RejectedException when it lies outside the roots, by name or through links, or can't be read
+     * Reads a file that is under a root, by its name and by its real path.
+     *
+     * @param uri {@code file:} and a plain path, not percent-decoded; a relative one is resolved against the first root
+     * @throws RejectedException for a file outside the roots, or one that can't be read
      */
-    byte[] read(String name) throws RejectedException {
+    byte[] read(String uri) throws RejectedException {
         if (roots.isEmpty()) {
-            throw rejected(Reason.IMAGE_FORBIDDEN, name, "is a file; image.roots names no folder to read from");
+            throw ImageFetcher.rejected(
+                    Reason.IMAGE_FORBIDDEN, uri, "is a file; image.roots names no folder to read from");
         }
         try {
-            Path path = roots.get(0).resolve(name).normalize();
-            // by name first, so that an answer tells nothing about files elsewhere
-            if (roots.stream().noneMatch(path::startsWith)) {
-                throw outside(name);
-            }
-            Path real = path.toRealPath();
-            if (!isUnderRealRoot(real)) {
-                throw outside(name);
+            Path path =
+                    roots.get(0).resolve(uri.substring(uri.indexOf(':') + 1)).normalize();
+            // the name comes first, so that an answer tells nothing about files elsewhere
+            Path real = roots.stream().anyMatch(path::startsWith) ? path.toRealPath() : null;
+            if (real == null || !isUnderRealRoot(real)) {
+                throw ImageFetcher.rejected(Reason.IMAGE_FORBIDDEN, uri, "lies outside the folders of image.roots");
             }
             if (!Files.isRegularFile(real, LinkOption.NOFOLLOW_LINKS)) {
-                throw rejected(Reason.IMAGE_NOT_FOUND, name, "is no file");
+                throw ImageFetcher.rejected(Reason.IMAGE_NOT_FOUND, uri, "is no file");
             }
             ImageDecoder.checkBytes(Files.size(real), maxBytes);
             try (InputStream in = Files.newInputStream(real, LinkOption.NOFOLLOW_LINKS)) {
@@ -54,13 +55,13 @@ final class FileImageReader {
                 return bytes;
             }
         } catch (NoSuchFileException | NotDirectoryException e) {
-            throw rejected(Reason.IMAGE_NOT_FOUND, name, "does not exist");
+            throw ImageFetcher.rejected(Reason.IMAGE_NOT_FOUND, uri, "does not exist");
         } catch (InvalidPathException e) {
-            throw rejected(Reason.IMAGE_NOT_FOUND, name, "is no valid path: " + e.getReason());
+            throw ImageFetcher.rejected(Reason.IMAGE_NOT_FOUND, uri, "is no valid path: " + e.getReason());
         } catch (IOException e) {
-            throw rejected(
+            throw ImageFetcher.rejected(
                     Reason.IMAGE_NOT_FOUND,
-                    name,
+                    uri,
                     "can't be read: " + e.getClass().getSimpleName());
         }
     }
@@ -72,13 +73,5 @@ final class FileImageReader {
             }
         }
         return false;
-    }
-
-    private static RejectedException outside(String name) {
-        return rejected(Reason.IMAGE_FORBIDDEN, name, "lies outside the folders of image.roots");
-    }
-
-    private static RejectedException rejected(Reason reason, String name, String what) {
-        return new RejectedException(reason, "the image file:%s %s".formatted(ImageFetcher.shorten(name), what));
     }
 }

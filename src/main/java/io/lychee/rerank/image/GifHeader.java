@@ -3,33 +3,32 @@ package io.lychee.rerank.image;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/**
- * Finds a GIF's first frame and the canvas it lies on.
- *
- * @param pixels the file without its extensions, but for the one that makes a colour transparent
- */
-record GifHeader(Canvas canvas, ByteBuffer pixels) {
+/** Finds a GIF's first frame, its canvas, and the one extension that counts: that with a transparent color. */
+final class GifHeader {
 
     private static final int IMAGE = 0x2c;
     private static final int EXTENSION = 0x21;
     private static final int TRAILER = 0x3b;
-    private static final int CONTROL = 0xf9;
+    private static final byte CONTROL = (byte) 0xf9;
     private static final int CONTROL_BYTES = 8;
+    private static final int SCREEN_BYTES = 13;
+
+    private GifHeader() {}
 
     /** @throws IOException when there is no frame */
-    static GifHeader of(byte[] data) throws IOException {
-        if (data.length < 13) {
+    static ImageHeader of(byte[] data) throws IOException {
+        if (data.length < SCREEN_BYTES) {
             throw new IOException("no screen descriptor");
         }
-        int palette = 13 + ((data[10] & 0x80) == 0 ? 0 : 3 << ((data[10] & 7) + 1));
+        int blocks = SCREEN_BYTES + ((data[10] & 0x80) == 0 ? 0 : 3 << ((data[10] & 7) + 1));
         int control = -1;
-        // what introduces no known block is passed over, as in Pillow
-        for (int at = palette; at + 9 < data.length && data[at] != TRAILER; ) {
+        // bytes that start no known block are skipped, as in Pillow
+        for (int at = blocks; at + 9 < data.length && data[at] != TRAILER; at++) {
             if (data[at] == IMAGE) {
-                return of(data, palette, control, at);
+                return of(data, blocks, control, at);
             }
             if (data[at] == EXTENSION) {
-                if ((data[at + 1] & 0xff) == CONTROL && (data[at + 3] & 1) != 0 && at + CONTROL_BYTES < data.length) {
+                if (data[at + 1] == CONTROL && (data[at + 3] & 1) != 0 && at + CONTROL_BYTES < data.length) {
                     control = at;
                 }
                 at += 2;
@@ -37,12 +36,11 @@ record GifHeader(Canvas canvas, ByteBuffer pixels) {
                     at += 1 + (data[at] & 0xff);
                 }
             }
-            at++;
         }
         throw new IOException("no frame");
     }
 
-    private static GifHeader of(byte[] data, int palette, int control, int image) {
+    private static ImageHeader of(byte[] data, int blocks, int control, int image) {
         int left = u16(data, image + 1);
         int top = u16(data, image + 3);
         Canvas canvas = new Canvas(
@@ -50,20 +48,20 @@ record GifHeader(Canvas canvas, ByteBuffer pixels) {
                 Math.max(u16(data, 8), top + u16(data, image + 7)),
                 left,
                 top,
-                control < 0 ? firstColour(data, palette, image) : Canvas.WHITE);
-        ByteBuffer pixels = ByteBuffer.allocate(data.length + CONTROL_BYTES).put(data, 0, palette);
+                control < 0 ? firstColor(data, blocks, image) : Canvas.WHITE);
+        ByteBuffer pixels = ByteBuffer.allocate(data.length + CONTROL_BYTES).put(data, 0, blocks);
         if (control >= 0) {
-            pixels.put(new byte[] {EXTENSION, (byte) CONTROL, 4, 1, 0, 0, data[control + 6], 0});
+            pixels.put(new byte[] {EXTENSION, CONTROL, 4, 1, 0, 0, data[control + 6], 0});
         }
         pixels.put(data, image, data.length - image);
-        return new GifHeader(canvas, pixels.flip());
+        return new ImageHeader(pixels.flip(), canvas, Orientation.UPRIGHT);
     }
 
-    /** Looks up what Pillow fills the canvas with where no colour is transparent. */
-    private static int firstColour(byte[] data, int palette, int image) {
+    /** Reads the background that Pillow uses where no color is transparent. */
+    private static int firstColor(byte[] data, int blocks, int image) {
         boolean own = (data[image + 9] & 0x80) != 0;
-        int at = own ? image + 10 : 13;
-        return (own || palette > 13) && at + 2 < data.length
+        int at = own ? image + 10 : SCREEN_BYTES;
+        return (own || blocks > SCREEN_BYTES) && at + 2 < data.length
                 ? (data[at] & 0xff) << 16 | (data[at + 1] & 0xff) << 8 | (data[at + 2] & 0xff)
                 : Canvas.BLACK;
     }

@@ -4,91 +4,83 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
+import java.net.Proxy;
+import java.net.Socket;
 import java.net.UnknownHostException;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
-import java.util.concurrent.Future;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.hc.client5.http.DnsResolver;
+import org.apache.hc.client5.http.SchemePortResolver;
+import org.apache.hc.client5.http.classic.methods.HttpGet;
 import org.apache.hc.client5.http.config.ConnectionConfig;
 import org.apache.hc.client5.http.config.RequestConfig;
 import org.apache.hc.client5.http.config.TlsConfig;
-import org.apache.hc.client5.http.impl.async.CloseableHttpAsyncClient;
-import org.apache.hc.client5.http.impl.async.HttpAsyncClients;
-import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder;
-import org.apache.hc.core5.concurrent.FutureCallback;
+import org.apache.hc.client5.http.impl.classic.CloseableHttpClient;
+import org.apache.hc.client5.http.impl.classic.HttpClients;
+import org.apache.hc.client5.http.impl.io.DefaultHttpClientConnectionOperator;
+import org.apache.hc.client5.http.impl.io.ManagedHttpClientConnectionFactory;
+import org.apache.hc.client5.http.impl.io.PoolingHttpClientConnectionManagerBuilder;
+import org.apache.hc.client5.http.io.HttpClientConnectionOperator;
+import org.apache.hc.client5.http.ssl.TlsSocketStrategy;
+import org.apache.hc.core5.http.ClassicHttpResponse;
+import org.apache.hc.core5.http.Header;
+import org.apache.hc.core5.http.HttpEntity;
 import org.apache.hc.core5.http.HttpHost;
-import org.apache.hc.core5.http.Method;
+import org.apache.hc.core5.http.URIScheme;
 import org.apache.hc.core5.http.config.Http1Config;
-import org.apache.hc.core5.http.message.BasicHttpRequest;
-import org.apache.hc.core5.http.nio.support.BasicRequestProducer;
-import org.apache.hc.core5.http2.HttpVersionPolicy;
+import org.apache.hc.core5.http.config.RegistryBuilder;
+import org.apache.hc.core5.http.io.entity.EntityUtils;
 import org.apache.hc.core5.io.CloseMode;
-import org.apache.hc.core5.reactor.IOReactorConfig;
 import org.apache.hc.core5.util.TimeValue;
 import org.apache.hc.core5.util.Timeout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pictures from the web. Takes no proxy, cookie or credential from anywhere; follows redirects itself, so that each is
- * checked; bounded in connections, bytes, time and tries. Thread-safe.
+ * Fetches images over HTTP on the caller's thread, bounded in connections, headers, bytes, redirects and tries. Takes
+ * no proxy, cookie or credential from anywhere. Follows redirects itself, so that each address is checked. Thread-safe.
  */
 final class HttpImageClient implements AutoCloseable {
 
     private static final int MAX_HEADERS = 100;
     private static final int MAX_HEADER_BYTES = 16 * 1024;
     private static final long FIRST_BACKOFF_MS = 100;
+    private static final byte[] NO_BODY = {};
 
     private final RerankConfig.Fetch config;
     private final int maxBytes;
-    private final Executor starters;
-    private final ScheduledExecutorService timer;
-    private final CloseableHttpAsyncClient client;
+    private final CloseableHttpClient client;
 
-    /**
-     * @param maxBytes of one picture
-     * @param starters where connections are begun, since that resolves names and so blocks
-     * @param timer for time limits and pauses between tries
-     */
-    HttpImageClient(
-            RerankConfig.Fetch config,
-            int maxBytes,
-            DnsResolver resolver,
-            Executor starters,
-            ScheduledExecutorService timer) {
+    /** @param maxBytes of one image */
+    HttpImageClient(RerankConfig.Fetch config, int maxBytes, DnsResolver resolver) {
         this.config = config;
         this.maxBytes = maxBytes;
-        this.starters = starters;
-        this.timer = timer;
-        Timeout total = Timeout.of(config.timeout());
-        var connections = PoolingAsyncClientConnectionManagerBuilder.create()
+        Timeout connect = Timeout.of(config.connectTimeout());
+        Http1Config headers = Http1Config.custom()
+                .setMaxHeaderCount(MAX_HEADERS)
+                .setMaxLineLength(MAX_HEADER_BYTES)
+                .build();
+        var connections = new DirectConnections()
+                .setConnectionFactory(ManagedHttpClientConnectionFactory.builder()
+                        .http1Config(headers)
+                        .build())
                 .setDnsResolver(new PublicAddresses(resolver, config.allowPrivateAddresses()))
                 .setMaxConnTotal(config.maxConnections())
                 .setMaxConnPerRoute(Math.max(1, config.maxConnections() / 2))
                 .setDefaultConnectionConfig(ConnectionConfig.custom()
-                        .setConnectTimeout(Timeout.of(config.connectTimeout()))
-                        .setSocketTimeout(total)
+                        .setConnectTimeout(connect)
+                        .setSocketTimeout(Timeout.of(config.timeout()))
                         .setValidateAfterInactivity(TimeValue.ofSeconds(1))
                         .setTimeToLive(TimeValue.ofMinutes(1))
                         .build())
-                .setDefaultTlsConfig(TlsConfig.custom()
-                        .setVersionPolicy(HttpVersionPolicy.FORCE_HTTP_1)
-                        .setHandshakeTimeout(Timeout.of(config.connectTimeout()))
-                        .build())
+                .setDefaultTlsConfig(
+                        TlsConfig.custom().setHandshakeTimeout(connect).build())
                 .build();
-        this.client = HttpAsyncClients.custom()
+        this.client = HttpClients.custom()
                 .setConnectionManager(connections)
-                .setHttp1Config(Http1Config.custom()
-                        .setMaxHeaderCount(MAX_HEADERS)
-                        .setMaxLineLength(MAX_HEADER_BYTES)
-                        .build())
-                .setIOReactorConfig(IOReactorConfig.custom().setIoThreadCount(2).build())
-                .setThreadFactory(Threads.daemons("image-http"))
                 .setDefaultRequestConfig(RequestConfig.custom()
-                        .setConnectionRequestTimeout(total)
-                        .setResponseTimeout(total)
                         .setAuthenticationEnabled(false)
                         .setProtocolUpgradeEnabled(false)
                         .build())
@@ -96,144 +88,144 @@ final class HttpImageClient implements AutoCloseable {
                 .disableAutomaticRetries()
                 .disableCookieManagement()
                 .disableAuthCaching()
+                .disableContentCompression()
                 .evictExpiredConnections()
                 .evictIdleConnections(TimeValue.ofSeconds(30))
                 .setUserAgent("lychee-rerank")
                 .build();
-        this.client.start();
     }
 
-    /** Never blocks. Completes exceptionally with {@link RejectedException}. */
-    CompletableFuture<byte[]> fetch(String address) {
-        Exchange exchange = new Exchange(address);
-        exchange.begin();
-        return exchange.result;
+    /** Connects past the SOCKS proxy that Java's system properties may name. */
+    private static final class DirectConnections extends PoolingHttpClientConnectionManagerBuilder {
+
+        @Override
+        protected HttpClientConnectionOperator createConnectionOperator(
+                SchemePortResolver ports, DnsResolver resolver, TlsSocketStrategy tls) {
+            return new DefaultHttpClientConnectionOperator(
+                    proxy -> new Socket(Proxy.NO_PROXY),
+                    ports,
+                    resolver,
+                    RegistryBuilder.<TlsSocketStrategy>create()
+                            .register(URIScheme.HTTPS.id, tls)
+                            .build());
+        }
+    }
+
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Response(int status, @Nullable String location, byte[] body) {}
+
+    /**
+     * Fetches one image, and blocks until that ends.
+     *
+     * @param result aborts the exchange when completed by another thread, as at the time limit
+     * @throws RejectedException when an address is refused, a limit is passed or the last try fails
+     */
+    byte[] fetch(String address, CompletableFuture<byte[]> result) throws RejectedException {
+        String redirect = "";
+        try {
+            WebAddress target = WebAddress.parse(address, null);
+            for (int redirects = 0; redirects <= config.maxRedirects(); redirects++) {
+                Response response = respond(target, result);
+                if (response.location == null) {
+                    return response.body;
+                }
+                redirect = "redirects to what ";
+                target = WebAddress.parse(response.location, target);
+                redirect = "";
+            }
+            throw notFound("redirects more than " + config.maxRedirects() + " times (fetch.max-redirects)");
+        } catch (RejectedException e) {
+            throw ImageFetcher.rejected(e.reason(), address, redirect + e.getMessage());
+        }
+    }
+
+    /** Requests until an image or a redirect comes. Retries server errors and broken exchanges. */
+    private Response respond(WebAddress target, CompletableFuture<byte[]> result) throws RejectedException {
+        for (int tries = 1; ; tries++) {
+            String failure;
+            try {
+                Response response = exchange(target, result);
+                if (response.status == 200 || response.location != null) {
+                    return response;
+                }
+                failure = "answered " + response.status;
+                if (response.status < 500) {
+                    throw notFound(failure);
+                }
+            } catch (PublicAddresses.ForbiddenException e) {
+                throw new RejectedException(
+                        Reason.IMAGE_FORBIDDEN, "leads where fetching is not allowed: " + e.getMessage());
+            } catch (IOException e) {
+                String host = e instanceof UnknownHostException ? "no such host: " : "";
+                String message = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+                failure = "failed: " + host + message;
+            } catch (RuntimeException e) {
+                throw notFound("failed: " + e);
+            }
+            if (tries == config.tries()) {
+                throw notFound(failure + " (tried %d times, fetch.tries)".formatted(tries));
+            }
+            pause(FIRST_BACKOFF_MS << (tries - 1), result);
+        }
+    }
+
+    private static void pause(long millis, CompletableFuture<byte[]> result) throws RejectedException {
+        try {
+            result.get(millis, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            return;
+        } catch (ExecutionException | CancellationException | InterruptedException e) {
+            // ends the fetch below
+        }
+        throw notFound("was given up");
+    }
+
+    private Response exchange(WebAddress target, CompletableFuture<byte[]> result)
+            throws IOException, RejectedException {
+        HttpGet request = new HttpGet("/");
+        request.setPath(target.target());
+        request.addHeader("Accept", "image/*");
+        var unused = result.whenComplete((bytes, failure) -> request.cancel());
+        HttpHost host = new HttpHost(target.scheme(), target.host(), target.port());
+        try (ClassicHttpResponse response = client.executeOpen(host, request, null)) {
+            int status = response.getCode();
+            HttpEntity entity = response.getEntity();
+            if (status == 200) {
+                return new Response(status, null, entity == null ? NO_BODY : body(entity, request));
+            }
+            EntityUtils.consume(entity);
+            Header header = status >= 300 && status < 400 ? response.getFirstHeader("Location") : null;
+            String location = header == null ? null : header.getValue();
+            return new Response(status, location == null ? null : ascii(location), NO_BODY);
+        }
+    }
+
+    private byte[] body(HttpEntity entity, HttpGet request) throws IOException, RejectedException {
+        long declared = entity.getContentLength();
+        byte[] body = declared > maxBytes ? NO_BODY : entity.getContent().readNBytes(maxBytes + 1);
+        if (declared <= maxBytes && body.length <= maxBytes) {
+            return body;
+        }
+        request.cancel(); // closing the response would read the rest
+        throw new RejectedException(
+                Reason.IMAGE_TOO_LARGE,
+                "has %s bytes; image.max-bytes is %d"
+                        .formatted(declared > maxBytes ? declared : "more than " + maxBytes, maxBytes));
+    }
+
+    /** Percent-encodes the bytes that the client has read as Latin-1, so that UTF-8 is preserved. */
+    private static String ascii(String latin) {
+        StringBuilder out = new StringBuilder(latin.length());
+        latin.chars().forEach(c -> out.append(c < 0x80 ? String.valueOf((char) c) : String.format("%%%02X", c)));
+        return out.toString();
+    }
+
+    private static RejectedException notFound(String what) {
+        return new RejectedException(Reason.IMAGE_NOT_FOUND, what);
     }
 
     @Override
     public void close() {
         client.close(CloseMode.IMMEDIATE);
-    }
-
-    /** One picture, over tries and redirects. Its steps never overlap; only {@code result} is shared. */
-    private final class Exchange implements FutureCallback<HttpImageResponse> {
-
-        private final CompletableFuture<byte[]> result = new CompletableFuture<>();
-        private final String address;
-        private @Nullable WebAddress target;
-        private int tries;
-        private int redirects;
-
-        Exchange(String address) {
-            this.address = address;
-        }
-
-        void begin() {
-            Future<?> limit = timer.schedule(
-                    () -> reject(Reason.IMAGE_NOT_FOUND, "took more than fetch.timeout, " + config.timeout()),
-                    config.timeout().toMillis(),
-                    TimeUnit.MILLISECONDS);
-            var unused = result.whenComplete((bytes, failure) -> limit.cancel(false));
-            go(address, null);
-        }
-
-        private void go(String to, @Nullable WebAddress from) {
-            try {
-                target = WebAddress.parse(to, from);
-                attempt();
-            } catch (RejectedException e) {
-                reject(e.reason(), (from == null ? "" : "redirects to what ") + e.getMessage());
-            }
-        }
-
-        private void attempt() {
-            WebAddress to = target;
-            if (to == null) {
-                return;
-            }
-            tries++;
-            HttpHost host = new HttpHost(to.scheme(), to.host(), to.port());
-            BasicHttpRequest request = new BasicHttpRequest(Method.GET, host, to.target());
-            request.addHeader("Accept", "image/*");
-            try {
-                starters.execute(() -> {
-                    if (result.isDone()) {
-                        return;
-                    }
-                    try {
-                        Future<HttpImageResponse> exchange = client.execute(
-                                new BasicRequestProducer(request, null),
-                                new HttpImageResponse.Consumer(maxBytes),
-                                this);
-                        var unused = result.whenComplete((bytes, failure) -> exchange.cancel(true));
-                    } catch (RuntimeException e) {
-                        failed(e);
-                    }
-                });
-            } catch (RejectedExecutionException e) {
-                cancelled();
-            }
-        }
-
-        @Override
-        public void completed(HttpImageResponse answer) {
-            int status = answer.status();
-            if (status == 200) {
-                result.complete(answer.body());
-            } else if (status >= 300 && status < 400 && answer.location() != null && target != null) {
-                redirect(target, answer.location());
-            } else if (status >= 500) {
-                retry("answered " + status);
-            } else {
-                reject(Reason.IMAGE_NOT_FOUND, "answered " + status);
-            }
-        }
-
-        private void redirect(WebAddress from, String location) {
-            if (++redirects > config.maxRedirects()) {
-                reject(
-                        Reason.IMAGE_NOT_FOUND,
-                        "redirects more than " + config.maxRedirects() + " times (fetch.max-redirects)");
-                return;
-            }
-            tries = 0;
-            go(location, from);
-        }
-
-        @Override
-        public void failed(Exception e) {
-            if (e instanceof PublicAddresses.ForbiddenException) {
-                reject(Reason.IMAGE_FORBIDDEN, "leads where fetching is not allowed: " + e.getMessage());
-            } else if (e instanceof HttpImageResponse.TooLargeException) {
-                reject(Reason.IMAGE_TOO_LARGE, e.getMessage());
-            } else if (e instanceof IOException) {
-                String host = e instanceof UnknownHostException ? "no such host: " : "";
-                retry("failed: " + host + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()));
-            } else {
-                reject(Reason.IMAGE_NOT_FOUND, "failed: " + e);
-            }
-        }
-
-        @Override
-        public void cancelled() {
-            reject(Reason.IMAGE_NOT_FOUND, "was given up");
-        }
-
-        private void retry(String what) {
-            if (tries >= config.tries()) {
-                reject(Reason.IMAGE_NOT_FOUND, what + " (tried %d times, fetch.tries)".formatted(tries));
-                return;
-            }
-            try {
-                var unused = timer.schedule(this::attempt, FIRST_BACKOFF_MS << (tries - 1), TimeUnit.MILLISECONDS);
-            } catch (RejectedExecutionException e) {
-                cancelled();
-            }
-        }
-
-        private void reject(Reason reason, @Nullable String what) {
-            result.completeExceptionally(
-                    new RejectedException(reason, "the image %s %s".formatted(ImageFetcher.shorten(address), what)));
-        }
     }
 }

@@ -3,42 +3,41 @@ package io.lychee.rerank.image;
 import com.luciad.imageio.webp.WebPImageReaderSpi;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.Iterator;
+import java.util.Map;
+import java.util.Objects;
 import javax.imageio.ImageReader;
 import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Decodes pictures to RGB as Pillow does: samples as they are stored, colour profiles ignored, alpha composited on
- * white, upright, the first frame of an animation. Limits are checked on what the file declares, before it is decoded.
- * Thread-safe.
+ * Decodes images to RGB as Pillow does. Color profiles are ignored, alpha is composited on white, EXIF's orientation is
+ * applied, and only the first frame of an animation is read. Limits are checked on what the file declares, before it is
+ * decoded. Thread-safe.
  *
- * <p>Memory: what is decoded at a time is at most {@code image.max-decoded-pixels}, canvas and padding to blocks
- * counted, and a pixel costs at most {@value #BYTES_A_PIXEL} bytes: 4 as the reader makes it (8 with 16 bits), 8 of
- * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned or laid on its canvas.
- * Beside that a picture takes up to twice its file, and a few rows.
+ * <p>Memory: the images decoded at a time have at most {@code image.max-decoded-pixels}, canvas and padding to blocks
+ * counted. A pixel costs at most {@value #BYTES_A_PIXEL} bytes: 4 as the reader makes it (8 with 16 bits), 8 of
+ * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned or put on its canvas. An
+ * image also takes up to twice its file, 1 MB of inflated text in a PNG, and a few rows.
  */
-public final class ImageDecoder {
+final class ImageDecoder {
 
     /*
      * Readers are named one by one instead of looked up by format: the registry's plugin scan goes through the context
      * class loader, which in a Flink task is the job's, and the order of what it finds is not ours. JPEG stays with the
      * JDK's reader because its rasters are libjpeg's samples; a reader that applies profiles would not match Pillow.
      */
-    private static final ImageReaderSpi JPEG = ofJdk("jpeg.JPEGImageReaderSpi");
-    private static final ImageReaderSpi PNG = ofJdk("png.PNGImageReaderSpi");
-    private static final ImageReaderSpi GIF = ofJdk("gif.GIFImageReaderSpi");
-    private static final ImageReaderSpi BMP = ofJdk("bmp.BMPImageReaderSpi");
-    private static final ImageReaderSpi WEBP = new WebPImageReaderSpi();
+    private static final Map<ImageFormat, ImageReaderSpi> READERS = Map.of(
+            ImageFormat.JPEG, ofJdk("jpeg.JPEGImageReaderSpi"),
+            ImageFormat.PNG, ofJdk("png.PNGImageReaderSpi"),
+            ImageFormat.GIF, ofJdk("gif.GIFImageReaderSpi"),
+            ImageFormat.BMP, ofJdk("bmp.BMPImageReaderSpi"),
+            ImageFormat.WEBP, new WebPImageReaderSpi());
 
     static final int BYTES_A_PIXEL = 18;
 
-    /** Decoders work in blocks of as many pixels to a side. */
+    /** Side of the blocks that decoders work in, in pixels. */
     private static final int BLOCK = 32;
 
     private final int maxBytes;
@@ -47,57 +46,66 @@ public final class ImageDecoder {
     private final DecodingRoom room;
 
     /**
-     * @param maxBytes of the file
-     * @param maxPixels the file may declare
-     * @param time that reading it may take
+     * @param maxBytes of a file
+     * @param maxPixels that a file may declare, and that all images being decoded may have together
+     * @param time that decoding one image may take
      */
-    public ImageDecoder(int maxBytes, int maxPixels, Duration time) {
+    ImageDecoder(int maxBytes, int maxPixels, Duration time) {
         this.maxBytes = maxBytes;
         this.maxPixels = maxPixels;
         this.time = time;
         this.room = new DecodingRoom(maxPixels, time);
     }
 
-    /** Takes a decoded picture further, within the same limits. */
-    public interface Use<T> {
+    /** Processes a decoded image within the same limits of memory and time. */
+    interface Use<T> {
         T apply(RgbImage image, Deadline deadline) throws IOException, RejectedException;
     }
 
     /**
-     * @param use what is done to the picture while its memory counts
-     * @throws RejectedException when the bytes are no picture, are cut short or pass a limit, and for whatever else
-     *     they make a decoder throw
+     * Decodes an image and applies {@code use} to it while its memory counts.
+     *
+     * @throws RejectedException for bytes that are no image, are cut short, pass a limit or make a decoder throw
      */
-    public <T> T decode(byte[] data, Use<T> use) throws RejectedException {
+    <T> T decode(byte[] data, Use<T> use) throws RejectedException {
         checkBytes(data.length, maxBytes);
         ImageFormat format = ImageFormat.of(data)
                 .orElseThrow(() -> unreadable("the file of %d bytes %s; expected JPEG, PNG, WebP, GIF or BMP"
                         .formatted(data.length, ImageFormat.describe(data))));
-        String file = "the %s file of %d bytes".formatted(format, data.length);
         try {
-            return decode(format, data, use);
+            ImageHeader header = switch (format) {
+                case JPEG -> JpegHeader.of(data);
+                case PNG -> PngHeader.of(data);
+                case BMP -> BmpHeader.of(data);
+                case GIF -> GifHeader.of(data);
+                case WEBP -> WebpHeader.of(data);
+            };
+            return decode(Objects.requireNonNull(READERS.get(format)), header, use);
         } catch (RejectedException e) {
             throw e;
-        } catch (Throwable e) {
-            if (outOfMemory(e)) {
-                // the picture's fault, not the device's: what it took is free again
-                throw new RejectedException(
-                        Reason.IMAGE_TOO_LARGE,
-                        file
-                                + " doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels");
-            }
-            if (e instanceof VirtualMachineError broken
-                    && !(e instanceof StackOverflowError)
-                    && !(e instanceof InternalError)) {
-                throw broken;
-            }
-            // decoders of hostile bytes throw nearly anything
-            String folder = e instanceof LinkageError && format == ImageFormat.WEBP
-                    ? "; libwebp is unpacked to the temporary folder %s (java.io.tmpdir), expected one to write to and to run from"
-                            .formatted(System.getProperty("java.io.tmpdir"))
-                    : "";
-            throw unreadable("%s can't be decoded: %s%s".formatted(file, message(e), folder));
+        } catch (Throwable e) { // decoders of hostile bytes throw nearly anything
+            throw rejection(e, format, data.length);
         }
+    }
+
+    private static RejectedException rejection(Throwable e, ImageFormat format, int bytes) {
+        String file = "the %s file of %d bytes".formatted(format, bytes);
+        if (outOfMemory(e)) {
+            // the image's fault, not the device's: what it took is free again
+            return new RejectedException(
+                    Reason.IMAGE_TOO_LARGE,
+                    file + " doesn't fit the heap when decoded; give the JVM more or lower image.max-decoded-pixels");
+        }
+        if (e instanceof VirtualMachineError broken
+                && !(e instanceof StackOverflowError)
+                && !(e instanceof InternalError)) {
+            throw broken;
+        }
+        String folder = e instanceof LinkageError && format == ImageFormat.WEBP
+                ? "; libwebp is unpacked to the temporary folder " + System.getProperty("java.io.tmpdir")
+                        + " (java.io.tmpdir), expected one to write to and to run from"
+                : "";
+        return unreadable("%s can't be decoded: %s%s".formatted(file, message(e), folder));
     }
 
     static void checkBytes(long bytes, int maxBytes) throws RejectedException {
@@ -107,92 +115,27 @@ public final class ImageDecoder {
         }
     }
 
-    private <T> T decode(ImageFormat format, byte[] data, Use<T> use) throws IOException, RejectedException {
-        return switch (format) {
-            case JPEG -> {
-                JpegHeader header = JpegHeader.of(data);
-                yield read(
-                        JPEG,
-                        header.pixels(),
-                        null,
-                        header.orientation(),
-                        use,
-                        (reader, deadline) -> JpegColors.toRgb(reader.readRaster(0, null), header, deadline));
-            }
-            case PNG -> {
-                PngChunks chunks = PngChunks.of(data);
-                yield read(PNG, chunks.pixels(), null, chunks.orientation(), use, ImageDecoder::readJdk);
-            }
-            case BMP -> read(BMP, BmpHeader.pixels(data), null, Orientation.UPRIGHT, use, ImageDecoder::readJdk);
-            case GIF -> {
-                GifHeader header = GifHeader.of(data);
-                yield read(GIF, header.pixels(), header.canvas(), Orientation.UPRIGHT, use, ImageDecoder::readJdk);
-            }
-            case WEBP -> {
-                WebpContainer container = WebpContainer.of(data);
-                yield read(
-                        WEBP,
-                        container.pixels(),
-                        container.canvas(),
-                        container.orientation(),
-                        use,
-                        (reader, deadline) -> RgbConverter.packed(readWebp(reader), container.alpha(), deadline));
-            }
-        };
-    }
-
-    private static RgbImage readJdk(ImageReader reader, Deadline deadline) throws IOException {
-        return RgbConverter.toRgb(reader.read(0), deadline);
-    }
-
-    private static BufferedImage readWebp(ImageReader reader) throws IOException {
-        try {
-            return reader.read(0);
-        } catch (OutOfMemoryError e) {
-            if (e.getMessage() != null) {
-                throw e; // the JVM's own
-            }
-            // what the library makes of libwebp's status "out of memory", which damaged files cause
-            throw new IOException("libwebp gave up on it");
-        }
-    }
-
-    private interface Step {
-        RgbImage apply(ImageReader reader, Deadline deadline) throws IOException;
-    }
-
-    private <T> T read(
-            ImageReaderSpi spi,
-            ByteBuffer pixels,
-            @Nullable Canvas canvas,
-            Orientation orientation,
-            Use<T> use,
-            Step step)
-            throws IOException, RejectedException {
+    private <T> T decode(ImageReaderSpi spi, ImageHeader header, Use<T> use) throws IOException, RejectedException {
         Deadline deadline = new Deadline(time);
         ImageReader reader = spi.createReaderInstance(null);
-        try (ByteArrayImageInput input = new ByteArrayImageInput(pixels, deadline)) {
-            if (canvas != null) {
-                checkPixels(canvas.width(), canvas.height());
-            }
+        try (ByteArrayImageInput input = new ByteArrayImageInput(header.pixels(), deadline)) {
             reader.setInput(input, true, true);
             int width = reader.getWidth(0);
             int height = reader.getHeight(0);
+            Canvas canvas = header.canvas() == null ? new Canvas(width, height, 0, 0, Canvas.WHITE) : header.canvas();
+            checkPixels(canvas.width(), canvas.height());
             checkPixels(width, height);
-            SmartResize.requireShape(
-                    canvas == null ? height : canvas.height(), canvas == null ? width : canvas.width());
-            int cost = canvas == null
-                    ? cost(width, height)
-                    : cost(Math.max(width, canvas.width()), Math.max(height, canvas.height()));
-            DecodingRoom.Share share = room.take(cost);
+            SmartResize.requireShape(canvas.height(), canvas.width());
+            DecodingRoom.Share share =
+                    room.take(cost(Math.max(width, canvas.width()), Math.max(height, canvas.height())));
             try {
                 deadline.restart();
-                RgbImage image = step.apply(reader, deadline);
+                RgbImage image = header.decoder().decode(reader, deadline);
                 if (input.pastEnd()) {
                     throw new IOException("it is cut short");
                 }
-                RgbImage placed = canvas == null ? image : canvas.place(image, deadline);
-                return use.apply(orientation.apply(placed, deadline), deadline);
+                RgbImage placed = canvas.place(image, deadline);
+                return use.apply(Orientation.upright(placed, header.orientation(), deadline), deadline);
             } finally {
                 share.giveBack();
             }
@@ -225,7 +168,7 @@ public final class ImageDecoder {
         return new RejectedException(Reason.IMAGE_UNREADABLE, "the image can't be read: " + what);
     }
 
-    /** Looks through the causes too: readers wrap it. libwebp's, of damaged files, are no part of them. */
+    /** Searches the causes too, since readers wrap it. */
     private static boolean outOfMemory(Throwable e) {
         return e instanceof OutOfMemoryError || (e.getCause() != null && outOfMemory(e.getCause()));
     }
@@ -235,20 +178,15 @@ public final class ImageDecoder {
             return message(e.getCause());
         }
         String message = e.getMessage();
-        return message == null || message.isBlank()
-                ? e.getClass().getSimpleName()
-                : message.length() > 200 ? message.substring(0, 200) + "…" : message;
+        return message == null || message.isBlank() ? e.getClass().getSimpleName() : ImageFetcher.shorten(message);
     }
 
     private static ImageReaderSpi ofJdk(String name) {
-        Iterator<ImageReaderSpi> providers =
-                IIORegistry.getDefaultInstance().getServiceProviders(ImageReaderSpi.class, false);
-        while (providers.hasNext()) {
-            ImageReaderSpi provider = providers.next();
-            if (provider.getClass().getName().equals("com.sun.imageio.plugins." + name)) {
-                return provider;
-            }
+        try {
+            Class<?> spi = Class.forName("com.sun.imageio.plugins." + name);
+            return (ImageReaderSpi) IIORegistry.getDefaultInstance().getServiceProviderByClass(spi);
+        } catch (ClassNotFoundException e) {
+            throw new IllegalStateException("this JDK has no " + name + "; expected the module java.desktop", e);
         }
-        throw new IllegalStateException("this JDK has no " + name + "; expected the module java.desktop");
     }
 }

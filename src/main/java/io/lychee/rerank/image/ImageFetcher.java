@@ -16,23 +16,27 @@ import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BiConsumer;
+import java.util.stream.Stream;
 import org.apache.hc.client5.http.DnsResolver;
 
 /**
- * Image references to bytes, by scheme. A few threads of its own read files and resolve names; what waits for a server
- * holds none. Thread-safe.
+ * Fetches images by reference: http and https on {@code fetch.max-connections} threads, files on
+ * {@value #FILE_THREADS}. The pools are separate, because a file system that hangs keeps its threads. Thread-safe.
  */
 public final class ImageFetcher implements AutoCloseable {
 
-    private static final int THREADS = 8; // for files, and as many that begin connections
+    private static final int FILE_THREADS = 8;
 
     private final RerankConfig.Limits limits;
     private final Duration timeout;
+    private final ExecutorService connections;
     private final ExecutorService readers;
-    private final ExecutorService starters;
     private final ScheduledThreadPoolExecutor timer;
     private final FileImageReader files;
     private final HttpImageClient http;
@@ -44,57 +48,59 @@ public final class ImageFetcher implements AutoCloseable {
     public ImageFetcher(RerankConfig.Fetch config, RerankConfig.Limits limits, DnsResolver resolver) {
         this.limits = limits;
         this.timeout = config.timeout();
-        // apart, because a file system that hangs keeps its threads
-        this.readers = pool("image-file");
-        this.starters = pool("image-fetch");
-        this.timer = new ScheduledThreadPoolExecutor(1, Threads.daemons("image-timer"));
+        this.connections = pool("image-http", config.maxConnections());
+        this.readers = pool("image-file", FILE_THREADS);
+        this.timer = new ScheduledThreadPoolExecutor(1, daemons("image-timer"));
         this.timer.setRemoveOnCancelPolicy(true);
         this.files = new FileImageReader(limits);
-        this.http = new HttpImageClient(config, limits.maxImageBytes(), resolver, starters, timer);
+        this.http = new HttpImageClient(config, limits.maxImageBytes(), resolver);
     }
 
-    private static ExecutorService pool(String name) {
+    private static ExecutorService pool(String name, int threads) {
         ThreadPoolExecutor pool = new ThreadPoolExecutor(
-                THREADS, THREADS, 30, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Threads.daemons(name));
+                threads, threads, 30, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), daemons(name));
         pool.allowCoreThreadTimeOut(true);
         return pool;
     }
 
+    private static ThreadFactory daemons(String name) {
+        AtomicInteger count = new AtomicInteger();
+        return task -> {
+            Thread thread = new Thread(task, name + "-" + count.incrementAndGet());
+            thread.setDaemon(true);
+            // the creating thread's class loader may be that of a Flink job, which ends before this thread
+            thread.setContextClassLoader(ImageFetcher.class.getClassLoader());
+            return thread;
+        };
+    }
+
     /**
-     * Never blocks.
+     * Fetches the bytes of every image, in order. Never blocks.
      *
-     * @return the bytes of every image, in order; completes exceptionally with {@link RejectedException} as soon as one
-     *     can't be had, and gives up the others
+     * @return completes exceptionally with {@link RejectedException} as soon as one fails, and cancels the others
      */
     public CompletableFuture<List<byte[]>> fetch(Content content) {
-        CompletableFuture<List<byte[]>> result = new CompletableFuture<>();
         try {
             checkCount(content.images().size(), limits);
         } catch (RejectedException e) {
-            result.completeExceptionally(e);
-            return result;
+            return CompletableFuture.failedFuture(e);
         }
         List<CompletableFuture<byte[]>> parts =
                 content.images().stream().map(this::fetch).toList();
-        for (CompletableFuture<byte[]> part : parts) {
-            var unused = part.whenComplete((bytes, failure) -> {
-                if (failure != null) {
-                    result.completeExceptionally(failure);
-                }
-            });
-        }
-        var all = CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new))
-                .thenRun(() -> result.complete(
-                        parts.stream().map(CompletableFuture::join).toList()));
-        var unused = result.whenComplete((bytes, failure) -> {
+        BiConsumer<Object, Throwable> cancelRest = (value, failure) -> {
             if (failure != null) {
-                parts.forEach(part -> part.cancel(false));
-                all.cancel(false);
+                parts.forEach(part -> part.completeExceptionally(failure));
             }
+        };
+        CompletableFuture<List<byte[]>> all = CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new))
+                .thenApply(done -> parts.stream().map(CompletableFuture::join).toList());
+        Stream.concat(parts.stream(), Stream.of(all)).forEach(future -> {
+            var unused = future.whenComplete(cancelRest);
         });
-        return result;
+        return all;
     }
 
+    /** @throws RejectedException for more images than {@code image.max-per-candidate} */
     public static void checkCount(int images, RerankConfig.Limits limits) throws RejectedException {
         if (images > limits.maxImages()) {
             throw new RejectedException(
@@ -104,38 +110,41 @@ public final class ImageFetcher implements AutoCloseable {
     }
 
     private CompletableFuture<byte[]> fetch(Image image) {
+        CompletableFuture<byte[]> result = new CompletableFuture<>();
         if (image instanceof Image.Bytes bytes) {
-            return complete(() -> {
+            complete(result, () -> {
                 ImageDecoder.checkBytes(bytes.data().length, limits.maxImageBytes());
                 return bytes.data();
             });
+            return result;
         }
         String uri = ((Image.Reference) image).uri();
         String scheme =
                 Urls.clean(uri.substring(0, Math.max(0, uri.indexOf(':')))).toLowerCase(Locale.ROOT);
-        return switch (scheme) {
-            case "http", "https" -> counted(http.fetch(uri));
-            case "file" -> counted(readFile(uri.substring(uri.indexOf(':') + 1)));
+        switch (scheme) {
+            case "http", "https" -> start(connections, uri, result, () -> http.fetch(uri, result));
+            case "file" -> start(readers, uri, result, () -> files.read(uri));
             case "data" ->
-                // well-formed ones have become bytes when the record was decoded
-                complete(() -> {
-                    throw new RejectedException(
-                            Reason.IMAGE_UNREADABLE,
-                            "the image %s is no data: URI; expected data:TYPE;base64,BYTES".formatted(shorten(uri)));
-                });
+                // well-formed ones became bytes when the record was decoded
+                result.completeExceptionally(
+                        rejected(Reason.IMAGE_UNREADABLE, uri, "is no data: URI; expected data:TYPE;base64,BYTES"));
             default ->
-                complete(() -> {
-                    throw new RejectedException(
-                            Reason.IMAGE_FORBIDDEN,
-                            "the image %s is no reference that is followed; expected file:PATH, http: or https:"
-                                    .formatted(shorten(uri)));
-                });
-        };
+                result.completeExceptionally(rejected(
+                        Reason.IMAGE_FORBIDDEN,
+                        uri,
+                        "is no reference that is followed; expected file:PATH, http: or https:"));
+        }
+        return result;
     }
 
-    private CompletableFuture<byte[]> counted(CompletableFuture<byte[]> fetch) {
+    private interface Source {
+        byte[] get() throws RejectedException;
+    }
+
+    /** Counts the fetch, and limits its time, waiting for a thread included. */
+    private void start(ExecutorService pool, String uri, CompletableFuture<byte[]> result, Source source) {
         long start = System.nanoTime();
-        var unused = fetch.whenComplete((bytes, failure) -> {
+        var counted = result.whenComplete((bytes, failure) -> {
             fetches.increment();
             nanos.add(System.nanoTime() - start);
             if (failure == null) {
@@ -144,63 +153,50 @@ public final class ImageFetcher implements AutoCloseable {
                 failures.increment();
             }
         });
-        return fetch;
-    }
-
-    /** What was fetched by reference so far; what was given up for another picture's sake is a failure. */
-    public EngineStats.Fetches fetches() {
-        return new EngineStats.Fetches(fetches.sum(), failures.sum(), fetchedBytes.sum(), nanos.sum());
-    }
-
-    private interface Source {
-        byte[] get() throws RejectedException;
-    }
-
-    private CompletableFuture<byte[]> readFile(String name) {
-        CompletableFuture<byte[]> result = new CompletableFuture<>();
         try {
             Future<?> limit = timer.schedule(
-                    () -> result.completeExceptionally(new RejectedException(
-                            Reason.IMAGE_NOT_FOUND,
-                            "the image file:%s took more than fetch.timeout, %s".formatted(shorten(name), timeout))),
+                    () -> result.completeExceptionally(
+                            rejected(Reason.IMAGE_NOT_FOUND, uri, "took more than fetch.timeout, " + timeout)),
                     timeout.toMillis(),
                     TimeUnit.MILLISECONDS);
-            var unused = result.whenComplete((bytes, failure) -> limit.cancel(false));
-            readers.execute(() -> {
+            var unused = counted.whenComplete((bytes, failure) -> limit.cancel(false));
+            pool.execute(() -> {
                 if (!result.isDone()) {
-                    complete(result, () -> files.read(name));
+                    complete(result, source);
                 }
             });
         } catch (RejectedExecutionException e) {
             result.completeExceptionally(new RejectedException(Reason.IMAGE_NOT_FOUND, "fetching has stopped"));
         }
-        return result;
-    }
-
-    private static CompletableFuture<byte[]> complete(Source source) {
-        CompletableFuture<byte[]> result = new CompletableFuture<>();
-        complete(result, source);
-        return result;
     }
 
     private static void complete(CompletableFuture<byte[]> result, Source source) {
         try {
             result.complete(source.get());
-        } catch (Throwable e) { // also errors: nobody else sees what this thread throws
+        } catch (Throwable e) { // errors too: no other code sees what this thread throws
             result.completeExceptionally(e);
         }
     }
 
-    /** A reference short enough for a message. */
-    static String shorten(String reference) {
-        return reference.length() <= 200 ? reference : reference.substring(0, 200) + "…";
+    /** Sums the fetches by reference so far. One canceled because of another image counts as a failure. */
+    public EngineStats.Fetches fetches() {
+        return new EngineStats.Fetches(fetches.sum(), failures.sum(), fetchedBytes.sum(), nanos.sum());
+    }
+
+    static RejectedException rejected(Reason reason, String uri, String what) {
+        return new RejectedException(reason, "the image %s %s".formatted(shorten(uri), what));
+    }
+
+    /** Cuts text to 200 characters for a message. */
+    static String shorten(String text) {
+        return text.length() <= 200 ? text : text.substring(0, 200) + "…";
     }
 
     @Override
     public void close() {
         http.close();
         timer.shutdownNow();
+        connections.shutdownNow();
         readers.shutdownNow();
-        starters.shutdownNow();
     }
 }

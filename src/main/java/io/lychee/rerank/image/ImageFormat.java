@@ -8,79 +8,74 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
-/** Tells a picture's format by its first bytes: names and content types lie. */
+/** Detects an image's format by its first bytes. Names and content types don't count. */
 enum ImageFormat {
-    JPEG,
-    PNG,
-    WEBP,
-    GIF,
-    BMP;
+    JPEG("\u00ff\u00d8\u00ff"),
+    PNG("\u0089PNG\r\n\u001a\n"),
+    WEBP("RIFF....WEBP"),
+    GIF("GIF8[79]a"),
+    BMP("BM");
 
-    /** Reads at most this much of what is no picture to say what it is. */
+    /** Bytes that are read at most to name a file of another format. */
     private static final int SNIFFED = 4096;
 
-    private record Magic(String name, int at, String bytes) {}
+    /** The first bytes of a format that is not supported, as Latin-1. */
+    private record Other(String name, Pattern start) {
 
-    private static final List<Magic> OTHERS = List.of(
-            new Magic("AVIF", 4, "ftypavif"),
-            new Magic("AVIF", 4, "ftypavis"),
-            new Magic("HEIC", 4, "ftyphei"),
-            new Magic("HEIC", 4, "ftyphev"),
-            new Magic("HEIC", 4, "ftypmif1"),
-            new Magic("HEIC", 4, "ftypmsf1"),
-            new Magic("JPEG XL", 0, "\u00ff\n"),
-            new Magic("JPEG XL", 4, "JXL \r\n"),
-            new Magic("JPEG 2000", 4, "jP  \r\n"),
-            new Magic("JPEG 2000", 0, "\u00ffO\u00ffQ"),
-            new Magic("TIFF", 0, "II*\0"),
-            new Magic("TIFF", 0, "MM\0*"),
-            new Magic("TIFF", 0, "II+\0"),
-            new Magic("TIFF", 0, "MM\0+"),
-            new Magic("ICO", 0, "\0\0\1\0"),
-            new Magic("CUR", 0, "\0\0\2\0"),
-            new Magic("PSD", 0, "8BPS"),
-            new Magic("PDF", 0, "%PDF"),
-            new Magic("PostScript", 0, "%!PS"),
-            new Magic("video (MP4 or QuickTime)", 4, "ftyp"),
-            new Magic("video (WebM or Matroska)", 0, "\u001aE\u00df\u00a3"),
-            new Magic("video (AVI)", 8, "AVI "),
-            new Magic("audio (WAV)", 8, "WAVE"),
-            new Magic("audio (MP3)", 0, "ID3"),
-            new Magic("Ogg", 0, "OggS"),
-            new Magic("gzip", 0, "\u001f\u008b"),
-            new Magic("ZIP", 0, "PK\3\4"),
-            new Magic("Zstandard", 0, "(\u00b5/\u00fd"),
-            new Magic("xz", 0, "\u00fd7zXZ"),
-            new Magic("bzip2", 0, "BZh"));
-
-    static Optional<ImageFormat> of(byte[] data) {
-        if (starts(data, 0, "\u00ff\u00d8\u00ff")) {
-            return Optional.of(JPEG);
+        Other(String name, String start) {
+            this(name, Pattern.compile(start, Pattern.DOTALL));
         }
-        if (starts(data, 0, "\u0089PNG\r\n\u001a\n")) {
-            return Optional.of(PNG);
-        }
-        if (starts(data, 0, "RIFF") && starts(data, 8, "WEBP")) {
-            return Optional.of(WEBP);
-        }
-        if (starts(data, 0, "GIF87a") || starts(data, 0, "GIF89a")) {
-            return Optional.of(GIF);
-        }
-        return starts(data, 0, "BM") ? Optional.of(BMP) : Optional.empty();
     }
 
-    /** Names what is none of the formats, or shows its first bytes; for a message. */
+    private static final List<Other> OTHERS = List.of(
+            // AVIF and HEIC may both begin with a general brand
+            new Other("AVIF", "....ftyp(....){0,16}?avi[fs]"),
+            new Other("HEIC", "....ftyp(hei|hev|mif1|msf1)"),
+            new Other("JPEG XL", "\u00ff\n|....JXL \r\n"),
+            new Other("JPEG 2000", "\u00ffO\u00ffQ|....jP  \r\n"),
+            new Other("TIFF", "II[*+]\0|MM\0[*+]"),
+            new Other("ICO", "\0\0\1\0"),
+            new Other("CUR", "\0\0\2\0"),
+            new Other("PSD", "8BPS"),
+            new Other("PDF", "%PDF"),
+            new Other("PostScript", "%!PS"),
+            new Other("video (MP4 or QuickTime)", "....ftyp"),
+            new Other("video (WebM or Matroska)", "\u001aE\u00df\u00a3"),
+            new Other("video (AVI)", "........AVI "),
+            new Other("audio (WAV)", "........WAVE"),
+            new Other("audio (MP3)", "ID3"),
+            new Other("Ogg", "OggS"),
+            new Other("gzip", "\u001f\u008b"),
+            new Other("ZIP", "PK\3\4"),
+            new Other("Zstandard", "\\(\u00b5/\u00fd"),
+            new Other("xz", "\u00fd7zXZ"),
+            new Other("bzip2", "BZh"));
+
+    private final Pattern start;
+
+    ImageFormat(String start) {
+        this.start = Pattern.compile(start, Pattern.DOTALL);
+    }
+
+    static Optional<ImageFormat> of(byte[] data) {
+        String head = Bytes.text(ByteBuffer.wrap(data, 0, Math.min(12, data.length)));
+        return Arrays.stream(values())
+                .filter(format -> format.start.matcher(head).lookingAt())
+                .findFirst();
+    }
+
+    /** Names a file of another format, or shows its first bytes, for a message. */
     static String describe(byte[] data) {
         if (data.length == 0) {
             return "is empty";
         }
-        return Optional.of("AVIF")
-                .filter(name -> hasBrand(data, "avif"))
-                .or(() -> OTHERS.stream()
-                        .filter(magic -> starts(data, magic.at, magic.bytes))
-                        .map(Magic::name)
-                        .findFirst())
+        String head = Bytes.text(ByteBuffer.wrap(data, 0, Math.min(SNIFFED, data.length)));
+        return OTHERS.stream()
+                .filter(other -> other.start.matcher(head).lookingAt())
+                .map(Other::name)
+                .findFirst()
                 .or(() -> text(data))
                 .map(name -> "is " + name + ", which is not supported")
                 .orElseGet(() -> "starts with "
@@ -88,33 +83,16 @@ enum ImageFormat {
                         + ", which is no known format");
     }
 
-    /** Looks among the brands of a box "ftyp": the general ones come first in AVIF and HEIC alike. */
-    private static boolean hasBrand(byte[] data, String brand) {
-        if (!starts(data, 4, "ftyp")) {
-            return false;
-        }
-        int end = Math.min(
-                data.length, Math.max(0, Math.min(SNIFFED, ByteBuffer.wrap(data).getInt())));
-        for (int at = 8; at + 4 <= end; at += 4) {
-            if (starts(data, at, brand)) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     private static Optional<String> text(byte[] data) {
-        boolean utf16 = starts(data, 0, "\u00ff\u00fe") || starts(data, 0, "\u00fe\u00ff");
-        Charset charset = utf16 ? StandardCharsets.UTF_16 : StandardCharsets.UTF_8;
+        int mark = data.length < 2 ? 0 : ByteBuffer.wrap(data).getChar();
+        Charset charset = mark == 0xfffe || mark == 0xfeff ? StandardCharsets.UTF_16 : StandardCharsets.UTF_8;
         String head = new String(data, 0, Math.min(SNIFFED, data.length), charset)
                 .replace("\ufeff", "")
                 .strip()
                 .toLowerCase(Locale.ROOT);
         if (head.startsWith("<")) {
-            return Optional.of(
-                    head.contains("<svg")
-                            ? "SVG"
-                            : head.contains("<html") || head.startsWith("<!doctype html") ? "HTML" : "XML or HTML");
+            boolean html = head.contains("<html") || head.startsWith("<!doctype html");
+            return Optional.of(head.contains("<svg") ? "SVG" : html ? "HTML" : "XML or HTML");
         }
         if (head.startsWith("data:")) {
             return Optional.of("a data: URI");
@@ -125,12 +103,5 @@ enum ImageFormat {
         return head.chars().allMatch(c -> (c >= ' ' && c != 0x7f && c != 0xfffd) || Character.isWhitespace(c))
                 ? Optional.of("text")
                 : Optional.empty();
-    }
-
-    /** @param ascii characters up to 255, one a byte */
-    static boolean starts(byte[] data, int at, String ascii) {
-        byte[] expected = ascii.getBytes(StandardCharsets.ISO_8859_1);
-        return data.length >= at + expected.length
-                && Arrays.equals(data, at, at + expected.length, expected, 0, expected.length);
     }
 }

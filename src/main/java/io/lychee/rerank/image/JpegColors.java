@@ -3,10 +3,7 @@ package io.lychee.rerank.image;
 import java.awt.image.Raster;
 import java.io.IOException;
 
-/**
- * Raw samples of a JPEG to RGB, with libjpeg's integer arithmetic and, for CMYK, Pillow's: what the reference's images
- * went through. Profiles are ignored, as there.
- */
+/** Converts a JPEG's raw samples to RGB with libjpeg's integer arithmetic and, for CMYK, Pillow's. Ignores profiles. */
 final class JpegColors {
 
     private static final int[] CR_TO_R = new int[256];
@@ -27,34 +24,30 @@ final class JpegColors {
     private JpegColors() {}
 
     /**
-     * @param raster 1, 3 or 4 bands as stored
+     * @param components as the frame header declares them; 1, 3 or 4
+     * @param luma whether the first three are Y, Cb and Cr
      * @throws IOException for another number of bands
      */
-    static RgbImage toRgb(Raster raster, JpegHeader header, Deadline deadline) throws IOException {
+    static RgbImage toRgb(Raster raster, int components, boolean luma, Deadline deadline) throws IOException {
         int bands = raster.getNumBands();
-        if (bands != header.components() || (bands != 1 && bands != 3 && bands != 4)) {
+        if (bands != components || (bands != 1 && bands != 3 && bands != 4)) {
             throw new IOException("%d components; expected 1, 3 or 4".formatted(bands));
         }
-        int width = raster.getWidth();
-        int height = raster.getHeight();
-        byte[] rgb = new byte[3 * width * height];
-        int[] row = new int[bands * width];
-        for (int y = 0, at = 0; y < height; y++, at += 3 * width) {
-            deadline.check();
+        int[] row = new int[bands * raster.getWidth()];
+        return RgbImage.ofRows(raster.getWidth(), raster.getHeight(), deadline, (y, rgb, at) -> {
             RgbConverter.samples(raster, y, row);
-            if (header.luma()) {
+            if (luma) {
                 lumaToRgb(row, bands);
             }
             for (int i = 0, to = at; i < row.length; i += bands, to += 3) {
                 if (bands == 4) {
-                    inkToRgb(row, i, header.luma());
+                    inkToRgb(row, i, luma);
                 }
                 rgb[to] = (byte) row[i];
                 rgb[to + 1] = (byte) row[bands == 1 ? i : i + 1];
                 rgb[to + 2] = (byte) row[bands == 1 ? i : i + 2];
             }
-        }
-        return new RgbImage(width, height, rgb);
+        });
     }
 
     private static void lumaToRgb(int[] row, int bands) {
@@ -68,18 +61,18 @@ final class JpegColors {
         }
     }
 
-    /** Adobe's convention, which Pillow takes for granted: stored values are inverted, 255 is no ink. */
+    /** Follows Adobe's convention, as Pillow always does: stored values are inverted, 255 is no ink. */
     private static void inkToRgb(int[] row, int at, boolean luma) {
         int light = row[at + 3];
         for (int i = at; i < at + 3; i++) {
-            // behind YCCK's conversion stands red, of which libjpeg and then Pillow take the complement
+            // YCCK converts to red, green and blue, of which libjpeg and then Pillow take the complement
             int ink = luma ? row[i] : 255 - row[i];
             int product = ink * light + 128;
             row[i] = clip(light - (((product >> 8) + product) >> 8));
         }
     }
 
-    private static int clip(int value) {
+    static int clip(int value) {
         return Math.max(0, Math.min(255, value));
     }
 

@@ -5,26 +5,26 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
 
-/** Tells which JPEG library this Java has, by the pixels of one 4:4:0 picture on which libjpeg-turbo and 6b differ. */
+/** Detects this Java's JPEG library by the pixels of one 4:4:0 image, on which libjpeg-turbo and libjpeg 6b differ. */
 public final class JpegProbe {
 
-    /** 8 × 16 pixels, red above blue: a 4:2:2 picture by Pillow with its sampling factors turned. */
-    private static final String PICTURE =
-            "/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARES"
-                    + "EhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAQAAgDARIAAhEB"
-                    + "AxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAb/xAAXEAADAQAAAAAAAAAAAAAAAAAAFGOi/8QAFAEBAAAAAAAAAAAAAAAAAAAABf/EABkR"
-                    + "AAIDAQAAAAAAAAAAAAAAAABjFaHhFv/aAAwDAQACEQMRAD8AmXp6D09CnOtrRmeXeH//2Q==";
+    /** 8 × 16 pixels, red above blue: a 4:2:2 image by Pillow with its sampling factors turned. */
+    private static final String IMAGE =
+            "/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBD"
+                    + "ARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAQAAgD"
+                    + "ARIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAb/xAAXEAADAQAAAAAAAAAAAAAAAAAAFGOi/8QAFAEBAAAAAAAAAAAAAAAA"
+                    + "AAAABf/EABkRAAIDAQAAAAAAAAAAAAAAAABjFaHhFv/aAAwDAQACEQMRAD8AmXp6D09CnOtrRmeXeH//2Q==";
 
-    /** Where the pixels at the edge of the colours start, and Pillow's values there. */
+    /** Index of the pixels at the edge of the two colors, and their values in Pillow. */
     private static final int AT = 3 * (7 * 8 + 3);
 
     private static final byte[] EDGE = {(byte) 149, 0, 35};
 
     private JpegProbe() {}
 
-    /** Tells if JPEGs of every kind decode to Pillow's pixels here. */
+    /** Checks that JPEGs of every kind decode to Pillow's pixels here. */
     static boolean isPillows() {
-        byte[] file = Base64.getDecoder().decode(PICTURE);
+        byte[] file = Base64.getDecoder().decode(IMAGE);
         try {
             return new ImageDecoder(file.length, 8 * 16, Duration.ofMinutes(1))
                     .decode(file, (image, deadline) -> Arrays.equals(image.data(), AT, AT + 3, EDGE, 0, 3));
@@ -33,7 +33,7 @@ public final class JpegProbe {
         }
     }
 
-    /** Describes the library in a sentence, for a person. */
+    /** Describes the library in a sentence for {@code doctor}. */
     public static String describe() {
         return isPillows()
                 ? "libjpeg-turbo, every JPEG decodes as in Pillow"

@@ -6,12 +6,12 @@ import java.util.Arrays;
 import org.apache.hc.client5.http.DnsResolver;
 
 /**
- * Resolves hosts to addresses that may be connected to. The client connects to what comes out of here and to nothing
- * else, so a name that changes between check and use gains nothing. Thread-safe.
+ * Resolves hosts to their public addresses. The client connects only to addresses from here, so a name that changes
+ * between check and use gains nothing. Thread-safe.
  */
 final class PublicAddresses implements DnsResolver {
 
-    /** None of a host's addresses may be connected to. */
+    /** Refuses a host without any allowed address. */
     static final class ForbiddenException extends UnknownHostException {
 
         private static final long serialVersionUID = 1;
@@ -24,7 +24,7 @@ final class PublicAddresses implements DnsResolver {
     private final DnsResolver resolver;
     private final boolean allowPrivate;
 
-    /** @param resolver asked for a host's addresses; literal ones too */
+    /** @param resolver returns the addresses of names and of literals */
     PublicAddresses(DnsResolver resolver, boolean allowPrivate) {
         this.resolver = resolver;
         this.allowPrivate = allowPrivate;
@@ -86,7 +86,7 @@ final class PublicAddresses implements DnsResolver {
         if (at(bytes, 0, 0x20, 0x01) && (at(bytes, 2, 0, 0) || at(bytes, 2, 0x0d, 0xb8))) {
             return false; // Teredo, documentation
         }
-        // of what remains only 2000::/3 is given out: not ULA, link-local, site-local, multicast
+        // the rest is public in 2000::/3 only: not ULA, link-local, site-local, multicast
         return (bytes[0] & 0xe0) == 0x20;
     }
 

@@ -10,14 +10,14 @@ import java.awt.image.Raster;
 import java.io.IOException;
 
 /**
- * Samples of a decoded picture to 8-bit RGB, alpha composited on white. Reads rasters: {@code BufferedImage.getRGB}
- * takes grey for linear light and is wrong by up to 73 levels.
+ * Converts a decoded image to 8-bit RGB, composited on white. Reads rasters, because {@code BufferedImage.getRGB} takes
+ * gray for linear light and is wrong by up to 73 levels.
  */
 final class RgbConverter {
 
     private RgbConverter() {}
 
-    /** @throws IOException when its pixels are of no kind known here */
+    /** @throws IOException when its pixels are of no known kind */
     static RgbImage toRgb(BufferedImage image, Deadline deadline) throws IOException {
         ColorModel colors = image.getColorModel();
         if (colors instanceof IndexColorModel palette) {
@@ -29,90 +29,75 @@ final class RgbConverter {
         return packed(image, true, deadline);
     }
 
-    /** Bands are grey, grey and alpha, RGB, or RGB and alpha. */
+    /** Bands are gray, gray and alpha, RGB, or RGB and alpha. */
     private static RgbImage components(Raster raster, int bits, Deadline deadline) throws IOException {
         int bands = raster.getNumBands();
         if (bands > 4 || (bits != 8 && bits != 16)) {
             throw new IOException("%d bands of %d bits; expected 1 to 4 of 8 or 16".formatted(bands, bits));
         }
-        int width = raster.getWidth();
-        int height = raster.getHeight();
-        byte[] rgb = new byte[3 * width * height];
-        int[] row = new int[width * bands];
-        for (int y = 0, at = 0; y < height; y++, at += 3 * width) {
-            deadline.check();
-            samples(raster, y, row);
-            if (bits == 16) {
-                // as libpng and Pillow do: the high byte
-                for (int i = 0; i < row.length; i++) {
-                    row[i] >>= 8;
-                }
-            }
-            unpack(row, bands, rgb, at);
-        }
-        return new RgbImage(width, height, rgb);
-    }
-
-    private static void unpack(int[] row, int bands, byte[] rgb, int at) {
-        boolean grey = bands < 3;
+        int shift = bits - 8; // the high byte, as libpng and Pillow take it
         boolean alpha = bands == 2 || bands == 4;
-        int green = grey ? 0 : 1;
-        int blue = grey ? 0 : 2;
-        for (int i = 0, to = at; i < row.length; i += bands, to += 3) {
-            int a = alpha ? row[i + bands - 1] : 255;
-            rgb[to] = onWhite(row[i], a);
-            rgb[to + 1] = onWhite(row[i + green], a);
-            rgb[to + 2] = onWhite(row[i + blue], a);
-        }
+        int green = bands < 3 ? 0 : 1;
+        int blue = bands < 3 ? 0 : 2;
+        int[] row = new int[raster.getWidth() * bands];
+        return RgbImage.ofRows(raster.getWidth(), raster.getHeight(), deadline, (y, rgb, at) -> {
+            samples(raster, y, row);
+            for (int i = 0, to = at; i < row.length; i += bands, to += 3) {
+                int opacity = alpha ? row[i + bands - 1] >> shift : 255;
+                rgb[to] = (byte) onWhite(row[i] >> shift, opacity);
+                rgb[to + 1] = (byte) onWhite(row[i + green] >> shift, opacity);
+                rgb[to + 2] = (byte) onWhite(row[i + blue] >> shift, opacity);
+            }
+        });
     }
 
     private static RgbImage palette(Raster raster, IndexColorModel model, Deadline deadline) throws IOException {
-        int[] argb = new int[model.getMapSize()];
-        model.getRGBs(argb);
-        byte[][] colors = new byte[argb.length][];
-        for (int i = 0; i < argb.length; i++) {
-            colors[i] = onWhite(argb[i]);
+        int[] colors = new int[1 << Math.max(8, model.getPixelSize())];
+        model.getRGBs(colors);
+        for (int i = 0; i < colors.length; i++) {
+            // an index without a color is black, as in Pillow
+            colors[i] = i < model.getMapSize() ? onWhite(colors[i]) : 0;
         }
-        int width = raster.getWidth();
-        int height = raster.getHeight();
-        byte[] rgb = new byte[3 * width * height];
-        int[] row = new int[width];
-        int at = 0;
-        for (int y = 0; y < height; y++) {
-            deadline.check();
-            raster.getPixels(0, y, width, 1, row);
-            for (int index : row) {
-                // an index without a colour is black, as in Pillow
-                if (index < colors.length) {
-                    System.arraycopy(colors[index], 0, rgb, at, 3);
-                }
-                at += 3;
+        int[] row = new int[raster.getWidth()];
+        return RgbImage.ofRows(raster.getWidth(), raster.getHeight(), deadline, (y, rgb, at) -> {
+            raster.getPixels(0, y, row.length, 1, row);
+            for (int i = 0; i < row.length; i++) {
+                put(rgb, at + 3 * i, colors[row[i]]);
             }
-        }
-        return new RgbImage(width, height, rgb);
+        });
     }
 
     /** @param alpha whether the pixels' alpha counts; they are opaque otherwise */
     static RgbImage packed(BufferedImage image, boolean alpha, Deadline deadline) throws IOException {
-        int width = image.getWidth();
-        byte[] rgb = new byte[3 * width * image.getHeight()];
-        int[] row = new int[width];
-        int at = 0;
-        for (int y = 0; y < image.getHeight(); y++) {
-            deadline.check();
-            image.getRGB(0, y, width, 1, row, 0, width);
-            for (int argb : row) {
-                int opacity = alpha ? argb >>> 24 : 255;
-                rgb[at] = onWhite((argb >> 16) & 0xff, opacity);
-                rgb[at + 1] = onWhite((argb >> 8) & 0xff, opacity);
-                rgb[at + 2] = onWhite(argb & 0xff, opacity);
-                at += 3;
+        int[] row = new int[image.getWidth()];
+        return RgbImage.ofRows(image.getWidth(), image.getHeight(), deadline, (y, rgb, at) -> {
+            image.getRGB(0, y, row.length, 1, row, 0, row.length);
+            for (int i = 0; i < row.length; i++) {
+                put(rgb, at + 3 * i, alpha ? onWhite(row[i]) : row[i]);
             }
-        }
-        return new RgbImage(width, image.getHeight(), rgb);
+        });
     }
 
-    /** One row of raw samples, bands together. */
+    private static void put(byte[] rgb, int at, int color) {
+        rgb[at] = (byte) (color >> 16);
+        rgb[at + 1] = (byte) (color >> 8);
+        rgb[at + 2] = (byte) color;
+    }
+
+    private static int onWhite(int argb) {
+        int alpha = argb >>> 24;
+        return onWhite(argb >> 16 & 0xff, alpha) << 16
+                | onWhite(argb >> 8 & 0xff, alpha) << 8
+                | onWhite(argb & 0xff, alpha);
+    }
+
+    /** Blends as Pillow's paste with a mask does: rounded division by 255. */
+    private static int onWhite(int value, int alpha) {
+        int sum = 255 * (255 - alpha) + value * alpha + 128;
+        return ((sum >> 8) + sum) >> 8;
+    }
+
+    /** Reads one row of raw samples, bands together. */
     static void samples(Raster raster, int y, int[] row) {
         if (raster.getSampleModel() instanceof PixelInterleavedSampleModel model
                 && raster.getDataBuffer() instanceof DataBufferByte buffer
@@ -131,19 +116,5 @@ final class RgbConverter {
         } else {
             raster.getPixels(0, y, raster.getWidth(), 1, row);
         }
-    }
-
-    private static byte[] onWhite(int argb) {
-        int alpha = argb >>> 24;
-        byte[] rgb = {
-            onWhite((argb >> 16) & 0xff, alpha), onWhite((argb >> 8) & 0xff, alpha), onWhite(argb & 0xff, alpha)
-        };
-        return rgb;
-    }
-
-    /** Pillow's paste with a mask: rounded division by 255. */
-    private static byte onWhite(int value, int alpha) {
-        int sum = 255 * (255 - alpha) + value * alpha + 128;
-        return (byte) (((sum >> 8) + sum) >> 8);
     }
 }

@@ -1,31 +1,30 @@
 package io.lychee.rerank.image;
 
-/** Decoded pixels on the heap, 8-bit, row by row, red green blue. The array is shared, not copied. */
-public final class RgbImage {
+import java.io.IOException;
 
-    private final int width;
-    private final int height;
-    private final byte[] data;
+/** Holds decoded pixels: 8 bits, row by row, red green blue. The array is shared, not copied. */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+record RgbImage(int width, int height, byte[] data) {
 
-    RgbImage(int width, int height, byte[] data) {
+    RgbImage {
         if (data.length != 3L * width * height) {
             throw new IllegalArgumentException(
                     "%d bytes for %d × %d pixels of 3".formatted(data.length, width, height));
         }
-        this.width = width;
-        this.height = height;
-        this.data = data;
     }
 
-    public int width() {
-        return width;
+    /** Writes row {@code y} from {@code rgb[at]} on. */
+    interface RowWriter {
+        void write(int y, byte[] rgb, int at);
     }
 
-    public int height() {
-        return height;
-    }
-
-    byte[] data() {
-        return data;
+    /** @throws IOException past the deadline, which is checked before each row */
+    static RgbImage ofRows(int width, int height, Deadline deadline, RowWriter writer) throws IOException {
+        byte[] rgb = new byte[3 * width * height];
+        for (int y = 0; y < height; y++) {
+            deadline.check();
+            writer.write(y, rgb, 3 * width * y);
+        }
+        return new RgbImage(width, height, rgb);
     }
 }

@@ -7,20 +7,20 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 
 /**
- * The size an image is resized to: sides are multiples of {@code factor}, the area lies between two limits, the shape
- * is kept as far as that allows. The arithmetic is the reference implementation's, rounding included.
+ * Computes the size an image is resized to: sides are multiples of {@code factor}, the area is between two limits, the
+ * aspect ratio is kept as far as they allow. The arithmetic is the reference implementation's, rounding included.
  *
  * @param factor pixels; patch size × merge size
  */
-public record SmartResize(int factor, long minPixels, long maxPixels) {
+record SmartResize(int factor, long minPixels, long maxPixels) {
 
     private static final int MAX_ASPECT = 200;
 
-    /** Pixels. */
-    public record Size(int height, int width) {}
+    /** In pixels. */
+    record Size(int height, int width) {}
 
-    /** The narrower of the configured limits and the checkpoint's. */
-    public static SmartResize of(RerankConfig.Limits limits, ImageProcessorConfig checkpoint) {
+    /** Takes the narrower of the configured limits and the checkpoint's. */
+    static SmartResize of(RerankConfig.Limits limits, ImageProcessorConfig checkpoint) {
         long min = Math.max(limits.minPixels(), checkpoint.minPixels());
         long max = Math.min(limits.maxPixels(), checkpoint.maxPixels());
         if (min > max) {
@@ -34,9 +34,9 @@ public record SmartResize(int factor, long minPixels, long maxPixels) {
     }
 
     /**
-     * Checks the shape before anything is decoded: a reader's rows of an interlaced image cost more than its pixels.
+     * Checks the shape before decoding, since a reader's rows of an interlaced image cost more than its pixels.
      *
-     * @throws RejectedException when one side is more than 200 times the other
+     * @throws RejectedException when one side is more than {@value #MAX_ASPECT} times the other
      */
     static void requireShape(int height, int width) throws RejectedException {
         if ((double) Math.max(height, width) / Math.min(height, width) > MAX_ASPECT) {
@@ -48,7 +48,7 @@ public record SmartResize(int factor, long minPixels, long maxPixels) {
     }
 
     /** @throws RejectedException as {@link #requireShape} */
-    public Size size(int height, int width) throws RejectedException {
+    Size size(int height, int width) throws RejectedException {
         requireShape(height, width);
         // rint rounds halves to even, as Python's round
         double h = Math.rint(height / (double) factor) * factor;

@@ -17,10 +17,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses http and https addresses as browsers do (WHATWG URL), into what goes over the wire.
+ * Parses http and https addresses as browsers do (WHATWG URL), into what the request line and the resolver get.
  *
- * <p>Two differences: characters that RFC 3986 has no place for, such as {@code |} and {@code []}, are percent-encoded
- * too, since servers refuse them raw; and a name that IDNA 2003 and UTS 46 read as two hosts is refused.
+ * <p>Two differences: characters that RFC 3986 doesn't allow, such as {@code |} and {@code []}, are percent-encoded
+ * too, since servers refuse them raw. A name that IDNA 2003 and UTS 46 map to different hosts is refused.
  *
  * @param host lower case, ASCII; IPv4 with four numbers, IPv6 in brackets
  * @param port -1 for the scheme's own
@@ -35,6 +35,7 @@ record WebAddress(
         @Nullable String query) {
 
     private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):");
+    private static final Pattern AUTHORITY = Pattern.compile("[/\\\\]*([^/\\\\?]*)(.*)", Pattern.DOTALL);
     private static final Pattern FORBIDDEN_IN_HOST = Pattern.compile("[\\x00-\\x20\\x7f#/:<>?@\\[\\\\\\]^|%]");
     private static final Pattern IPV6 = Pattern.compile("[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*");
     private static final Pattern IPV4_END = Pattern.compile("(?:.*\\.)?(?:\\d+|0[xX][0-9A-Fa-f]*)\\.?");
@@ -42,7 +43,7 @@ record WebAddress(
     private static final String IN_QUERY = "-._~!$&()*+,;=:@%/?";
 
     /**
-     * @param base what a relative address is relative to; null where none may be
+     * @param base resolves a relative address; null where none is allowed
      * @throws RejectedException with the words that follow "the image …"
      */
     static WebAddress parse(String text, @Nullable WebAddress base) throws RejectedException {
@@ -60,15 +61,11 @@ record WebAddress(
         if (base != null && base.scheme.equals(scheme) && !names) {
             return base.resolve(rest);
         }
-        int start = 0;
-        while (start < rest.length() && slash(rest, start)) {
-            start++;
+        Matcher parts = AUTHORITY.matcher(rest);
+        if (!parts.matches()) {
+            throw new IllegalStateException(AUTHORITY + " matches any text");
         }
-        int end = start;
-        while (end < rest.length() && !slash(rest, end) && rest.charAt(end) != '?') {
-            end++;
-        }
-        return at(scheme, rest.substring(start, end), rest.substring(end));
+        return at(scheme, parts.group(1), parts.group(2));
     }
 
     private static WebAddress at(String scheme, String authority, String rest) throws RejectedException {
@@ -111,7 +108,7 @@ record WebAddress(
         return new WebAddress(scheme, host, port, "/" + String.join("/", segments), newQuery);
     }
 
-    /** What the request line holds. */
+    /** Path and query of the request line. */
     String target() {
         return query == null ? path : path + "?" + query;
     }
@@ -161,13 +158,13 @@ record WebAddress(
                 InetAddress.getByName(raw); // brackets: never looked up
                 return raw.toLowerCase(Locale.ROOT);
             } catch (UnknownHostException e) {
-                // said below
+                // refused below
             }
         }
         throw invalid("its host is no IPv6 address; expected hexadecimal groups, without a zone");
     }
 
-    /** One to four numbers, decimal, octal or hexadecimal; the last fills what is left. */
+    /** Reads one to four numbers, decimal, octal or hexadecimal; the last fills the remaining bytes. */
     private static String ipv4(String host) throws RejectedException {
         String[] parts = (host.endsWith(".") ? host.substring(0, host.length() - 1) : host).split("\\.", -1);
         long address = 0;
@@ -186,7 +183,7 @@ record WebAddress(
         return (address >> 24) + "." + (address >> 16 & 255) + "." + (address >> 8 & 255) + "." + (address & 255);
     }
 
-    /** -1 when it is none, or too large for an IPv4 address. */
+    /** @return -1 for no number, or one too large for an IPv4 address */
     private static long number(String digits, int radix) {
         String significant = digits.replaceFirst("^0+(?=.)", "");
         boolean number = !digits.isEmpty()
@@ -195,7 +192,7 @@ record WebAddress(
         return number ? Long.parseLong(significant, radix) : -1;
     }
 
-    /** Takes an international name only where IDNA 2003, which the JDK has, and UTS 46 mean the same host. */
+    /** Accepts an international name only where IDNA 2003, which the JDK has, and UTS 46 map it to the same host. */
     private static String ascii(String name) throws RejectedException {
         if (isAscii(name)) {
             return name.toLowerCase(Locale.ROOT);

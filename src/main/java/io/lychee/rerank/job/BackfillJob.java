@@ -13,8 +13,6 @@ import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,7 +21,6 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
@@ -32,19 +29,12 @@ import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.api.common.serialization.Encoder;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
-import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.RestartStrategyOptions;
 import org.apache.flink.configuration.StateRecoveryOptions;
-import org.apache.flink.connector.file.sink.FileSink;
-import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.apache.flink.streaming.api.functions.sink.filesystem.BucketAssigner;
-import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.SimpleVersionedStringSerializer;
-import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 import org.apache.flink.util.FileUtils;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
@@ -118,11 +108,7 @@ public final class BackfillJob implements AutoCloseable {
     /** Returns all files and folders that a run with this {@code output}, null for the topics, writes. */
     public static List<Path> outputs(RerankConfig config, @Nullable Path output) {
         Path parts = parts(config, output);
-        List<Path> folders = List.of(parts, RunFolder.discarded(parts));
-        return output == null
-                ? folders
-                : Stream.concat(Stream.of(output, deadLetters(output)), folders.stream())
-                        .toList();
+        return output == null ? List.of(parts) : List.of(output, deadLetters(output), parts);
     }
 
     private static Path beside(Path output, String suffix) {
@@ -241,7 +227,7 @@ public final class BackfillJob implements AutoCloseable {
                 }
             }
             commit();
-            folder.discard();
+            folder.delete();
             return new Result(answers, dead, tally);
         });
     }
@@ -299,28 +285,17 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private StreamExecutionEnvironment build(EngineFactory engines) throws IOException {
-        Configuration defaults = new Configuration();
-        defaults.set(CheckpointingOptions.CHECKPOINT_STORAGE, "filesystem");
-        defaults.set(
-                CheckpointingOptions.CHECKPOINTS_DIRECTORY,
-                folder.checkpoints().toUri().toString());
-        defaults.set(
-                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
-                ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
+        Configuration defaults = folder.flink();
         defaults.set(RestartStrategyOptions.RESTART_STRATEGY, "none");
         defaults.set(CheckpointingOptions.ENABLE_CHECKPOINTS_AFTER_TASKS_FINISH, true);
         Configuration flink = RerankJob.settings(config, defaults);
-        flink.addAll(defaults); // over flink.*: what a run goes on from, and when it is done, depends on them
-        Optional<RunFolder.Checkpoint> checkpoint = folder.lastCheckpoint();
-        if (checkpoint.isPresent()) {
-            flink.set(
-                    StateRecoveryOptions.SAVEPOINT_PATH, checkpoint.get().path().toString());
-        } else if (!inputs.isEmpty()) {
+        flink.addAll(defaults); // over flink.*: resuming and finishing depend on them
+        if (!inputs.isEmpty() && !flink.contains(StateRecoveryOptions.SAVEPOINT_PATH)) {
             // all files are read again; of a topic, answers are kept, because its offsets may be committed already
             FileUtils.deleteDirectory(parts.resolve(RunFolder.RESULTS).toFile());
             FileUtils.deleteDirectory(parts.resolve(RunFolder.DEAD_LETTERS).toFile());
         }
-        // one reader and one writer keep the order; the engine is what takes the time
+        // one reader and one writer keep the order; the engine takes most of the time
         StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(1, flink);
         RerankJob.requireFreePort(config);
         var noWatermarks = WatermarkStrategy.<SourceRecord>noWatermarks();
@@ -328,7 +303,7 @@ public final class BackfillJob implements AutoCloseable {
                 ? env.fromSource(KafkaSources.boundedLists(config, Lane.BACKFILL, ends()), noWatermarks, "topic")
                         .uid("topic")
                 : env.fromSource(
-                                new TrackedSource<>(ListFiles.source(inputs, config), config, Lane.BACKFILL, null),
+                                new TrackedSource<>(ListFiles.source(inputs, config), config, Lane.BACKFILL),
                                 noWatermarks,
                                 "files")
                         .uid("files");
@@ -340,35 +315,9 @@ public final class BackfillJob implements AutoCloseable {
             reranked.sinkTo(KafkaSinks.outputs(config.kafka(), Lane.BACKFILL, transactions))
                     .uid("topic-outputs");
         } else {
-            reranked.sinkTo(sink()).name("outputs").uid("outputs");
+            reranked.sinkTo(OutputParts.sink(parts)).name("outputs").uid("outputs");
         }
         return env;
-    }
-
-    private FileSink<OutputRecord> sink() {
-        Encoder<OutputRecord> encoder = (OutputRecord record, OutputStream stream) -> stream.write(
-                (OutputParts.line(record.position, new String(record.value, StandardCharsets.UTF_8)) + "\n")
-                        .getBytes(StandardCharsets.UTF_8));
-        return FileSink.forRowFormat(new org.apache.flink.core.fs.Path(parts.toUri()), encoder)
-                .withBucketAssigner(new ByKind())
-                .withRollingPolicy(OnCheckpointRollingPolicy.build())
-                .build();
-    }
-
-    /** Answers and dead letters go to folders of their own. */
-    private static final class ByKind implements BucketAssigner<OutputRecord, String> {
-
-        private static final long serialVersionUID = 1;
-
-        @Override
-        public String getBucketId(OutputRecord record, Context context) {
-            return record.deadLetter ? RunFolder.DEAD_LETTERS : RunFolder.RESULTS;
-        }
-
-        @Override
-        public SimpleVersionedSerializer<String> getSerializer() {
-            return SimpleVersionedStringSerializer.INSTANCE;
-        }
     }
 
     private static void execute(StreamExecutionEnvironment env, Runnable whileRunning) {

@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -19,13 +19,10 @@ import org.apache.flink.client.deployment.executors.LocalExecutor;
 import org.apache.flink.configuration.BlobServerOptions;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
-import org.apache.flink.configuration.ExternalizedCheckpointRetention;
 import org.apache.flink.configuration.JobManagerOptions;
 import org.apache.flink.configuration.RestOptions;
-import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.core.execution.JobClient;
-import org.apache.flink.core.execution.RecoveryClaimMode;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.graph.StreamGraph;
@@ -67,33 +64,23 @@ public final class EmbeddedFlink implements AutoCloseable {
     /** Starts the environment's job, from the folder's last checkpoint where it has one. */
     public static EmbeddedFlink start(RerankConfig config, EngineFactory engines, JobFolder folder) throws Exception {
         StreamExecutionEnvironment env = RerankJob.environment(config);
-        Configuration flink = new Configuration();
-        flink.set(
-                CheckpointingOptions.CHECKPOINTS_DIRECTORY,
-                folder.path().toUri().toString());
-        flink.set(
-                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
-                ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
-        Optional<Path> last = folder.lastPath();
-        if (last.isPresent()) {
-            flink.set(StateRecoveryOptions.SAVEPOINT_PATH, last.get().toUri().toString());
-            // the one that is resumed goes away with the next complete one
-            flink.set(StateRecoveryOptions.RESTORE_MODE, RecoveryClaimMode.CLAIM);
-        }
-        env.configure(flink);
+        env.configure(folder.flink());
         RerankJob.build(env, config, engines);
         return start(env, "lychee-rerank", folder.id());
     }
 
     static EmbeddedFlink start(StreamExecutionEnvironment env, String name, JobID id) throws Exception {
         Configuration flink = new Configuration((Configuration) env.getConfiguration());
-        flink.set(RestOptions.BIND_ADDRESS, LOOPBACK);
-        flink.set(RestOptions.ADDRESS, LOOPBACK);
+        for (var address : List.of(
+                RestOptions.BIND_ADDRESS,
+                RestOptions.ADDRESS,
+                JobManagerOptions.ADDRESS,
+                JobManagerOptions.BIND_HOST,
+                TaskManagerOptions.HOST,
+                TaskManagerOptions.BIND_HOST)) {
+            flink.set(address, LOOPBACK);
+        }
         flink.set(RestOptions.BIND_PORT, "0");
-        flink.set(JobManagerOptions.ADDRESS, LOOPBACK);
-        flink.set(JobManagerOptions.BIND_HOST, LOOPBACK);
-        flink.set(TaskManagerOptions.HOST, LOOPBACK);
-        flink.set(TaskManagerOptions.BIND_HOST, LOOPBACK);
         // nothing goes by way of the blob server
         flink.set(BlobServerOptions.OFFLOAD_MINSIZE, Integer.MAX_VALUE);
         Path temporary = null;

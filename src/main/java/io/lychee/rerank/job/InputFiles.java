@@ -18,7 +18,7 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** The files that a backfill reads, as a person names them: files, folders, globs. */
+/** Finds the files that a backfill reads, by names of files, folders and globs. */
 public final class InputFiles {
 
     private static final Pattern GLOB = Pattern.compile("[*?\\[{]");
@@ -27,12 +27,11 @@ public final class InputFiles {
     private InputFiles() {}
 
     /**
-     * Every file once, sorted by its path. A folder stands for the files below it that are called {@code .jsonl},
-     * {@code .ndjson} or {@code .avro}, also with {@code .gz}; a glob for all that it matches.
+     * Finds every file once, sorted by its path. A folder yields the files below it whose names end with
+     * {@code .jsonl}, {@code .ndjson} or {@code .avro}, also with {@code .gz}; a glob yields all that it matches.
      *
-     * @param outputs files and folders; neither they nor what lies below them is read, by whatever path
-     * @throws ConfigException when a name stands for nothing or for an output, a file can't be read, or there are too
-     *     many
+     * @param outputs files and folders; neither they nor files below them are read, by whatever path
+     * @throws ConfigException when a name yields nothing or an output, a file can't be read, or there are too many
      */
     public static List<Path> of(Collection<String> names, Collection<Path> outputs, RerankConfig config) {
         int max = config.inputs().maxFiles();
@@ -51,7 +50,7 @@ public final class InputFiles {
         return new ArrayList<>(files);
     }
 
-    /** The folder that a name of {@link #of} begins with: itself, or the one that a file or glob lies in. */
+    /** Returns the folder of a name: itself, or the parent of a file or glob. */
     public static Path folder(String name) {
         Path path = absolute(name);
         Path folder = Files.isDirectory(path) ? path : path.getParent();
@@ -62,16 +61,7 @@ public final class InputFiles {
     }
 
     private static boolean isOutput(Path file, List<Path> outputs) {
-        try {
-            for (Path output : outputs) {
-                if (OutputFiles.covers(output, file)) {
-                    return true;
-                }
-            }
-            return false;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return outputs.stream().anyMatch(output -> OutputFiles.covers(output, file));
     }
 
     private static List<Path> find(String name, List<Path> outputs, int max) {
@@ -104,16 +94,16 @@ public final class InputFiles {
         }
     }
 
-    /** An absolute path, normalized. */
+    /** Returns an absolute path, normalized. */
     public static Path absolute(String name) {
         return Path.of(name).toAbsolutePath().normalize();
     }
 
     /**
-     * How many records the files hold. Reads them all, so that a file that is damaged or beyond a limit is an error
+     * Counts the records of the files. Reads them all, so that a file that is damaged or beyond a limit is an error
      * before anything is scored.
      *
-     * @throws ConfigException naming the file and the record behind which it can't be read
+     * @throws ConfigException that names the file and the last record that can be read
      */
     public static long count(List<Path> files, RerankConfig config) {
         long total = 0;

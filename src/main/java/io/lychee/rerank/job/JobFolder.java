@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.configuration.Configuration;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 
@@ -45,8 +46,8 @@ public final class JobFolder implements AutoCloseable {
         Path path = InputFiles.absolute(dir.isEmpty() ? config.kafka().groupId() + ".checkpoints" : dir);
         JobFolder opened = new JobFolder(new RunFolder(path, RunFolder.Kind.JOB), config.kafka());
         try {
-            opened.folder.open(false);
-            opened.beginOrResume(restart);
+            opened.folder.open(restart);
+            opened.beginOrResume();
             return opened;
         } catch (IOException | RuntimeException e) {
             opened.close();
@@ -54,14 +55,13 @@ public final class JobFolder implements AutoCloseable {
         }
     }
 
-    private void beginOrResume(boolean restart) throws IOException {
+    private void beginOrResume() throws IOException {
         List<String> job = List.of(
                 "cluster " + topics.clusterId(),
                 "group " + kafka.groupId(),
                 "topics " + kafka.requestsTopic() + " and " + kafka.backfillTopic());
         List<String> saved = RunFolder.lines(folder.state().path(RunFolder.RUN));
-        if (restart || saved.isEmpty()) {
-            folder.deleteCheckpoints();
+        if (saved.isEmpty()) {
             List<String> offsets = committed().entrySet().stream()
                     .map(offset -> line(offset.getKey(), offset.getValue()))
                     .toList();
@@ -120,9 +120,9 @@ public final class JobFolder implements AutoCloseable {
         return "%s at %d %s".formatted(partition, offset.offset(), offset.metadata());
     }
 
-    /** Returns the folder that checkpoints are written to. */
+    /** Returns the folder. */
     public Path path() {
-        return folder.checkpoints();
+        return folder.path();
     }
 
     /** Returns the job's id, the same in each of its processes. */
@@ -135,9 +135,9 @@ public final class JobFolder implements AutoCloseable {
         return folder.lastCheckpoint().map(RunFolder.Checkpoint::number);
     }
 
-    /** Returns the path of the last complete checkpoint or savepoint. */
-    Optional<Path> lastPath() throws IOException {
-        return folder.lastCheckpoint().map(RunFolder.Checkpoint::path);
+    /** Configures Flink to keep its checkpoints here, and to resume from the last one. */
+    Configuration flink() throws IOException {
+        return folder.flink();
     }
 
     /** Leaves the folder to other processes. */

@@ -19,18 +19,18 @@ import org.apache.flink.connector.file.src.util.IteratorResultIterator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Flink's way to read files with {@link RecordReader}: a file is a split, read by one reader from its beginning. What a
- * checkpoint holds of it is how many records were read; going on reads past these.
+ * Adapts {@link RecordReader} to Flink's file source: a file is a split, read by one reader from its beginning. A
+ * checkpoint holds the number of records read; a restored reader skips them.
  */
 final class ListFiles implements BulkFormat<SourceRecord, FileSourceSplit> {
 
     private static final long serialVersionUID = 1;
 
-    /** Handed on at a time; two such batches may wait. */
+    /** Size of a batch; two may wait. */
     private static final int BATCH_BYTES = 1 << 20;
 
-    /** Positions leave room for so many lines of a file, as a power of two. */
-    private static final int LINES = 40;
+    /** Bits of a position for the line; the file's index is above. */
+    private static final int LINE_BITS = 40;
 
     private final RerankConfig config;
 
@@ -38,14 +38,14 @@ final class ListFiles implements BulkFormat<SourceRecord, FileSourceSplit> {
         this.config = config;
     }
 
-    /** The records of {@code files} in this order, for a single reader. */
+    /** Builds a source of the records of {@code files} in this order, for a single reader. */
     static FileSource<SourceRecord> source(List<Path> files, RerankConfig config) {
         return FileSource.forBulkFileFormat(
                         new ListFiles(config),
                         files.stream()
                                 .map(file -> new org.apache.flink.core.fs.Path(file.toUri()))
                                 .toArray(org.apache.flink.core.fs.Path[]::new))
-                // Flink's own passes over names that begin with . or _; the id becomes part of each position
+                // Flink's own skips names that begin with . or _; the id becomes part of each position
                 .setFileEnumerator(() -> (paths, desired) -> IntStream.range(0, paths.length)
                         // the assigner begins with the last one
                         .map(i -> paths.length - 1 - i)
@@ -63,7 +63,7 @@ final class ListFiles implements BulkFormat<SourceRecord, FileSourceSplit> {
     @Override
     public Reader restoreReader(Configuration unused, FileSourceSplit split) throws IOException {
         Reader reader = new Reader(
-                RecordReader.open(Path.of(split.path().toUri()), config), Long.parseLong(split.splitId()) << LINES);
+                RecordReader.open(Path.of(split.path().toUri()), config), Long.parseLong(split.splitId()) << LINE_BITS);
         reader.skip(split.getReaderPosition()
                 .map(CheckpointedPosition::getRecordsAfterOffset)
                 .orElse(0L));

@@ -37,7 +37,7 @@ final class LoopbackCluster extends MiniCluster {
                 (RestEndpointFactory<DispatcherGateway>) ClosedEndpoint::new);
     }
 
-    /** Closes its port in the moment it is bound; Flink has no setting that leaves it out. */
+    /** Closes its port as soon as it is bound; Flink has no setting that leaves it out. */
     @SuppressWarnings("try") // close() is theirs
     private static final class ClosedEndpoint extends WebMonitorEndpoint<DispatcherGateway> {
 

@@ -2,14 +2,15 @@ package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.ConfigException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Collection;
 
 /**
- * Refuses output paths whose file is anything but regular or is read by the same command. Paths are compared by what
- * they lead to, so that links, {@code ..}, letter case and mounts don't hide that two are one.
+ * Refuses output paths whose file is not regular, or is read by the same command. Compares paths by their files, so
+ * that links, {@code ..}, letter case and mounts don't hide that two are one.
  */
 public final class OutputFiles {
 
@@ -56,7 +57,7 @@ public final class OutputFiles {
      * @param inputs files that the same command reads
      * @throws ConfigException when it is one of them or {@link #requireReplaceable} refuses it
      */
-    public static void check(Path file, Collection<Path> inputs, String option) throws IOException {
+    public static void check(Path file, Collection<Path> inputs, String option) {
         requireReplaceable(file.toAbsolutePath(), option);
         for (Path input : inputs) {
             if (covers(/* output= */ file, input)) {
@@ -65,16 +66,20 @@ public final class OutputFiles {
         }
     }
 
-    /** Tells whether {@code input} is {@code output}, or lies below it. */
-    static boolean covers(Path output, Path input) throws IOException {
-        if (Files.exists(output) && Files.exists(input)) {
-            for (Path path = input.toRealPath(); path != null; path = path.getParent()) {
-                if (Files.isSameFile(path, output)) {
-                    return true;
+    /** Tells whether {@code input} is {@code output}, or is below it. */
+    static boolean covers(Path output, Path input) {
+        try {
+            if (Files.exists(output) && Files.exists(input)) {
+                for (Path path = input.toRealPath(); path != null; path = path.getParent()) {
+                    if (Files.isSameFile(path, output)) {
+                        return true;
+                    }
                 }
             }
+            return false;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        return false;
     }
 
     /** Tells whether a path is a directory and no link to one. */

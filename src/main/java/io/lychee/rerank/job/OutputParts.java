@@ -1,9 +1,12 @@
 package io.lychee.rerank.job;
 
+import io.lychee.rerank.kafka.OutputRecord;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -11,25 +14,56 @@ import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.flink.connector.file.sink.FileSink;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.flink.streaming.api.functions.sink.filesystem.BucketAssigner;
+import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.SimpleVersionedStringSerializer;
+import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
 
 /**
- * Output files in the making: each line of a part starts with its position in the input and a tab. Parts hold ascending
- * positions and don't overlap, so that sorting them by their first line restores the input's order.
+ * Writes outputs to parts, and joins these in the input's order. Each line of a part starts with its position in the
+ * input and a tab. Parts hold ascending positions and don't overlap, so their first lines sort them.
  */
 final class OutputParts {
 
     private OutputParts() {}
 
-    /** One line of a part, without its newline. */
-    static String line(long position, String json) {
-        return position + "\t" + json;
+    /** Builds a sink that finishes a part with each checkpoint, of answers and of dead letters apart. */
+    static FileSink<OutputRecord> sink(Path folder) {
+        return FileSink.<OutputRecord>forRowFormat(
+                        new org.apache.flink.core.fs.Path(folder.toUri()), OutputParts::writeLine)
+                .withBucketAssigner(new ByKind())
+                .withRollingPolicy(OnCheckpointRollingPolicy.build())
+                .build();
+    }
+
+    private static void writeLine(OutputRecord record, OutputStream stream) throws IOException {
+        stream.write((record.position + "\t").getBytes(StandardCharsets.UTF_8));
+        stream.write(record.value);
+        stream.write('\n');
+    }
+
+    /** Separates answers and dead letters. */
+    private static final class ByKind implements BucketAssigner<OutputRecord, String> {
+
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public String getBucketId(OutputRecord record, Context context) {
+            return record.deadLetter ? RunFolder.DEAD_LETTERS : RunFolder.RESULTS;
+        }
+
+        @Override
+        public SimpleVersionedSerializer<String> getSerializer() {
+            return SimpleVersionedStringSerializer.INSTANCE;
+        }
     }
 
     /**
      * Joins the finished parts of a folder into one file, in order and without the positions.
      *
-     * @param unfinished what becomes {@code output} in one step, when it is whole
-     * @return how many lines were written
+     * @param unfinished becomes {@code output} in one step, when it is whole
+     * @return the number of lines
      */
     static long join(Path folder, Path unfinished, Path output) throws IOException {
         long lines = 0;
@@ -44,8 +78,7 @@ final class OutputParts {
                 }
             }
         } catch (IOException e) {
-            // on a full disk, it is in the way
-            Files.deleteIfExists(unfinished);
+            Files.deleteIfExists(unfinished); // it would fill the disk
             throw e;
         }
         Files.move(unfinished, output, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -65,11 +98,8 @@ final class OutputParts {
 
     private static long firstPosition(Path part) {
         try (BufferedReader reader = Files.newBufferedReader(part)) {
-            StringBuilder digits = new StringBuilder();
-            for (int c = reader.read(); c >= '0' && c <= '9'; c = reader.read()) {
-                digits.append((char) c);
-            }
-            return Long.parseLong(digits.toString());
+            String line = reader.readLine();
+            return Long.parseLong(line.substring(0, line.indexOf('\t')));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -41,8 +41,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The graph over Kafka: each lane has its own source and its own rerank operator, because in one stream a backlog of
- * the one would block the other; they meet in the engine.
+ * Builds the graph over Kafka. Each lane has its own source and rerank operator, because in one stream a backlog of one
+ * lane would block the other; they meet in the engine.
  */
 public final class RerankJob {
 
@@ -50,7 +50,7 @@ public final class RerankJob {
 
     private static final Duration BROKER = Duration.ofSeconds(10);
 
-    /** A slot with one GPU. Flink wants to be told processor and heap as well; the GPU is what is scarce. */
+    /** A slot with one GPU. Flink demands processor and heap as well; only the GPU is scarce. */
     private static final SlotSharingGroup ON_GPUS = SlotSharingGroup.newBuilder("rerank-on-" + RerankFunction.GPU)
             .setCpuCores(0.1)
             .setTaskHeapMemoryMB(64)
@@ -60,9 +60,9 @@ public final class RerankJob {
     private RerankJob() {}
 
     /**
-     * On a cluster: {@code flink run … --conf FILE -D KEY=VALUE}.
+     * Submits the job to a cluster: {@code flink run … --conf FILE -D KEY=VALUE}.
      *
-     * @throws ConfigException when the configuration, the broker or a topic is not what the job needs
+     * @throws ConfigException when the configuration, the broker or a topic does not suit the job
      */
     public static void main(String[] args) throws Exception {
         RerankConfig config = read(args);
@@ -70,11 +70,11 @@ public final class RerankJob {
         StreamExecutionEnvironment env = environment(config);
         requireCheckpointFiles(env);
         build(env, config, new QwenEngineFactory(config));
-        // nothing may be asked of the result: in application mode there is none
+        // in application mode the result can't be read
         var unused = env.execute("lychee-rerank");
     }
 
-    /** Flink would keep checkpoints in the JobManager's heap, where one above 5 MiB fails. */
+    /** Refuses Flink's default, the JobManager's heap, where a checkpoint above 5 MiB fails. */
     private static void requireCheckpointFiles(StreamExecutionEnvironment env) {
         if (!(env instanceof LocalStreamEnvironment)
                 && env.getConfiguration()
@@ -100,14 +100,14 @@ public final class RerankJob {
                 throw new ConfigException(args[i] + " " + value + "; expected --conf FILE and -D KEY=VALUE");
             }
         }
-        // where there are other task managers, a process with a dead device is in their way
+        // a process with a dead device would keep work from other task managers
         Map<String, String> values = RerankConfig.merge(file, Map.of(RerankOptions.ON_DEATH.key(), "exit"), keys);
         LOG.info(RerankConfig.describe(values));
         return RerankConfig.of(values);
     }
 
     /**
-     * Whether the broker answers within {@code timeout}, and has what this job reads and writes.
+     * Checks that the broker answers within {@code timeout}, and has the topics and rights of this job.
      *
      * @return warnings, one line each
      * @throws ConfigException when it hasn't
@@ -116,7 +116,7 @@ public final class RerankJob {
         return new TopicCheck(config.kafka(), timeout).checkJob();
     }
 
-    /** The environment a job runs in: the cluster's when submitted to one, else embedded in this process. */
+    /** Returns the cluster's environment when submitted to one, else one embedded in this process. */
     public static StreamExecutionEnvironment environment(RerankConfig config) {
         Configuration flink = settings(config, new Configuration());
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
@@ -127,19 +127,19 @@ public final class RerankJob {
         return env;
     }
 
-    /** Of Flink, over {@code defaults}: what every job has, and {@code flink.*}. */
+    /** Merges the settings of every job and {@code flink.*} over {@code defaults}. */
     static Configuration settings(RerankConfig config, Configuration defaults) {
         Configuration flink = new Configuration(defaults);
         // the operator is rarely chained to its source; an aligned barrier would wait for whole lists
         flink.set(CheckpointingOptions.ENABLE_UNALIGNED, true);
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
-        // a type that only Kryo can write would be found when the job is built, not after a failure
+        // refuses a type that only Kryo can write when the job is built, not after a failure
         flink.set(PipelineOptions.GENERIC_TYPES, false);
         if (config.metricsPort() > 0) {
             reportMetrics(flink, config);
         }
         flink.addAll(Configuration.fromMap(config.flink()));
-        // an answer that is emitted is with the sink: the committed offsets rely on it
+        // the sink has each answer that is emitted: the committed offsets rely on it
         flink.set(PipelineOptions.OPERATOR_CHAINING, true);
         return flink;
     }
@@ -150,11 +150,11 @@ public final class RerankJob {
         reporter.set(MetricOptions.REPORTER_FACTORY_CLASS, EmbeddedPrometheus.Factory.class.getName());
         reporter.setString(EmbeddedPrometheus.HOST, config.metricsHost());
         reporter.setString(EmbeddedPrometheus.PORT, Integer.toString(config.metricsPort()));
-        // ids that are new with each attempt; its number keeps the series apart
+        // these ids change with each attempt, whose number tells the series apart
         reporter.set(MetricOptions.REPORTER_EXCLUDED_VARIABLES, "job_id;task_id;operator_id;task_attempt_id");
     }
 
-    /** Refuses an address in use at once, since Flink itself would go on without its metrics. */
+    /** Refuses an address in use at once, since Flink itself would run without metrics. */
     static void requireFreePort(RerankConfig config) {
         int port = config.metricsPort();
         if (port == 0) {
@@ -202,12 +202,12 @@ public final class RerankJob {
         }
     }
 
-    /** The lane's operator; what comes out keeps the order of what went in where {@code ordered}. */
+    /** Adds the lane's operator, which keeps the order of its input where {@code ordered}. */
     static SingleOutputStreamOperator<OutputRecord> rerank(
             DataStream<SourceRecord> records, RerankConfig config, EngineFactory engines, Lane lane, boolean ordered) {
         RerankFunction function = new RerankFunction(config, engines, lane, ordered);
         int capacity = TrackedSource.capacity(config, lane);
-        // no timeout of Flink's: the engine answers when the deadline comes
+        // without Flink's timeout: the engine answers at the deadline
         SingleOutputStreamOperator<OutputRecord> reranked = ordered
                 ? AsyncDataStream.orderedWait(records, function, 0, TimeUnit.MILLISECONDS, capacity)
                 : AsyncDataStream.unorderedWait(records, function, 0, TimeUnit.MILLISECONDS, capacity);

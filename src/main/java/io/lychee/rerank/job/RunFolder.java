@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -26,6 +27,11 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.ExternalizedCheckpointRetention;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.RecoveryClaimMode;
 import org.apache.flink.runtime.checkpoint.Checkpoints;
 import org.apache.flink.util.FileUtils;
 import org.jspecify.annotations.Nullable;
@@ -47,9 +53,7 @@ final class RunFolder implements AutoCloseable {
     private static final String LOCK = "lock";
     private static final String CHECKPOINTS = "checkpoints";
     private static final String JOINING = "joining";
-    private static final String DISCARDED = ".discarded";
     private static final String UNFINISHED = ".unfinished";
-    private static final Set<String> NAMES = Set.of(STATE, LOCK, CHECKPOINTS, JOINING, RESULTS, DEAD_LETTERS);
 
     /** Fields of the state: the layout, a random id, and the lines that tell one run from another. */
     private static final String FORMAT = "format";
@@ -66,19 +70,21 @@ final class RunFolder implements AutoCloseable {
     /** Messages of systems where a file or an account is full, not the disk. */
     private static final List<String> NO_ROOM = List.of("No space left", "File too large", "Disk quota exceeded");
 
-    /** Owner of a folder; a bounded run's is deleted at its end, so it holds nothing else. */
+    /** Owner of a folder. A bounded run's is deleted at its end, so it may hold nothing else. */
     enum Kind {
-        BOUNDED("lychee rerank", "run", "--output"),
-        JOB("lychee job", "job", RerankOptions.CHECKPOINT_DIR.key());
+        BOUNDED("lychee rerank", "run", "--output", Set.of(CHECKPOINTS, JOINING, RESULTS, DEAD_LETTERS)),
+        JOB("lychee job", "job", RerankOptions.CHECKPOINT_DIR.key(), Set.of(CHECKPOINTS));
 
         private final String command;
         private final String process;
         private final String option;
+        private final Set<String> files;
 
-        Kind(String command, String process, String option) {
+        Kind(String command, String process, String option, Set<String> files) {
             this.command = command;
             this.process = process;
             this.option = option;
+            this.files = files;
         }
 
         String format() {
@@ -98,37 +104,45 @@ final class RunFolder implements AutoCloseable {
         this.kind = kind;
     }
 
-    /** Names where {@link #discard} moves a folder to before it deletes it. */
-    static Path discarded(Path folder) {
-        return folder.resolveSibling(folder.getFileName() + DISCARDED);
-    }
-
     /**
-     * Takes the folder for this process, and marks it.
+     * Takes the folder for this process, and marks it. Deletes what a killed {@link #delete} left.
      *
-     * @param restart discards an earlier run's state, except its id
+     * @param restart forgets an earlier run, except its id
      * @throws ConfigException when another process has it, or it is no run's
      */
     void open(boolean restart) throws IOException {
-        open();
-        if (restart) {
-            String id = state().path(ID).asText();
-            discard();
-            open();
-            update(state -> state.put(ID, id));
-        }
-    }
-
-    private void open() throws IOException {
-        requireOurs(discarded(folder));
-        requireOurs(folder);
+        requireOurs();
         Files.createDirectories(folder);
         lock = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         if (!isLocked(lock)) {
             throw new ConfigException(folder + " is in use by another " + kind.process + " (" + kind.option + ")");
         }
-        if (state().isEmpty()) {
-            update(state -> state.put(FORMAT, kind.format()).put(ID, new JobID().toHexString()));
+        if (restart || !state().has(RUN)) {
+            forget();
+        }
+    }
+
+    /** Forgets the run in one step, and only then deletes its files, so that a kill leaves nothing to resume from. */
+    private void forget() throws IOException {
+        String id = state().path(ID).asText(new JobID().toHexString());
+        update(state -> state.removeAll().put(FORMAT, kind.format()).put(ID, id));
+        for (String name : names()) {
+            if (kind.files.contains(name)) {
+                // Flink's own way, because its cluster may still be deleting checkpoints
+                FileUtils.deleteFileOrDirectory(folder.resolve(name).toFile());
+            }
+        }
+    }
+
+    /** Deletes the folder of a run that is done; a rest of it is no error, and the next {@link #open} deletes it. */
+    void delete() throws IOException {
+        requireOurs();
+        try {
+            forget();
+            close();
+            FileUtils.deleteDirectory(folder.toFile());
+        } catch (IOException e) {
+            LOG.warn("the run is done, but {} could not be deleted: {}", folder, e.toString());
         }
     }
 
@@ -140,38 +154,37 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
-    private void requireOurs(Path path) throws IOException {
-        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+    private void requireOurs() throws IOException {
+        if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        if (kind == Kind.BOUNDED ? !OutputFiles.isRealFolder(path) : !Files.isDirectory(path)) {
-            throw new ConfigException(path + " is no folder; a run keeps there what is unfinished: move it away");
+        if (kind == Kind.BOUNDED ? !OutputFiles.isRealFolder(folder) : !Files.isDirectory(folder)) {
+            throw new ConfigException(folder + " is no folder; a run keeps there what is unfinished: move it away");
         }
-        Set<String> names = names(path);
-        if (!read(path.resolve(STATE)).path(FORMAT).asText().equals(kind.format()) && !isUnmarked(path, names)) {
-            throw new ConfigException(path + " was not made by " + kind.command + ", or by another version of it; it"
+        Set<String> names = names();
+        if (!state().path(FORMAT).asText().equals(kind.format()) && !isUnmarked(names)) {
+            throw new ConfigException(folder + " was not made by " + kind.command + ", or by another version of it; it"
                     + " keeps there what is unfinished: move it away, or name another (" + kind.option + ")");
         }
-        Set<String> foreign = names.stream()
-                .filter(name -> !NAMES.contains(name.replace(UNFINISHED, "")))
-                .collect(Collectors.toCollection(TreeSet::new));
-        if (kind == Kind.BOUNDED && !foreign.isEmpty()) {
-            throw new ConfigException(path + ", which is deleted when the run is done, holds what no run makes: "
-                    + String.join(", ", foreign) + "; move that away and give the same command again");
+        names.removeAll(kind.files);
+        names.removeAll(Set.of(STATE, LOCK, STATE + UNFINISHED));
+        if (kind == Kind.BOUNDED && !names.isEmpty()) {
+            throw new ConfigException(folder + ", which is deleted when the run is done, holds what no run makes: "
+                    + String.join(", ", names) + "; move that away and give the same command again");
         }
     }
 
     /** Tells whether the folder is empty, or its process was killed before it marked it. */
-    private static boolean isUnmarked(Path path, Set<String> names) throws IOException {
+    private boolean isUnmarked(Set<String> names) throws IOException {
         return names.isEmpty()
                 || (names.contains(LOCK)
                         && Set.of(LOCK, STATE + UNFINISHED).containsAll(names)
-                        && Files.size(path.resolve(LOCK)) == 0);
+                        && Files.size(folder.resolve(LOCK)) == 0);
     }
 
-    private static Set<String> names(Path folder) throws IOException {
+    private Set<String> names() throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.map(file -> file.getFileName().toString()).collect(Collectors.toSet());
+            return files.map(file -> file.getFileName().toString()).collect(Collectors.toCollection(TreeSet::new));
         }
     }
 
@@ -220,34 +233,44 @@ final class RunFolder implements AutoCloseable {
         return folder.resolve(STATE);
     }
 
+    Path path() {
+        return folder;
+    }
+
     Path joining() {
         return folder.resolve(JOINING);
     }
 
-    /** Returns the folder that Flink writes checkpoints to. */
-    Path checkpoints() {
-        return kind == Kind.BOUNDED ? folder.resolve(CHECKPOINTS) : folder;
+    /** Configures Flink to keep its checkpoints here, and to resume from the last one where there is one. */
+    Configuration flink() throws IOException {
+        Configuration flink = new Configuration();
+        flink.set(
+                CheckpointingOptions.CHECKPOINTS_DIRECTORY,
+                folder.resolve(CHECKPOINTS).toUri().toString());
+        flink.set(
+                CheckpointingOptions.EXTERNALIZED_CHECKPOINT_RETENTION,
+                ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION);
+        Optional<Checkpoint> last = lastCheckpoint();
+        if (last.isPresent()) {
+            flink.set(
+                    StateRecoveryOptions.SAVEPOINT_PATH,
+                    last.get().path().toUri().toString());
+            if (kind == Kind.JOB) {
+                // the one that is resumed goes away with the next complete one
+                flink.set(StateRecoveryOptions.RESTORE_MODE, RecoveryClaimMode.CLAIM);
+            }
+        }
+        return flink;
     }
 
     /** Finds the last complete checkpoint or savepoint; Flink continues its numbers. */
     Optional<Checkpoint> lastCheckpoint() throws IOException {
-        return allCheckpoints().stream()
-                .flatMap(path -> checkpoint(path).stream())
-                .max(Comparator.comparingLong(Checkpoint::number));
-    }
-
-    /** Deletes all checkpoints, complete or not, as far as it can. */
-    void deleteCheckpoints() throws IOException {
-        allCheckpoints().forEach(path -> FileUtils.deleteDirectoryQuietly(path.toFile()));
-    }
-
-    private List<Path> allCheckpoints() throws IOException {
-        try (Stream<Path> files = Files.walk(checkpoints(), 3)) {
+        try (Stream<Path> files = Files.walk(folder.resolve(CHECKPOINTS), 3)) {
             return files.filter(file -> file.endsWith("_metadata"))
-                    .map(Path::getParent)
-                    .toList();
+                    .flatMap(file -> checkpoint(Objects.requireNonNull(file.getParent())).stream())
+                    .max(Comparator.comparingLong(Checkpoint::number));
         } catch (NoSuchFileException e) {
-            return List.of(); // Flink has written none yet
+            return Optional.empty(); // Flink has written none yet
         }
     }
 
@@ -270,37 +293,6 @@ final class RunFolder implements AutoCloseable {
         JsonNode ended = state().path(TallyOperator.ENDED);
         return ended.isNumber()
                 && lastCheckpoint().stream().noneMatch(checkpoint -> checkpoint.number() >= ended.asLong());
-    }
-
-    /**
-     * Deletes the folder, renamed first, so that a run that is killed meanwhile does not leave half of its parts to the
-     * next. Once it is renamed, no trace of the run is left.
-     */
-    void discard() throws IOException {
-        requireOurs(folder);
-        Path discarded = discarded(folder);
-        delete(discarded);
-        Files.move(folder, discarded, StandardCopyOption.ATOMIC_MOVE);
-        close();
-        try {
-            delete(discarded);
-        } catch (IOException | ConfigException e) {
-            LOG.warn("the run is done, but {} could not be deleted: {}", discarded, e.toString());
-        }
-    }
-
-    /** Deletes the state last, so that a rest of the folder is recognized. */
-    private void delete(Path path) throws IOException {
-        requireOurs(path);
-        if (Files.exists(path)) {
-            for (String name : names(path)) {
-                if (!name.equals(STATE)) {
-                    // Flink's own way, because its cluster may still be deleting checkpoints
-                    FileUtils.deleteFileOrDirectory(path.resolve(name).toFile());
-                }
-            }
-            FileUtils.deleteDirectory(path.toFile());
-        }
     }
 
     /** Calls {@code work}; throws a {@link ConfigException} where it fails because a disk is full. */
@@ -338,6 +330,7 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
+    /** Returns the folder's path. */
     @Override
     public String toString() {
         return folder.toString();

@@ -6,8 +6,8 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
-import io.lychee.rerank.wire.Answers;
 import io.lychee.rerank.wire.Fields;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.SizeBudget;
 import io.lychee.rerank.wire.Utf8;
 import io.lychee.rerank.wire.WireSchema;
@@ -79,7 +79,7 @@ public final class AnswerEncoder {
         out.headerValues = headers.values();
         out.position = origin.position;
         count(answer, out);
-        out.value = fit(Answers.toRecord(answer), lost, budget - out.size());
+        out.value = fit(RerankedListCodec.toRecord(answer), lost, budget - out.size());
         return out;
     }
 

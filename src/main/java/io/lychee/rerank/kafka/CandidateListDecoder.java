@@ -2,7 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
-import io.lychee.rerank.wire.CandidateLists;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.UnknownFields;
@@ -62,7 +62,7 @@ public final class CandidateListDecoder {
         }
         var decoded = WireSchema.CANDIDATE_LIST.read(value, limit, unknown);
         try {
-            return CandidateLists.fromRecord(decoded);
+            return CandidateListCodec.fromRecord(decoded);
         } catch (IllegalArgumentException e) {
             throw new UnreadableException(DeadLetterReason.INVALID, String.valueOf(e.getMessage()));
         }

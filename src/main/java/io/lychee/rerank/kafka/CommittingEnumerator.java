@@ -1,6 +1,7 @@
 package io.lychee.rerank.kafka;
 
 import java.io.IOException;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,13 @@ import org.apache.kafka.common.TopicPartition;
  */
 final class CommittingEnumerator<S extends SourceSplit, E> implements SplitEnumerator<S, E> {
 
+    /**
+     * Reports the offsets from which one subtask would have to read again, as of a checkpoint.
+     *
+     * @param offsets the lowest unanswered one of each partition, or else the next one to read
+     */
+    record Unanswered(long checkpoint, Map<TopicPartition, Long> offsets) implements SourceEvent {}
+
     private final SplitEnumerator<S, E> enumerator;
     private final SplitEnumeratorContext<S> context;
     private final OffsetCommits.Committer committer;
@@ -33,7 +41,7 @@ final class CommittingEnumerator<S extends SourceSplit, E> implements SplitEnume
 
     @Override
     public void handleSourceEvent(int subtask, SourceEvent event) {
-        if (event instanceof UnansweredOffsets unanswered) {
+        if (event instanceof Unanswered unanswered) {
             reported.computeIfAbsent(unanswered.checkpoint(), checkpoint -> new HashMap<>())
                     .put(subtask, unanswered.offsets());
         } else {
@@ -46,11 +54,10 @@ final class CommittingEnumerator<S extends SourceSplit, E> implements SplitEnume
         enumerator.notifyCheckpointComplete(checkpoint);
         var upTo = reported.headMap(checkpoint, true);
         for (var one : upTo.descendingMap().entrySet()) {
-            if (one.getValue().size() == context.currentParallelism()) {
+            Collection<Map<TopicPartition, Long>> subtasks = one.getValue().values();
+            if (subtasks.size() == context.currentParallelism()) {
                 Map<TopicPartition, Long> lowest = new HashMap<>();
-                one.getValue()
-                        .values()
-                        .forEach(offsets -> offsets.forEach((p, offset) -> lowest.merge(p, offset, Math::min)));
+                subtasks.forEach(offsets -> offsets.forEach((p, offset) -> lowest.merge(p, offset, Math::min)));
                 committer.commit(one.getKey(), lowest);
                 break;
             }

@@ -7,7 +7,7 @@ import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.kafka.clients.producer.ProducerConfig;
 
-/** Where answers and dead letters go: one sink for each lane writes both. */
+/** Builds the sink of each lane's answers and dead letters. */
 public final class KafkaSinks {
 
     private static final int DEFAULT_BUFFER_BYTES = 32 * 1024 * 1024;
@@ -15,8 +15,8 @@ public final class KafkaSinks {
     private KafkaSinks() {}
 
     /**
-     * At least once: every record is acknowledged before the checkpoint that covers it is complete. Exactly once:
-     * records are of a transaction that ends with that checkpoint.
+     * Builds a sink with the delivery of {@code kafka}. At least once, a record is acknowledged before the checkpoint
+     * that covers it is complete; exactly once, it belongs to a transaction that ends with that checkpoint.
      *
      * @param name part of the ids of transactions, which two sinks must not share
      */
@@ -34,7 +34,7 @@ public final class KafkaSinks {
         return lane == Lane.REALTIME ? kafka.resultsTopic() : kafka.backfillResultsTopic();
     }
 
-    /** Room for the largest record; answers people wait for leave at once. */
+    /** Sets room for the largest record, and a linger for backfill only. */
     static Properties producer(RerankConfig.Kafka kafka, Lane lane) {
         Properties properties = new Properties();
         properties.setProperty(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(kafka.maxRecordBytes()));

@@ -18,7 +18,7 @@ import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 
-/** Where lists come from: one source for each lane. */
+/** Builds the source of each lane's lists. */
 public final class KafkaSources {
 
     private static final int DEFAULT_FETCH_BYTES = 1024 * 1024;
@@ -29,7 +29,8 @@ public final class KafkaSources {
     /** Reads the lane's topic without end. */
     public static Source<SourceRecord, ?, ?> lists(RerankConfig config, Lane lane) {
         OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), false);
-        return new TrackedSource<>(builder(config.kafka(), lane).build(), config, lane, commits);
+        KafkaSource<SourceRecord> source = builder(config.kafka(), lane).build();
+        return new TrackedSource<>(source, config, lane, commits, source::restoreEnumerator);
     }
 
     /** Reads the lane's topic up to these offsets. */
@@ -39,14 +40,21 @@ public final class KafkaSources {
         KafkaSource<SourceRecord> source = builder(config.kafka(), lane)
                 .setBounded(OffsetsInitializer.offsets(ends))
                 .build();
-        return new TrackedSource<>(new BoundedSource(source), config, lane, commits);
+        return new TrackedSource<>(
+                source,
+                config,
+                lane,
+                commits,
+                (context, state) -> state.initialDiscoveryFinished()
+                        ? new BoundedEnumerator(context, state)
+                        : source.restoreEnumerator(context, state));
     }
 
     private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {
         Properties properties = consumer(kafka, IsolationLevel.READ_COMMITTED);
-        // what the source holds ahead is not counted as waiting any more
+        // records that the source holds ahead no longer count as waiting
         properties.putIfAbsent(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
-        // its own commits cover what is read, and lists in flight are not answered
+        // the connector commits what is read, and lists in flight are not answered
         properties.setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false");
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(properties)

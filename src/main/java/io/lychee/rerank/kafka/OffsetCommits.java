@@ -8,7 +8,12 @@ import java.io.Serializable;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -85,15 +90,16 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
     final class Committer implements AutoCloseable {
 
         private final String job;
-        private @Nullable Admin admin;
-        private @Nullable Map<TopicPartition, OffsetAndMetadata> waiting;
-        private boolean committing;
+        private final Admin admin = TopicAdmin.open(kafka, BROKER);
+        private final AtomicReference<@Nullable Map<TopicPartition, OffsetAndMetadata>> waiting =
+                new AtomicReference<>();
+        private CompletableFuture<Void> commits = CompletableFuture.completedFuture(null);
 
         private Committer(String job) {
             this.job = job;
         }
 
-        /** Returns at once; what fails is logged, and the next checkpoint's commit makes up for it. */
+        /** Returns at once; a failure is logged, and the next checkpoint's commit makes up for it. */
         synchronized void commit(long checkpoint, Map<TopicPartition, Long> offsets) {
             if (offsets.isEmpty()) {
                 return;
@@ -101,53 +107,33 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
             Map<TopicPartition, OffsetAndMetadata> withMetadata = new HashMap<>();
             offsets.forEach((partition, offset) ->
                     withMetadata.put(partition, new OffsetAndMetadata(offset, job + ":" + checkpoint)));
-            waiting = withMetadata;
-            commitWaiting();
+            waiting.set(withMetadata);
+            commits = commits.thenCompose(done -> commitWaiting()).exceptionally(e -> {
+                LOG.warn("offsets of group {} are not committed: {}", kafka.groupId(), e.toString());
+                return null;
+            });
         }
 
-        private synchronized void commitWaiting() {
-            Map<TopicPartition, OffsetAndMetadata> next = waiting;
-            if (committing || next == null) {
-                return;
-            }
-            if (admin == null) {
-                admin = TopicAdmin.open(kafka, BROKER);
-            }
-            waiting = null;
-            committing = true;
-            var unused = admin.alterConsumerGroupOffsets(kafka.groupId(), next)
-                    .all()
-                    .whenComplete((done, error) -> committed(next, error));
-        }
-
-        private synchronized void committed(Map<TopicPartition, OffsetAndMetadata> offsets, @Nullable Throwable error) {
-            if (error != null) {
-                LOG.warn("offsets {} of group {} are not committed: {}", offsets, kafka.groupId(), error.toString());
-            }
-            committing = false;
-            notifyAll();
-            commitWaiting();
+        private CompletionStage<Void> commitWaiting() {
+            Map<TopicPartition, OffsetAndMetadata> next = waiting.getAndSet(null);
+            return next == null
+                    ? CompletableFuture.completedFuture(null)
+                    : admin.alterConsumerGroupOffsets(kafka.groupId(), next)
+                            .all()
+                            .toCompletionStage();
         }
 
         /** Waits for commits under way, in bounded time. */
         @Override
         public synchronized void close() {
-            long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MS);
             try {
-                for (long left = CLOSE_MS; committing && left > 0; left = millisUntil(until)) {
-                    wait(left);
-                }
+                commits.get(CLOSE_MS, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
+            } catch (ExecutionException | TimeoutException e) {
+                LOG.warn("offsets of group {} are not committed: {}", kafka.groupId(), e.toString());
             }
-            if (admin != null) {
-                admin.close(Duration.ZERO);
-                admin = null;
-            }
-        }
-
-        private static long millisUntil(long nanos) {
-            return TimeUnit.NANOSECONDS.toMillis(nanos - System.nanoTime());
+            admin.close(Duration.ZERO);
         }
     }
 }

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -137,8 +138,9 @@ public final class TopicAdmin {
     }
 
     private Map<TopicPartition, Long> offsets(Admin admin, String topic, OffsetSpec spec) {
-        var partitions = await(admin.describeTopics(List.of(topic)).allTopicNames())
-                .get(topic)
+        var partitions = Objects.requireNonNull(
+                        await(admin.describeTopics(List.of(topic)).allTopicNames())
+                                .get(topic))
                 .partitions();
         Map<TopicPartition, Long> offsets = new HashMap<>();
         await(admin.listOffsets(partitions.stream()

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
@@ -110,8 +111,9 @@ public final class TopicCheck {
         ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker);
         ConfigEntry longest;
         try {
-            longest = topics.await(admin.describeConfigs(List.of(resource)).all())
-                    .get(resource)
+            longest = Objects.requireNonNull(topics.await(
+                                    admin.describeConfigs(List.of(resource)).all())
+                            .get(resource))
                     .get(LONGEST_TRANSACTION);
         } catch (KafkaException e) {
             return List.of("the broker's " + LONGEST_TRANSACTION + " can't be read: " + e.getMessage());

@@ -4,11 +4,12 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.ItemLimit;
 import io.lychee.rerank.wire.PlainJsonWriter;
 import io.lychee.rerank.wire.UnknownFields;
@@ -67,7 +68,7 @@ public final class TopicLines {
                 // JSON stays unchanged: fields that this release doesn't know may be known to the job
                 byte[] value = format == OutputFormat.JSON
                         ? line.value
-                        : CandidateListEncoder.encode(good.list(), OutputFormat.AVRO);
+                        : CandidateListCodec.encode(good.list(), OutputFormat.AVRO);
                 var unused = writer.send(
                         KafkaSources.topic(config.kafka(), lane), good.list().requestId(), value);
                 writer.requireSent();
@@ -122,7 +123,12 @@ public final class TopicLines {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return unreadable(record, problem);
+        return JsonNodeFactory.instance
+                .objectNode()
+                .put("unreadable", problem)
+                .put("partition", record.partition())
+                .put("offset", record.offset())
+                .toString();
     }
 
     /**
@@ -152,20 +158,6 @@ public final class TopicLines {
             while (in.nextToken() != null) {
                 out.copyCurrentEventExact(in);
             }
-        }
-        return line.toString();
-    }
-
-    private static String unreadable(ConsumerRecord<byte[], byte[]> record, String problem) {
-        StringWriter line = new StringWriter();
-        try (JsonGenerator out = JSON.createGenerator(line)) {
-            out.writeStartObject();
-            out.writeStringField("unreadable", problem);
-            out.writeNumberField("partition", record.partition());
-            out.writeNumberField("offset", record.offset());
-            out.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
         return line.toString();
     }

@@ -22,7 +22,7 @@ public final class TopicWriter implements AutoCloseable {
 
     private final KafkaProducer<byte[], byte[]> producer;
     private final Duration closing;
-    private final AtomicReference<@Nullable Exception> failure = new AtomicReference<>();
+    private final AtomicReference<@Nullable IOException> failure = new AtomicReference<>();
 
     /**
      * Opens a producer with the linger of {@code lane}.
@@ -65,11 +65,11 @@ public final class TopicWriter implements AutoCloseable {
                 if (e == null) {
                     sent.complete(null);
                 } else {
-                    fail(sent, e);
+                    fail(topic, sent, e);
                 }
             });
         } catch (KafkaException e) {
-            fail(sent, e);
+            fail(topic, sent, e);
         }
         return sent;
     }
@@ -86,9 +86,9 @@ public final class TopicWriter implements AutoCloseable {
 
     /** Throws an {@link IOException} when a record sent so far is known to be lost. */
     public void requireSent() throws IOException {
-        Exception e = failure.get();
-        if (e != null) {
-            throw new IOException("the broker did not take a record: " + e.getMessage(), e);
+        IOException first = failure.get();
+        if (first != null) {
+            throw first;
         }
     }
 
@@ -97,8 +97,9 @@ public final class TopicWriter implements AutoCloseable {
         producer.close(closing);
     }
 
-    private void fail(CompletableFuture<Void> sent, Exception e) {
-        failure.compareAndSet(null, e);
+    private void fail(String topic, CompletableFuture<Void> sent, Exception e) {
+        failure.compareAndSet(
+                null, new IOException("the broker did not take a record for " + topic + ": " + e.getMessage(), e));
         sent.completeExceptionally(e);
     }
 }

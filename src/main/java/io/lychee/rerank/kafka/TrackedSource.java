@@ -2,6 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
+import java.io.Serializable;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,13 +44,30 @@ public final class TrackedSource<S extends SourceSplit, E>
     private final long maxBytes;
     private final int maxRecords;
     private final @Nullable OffsetCommits commits;
+    private final Restore<S, E> restore;
+
+    /** Creates an enumerator from the state of a checkpoint. */
+    @FunctionalInterface
+    interface Restore<S extends SourceSplit, E> extends Serializable {
+        SplitEnumerator<S, E> enumerator(SplitEnumeratorContext<S> context, E state) throws Exception;
+    }
 
     /**
+     * Wraps a source of files, which have no offsets.
+     *
      * @param config whose bounds of bytes and lists in flight hold in each subtask
-     * @param commits null for files, which have no offsets
      */
-    public TrackedSource(
-            Source<SourceRecord, S, E> source, RerankConfig config, Lane lane, @Nullable OffsetCommits commits) {
+    public TrackedSource(Source<SourceRecord, S, E> source, RerankConfig config, Lane lane) {
+        this(source, config, lane, null, source::restoreEnumerator);
+    }
+
+    TrackedSource(
+            Source<SourceRecord, S, E> source,
+            RerankConfig config,
+            Lane lane,
+            @Nullable OffsetCommits commits,
+            Restore<S, E> restore) {
+        this.restore = restore;
         this.source = source;
         this.maxBytes = config.maxInFlightBytes();
         this.maxRecords = capacity(config, lane);
@@ -101,7 +119,7 @@ public final class TrackedSource<S extends SourceSplit, E>
             if (commits != null) {
                 Map<TopicPartition, Long> offsets = positions(splits);
                 offsets.putAll(inFlight.lowest());
-                context.sendSourceEventToCoordinator(new UnansweredOffsets(checkpoint, offsets));
+                context.sendSourceEventToCoordinator(new CommittingEnumerator.Unanswered(checkpoint, offsets));
             }
             return splits;
         }
@@ -164,7 +182,7 @@ public final class TrackedSource<S extends SourceSplit, E>
 
     @Override
     public SplitEnumerator<S, E> restoreEnumerator(SplitEnumeratorContext<S> context, E state) throws Exception {
-        return tracked(source.restoreEnumerator(context, state), context);
+        return tracked(restore.enumerator(context, state), context);
     }
 
     private SplitEnumerator<S, E> tracked(SplitEnumerator<S, E> enumerator, SplitEnumeratorContext<S> context) {

@@ -8,7 +8,7 @@ import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.AnswerEncoder;
 import io.lychee.rerank.kafka.CandidateListDecoder;
-import io.lychee.rerank.kafka.DeadLetterEncoder;
+import io.lychee.rerank.kafka.DeadLetterCodec;
 import io.lychee.rerank.kafka.Decoded;
 import io.lychee.rerank.kafka.InFlight;
 import io.lychee.rerank.kafka.OutputRecord;
@@ -72,7 +72,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     private record Stage(
             CandidateListDecoder decoder,
             AnswerEncoder answers,
-            DeadLetterEncoder deadLetters,
+            DeadLetterCodec deadLetters,
             EngineRegistry.Lease lease,
             InFlight inFlight,
             RerankMetrics metrics,
@@ -90,7 +90,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         stage = new Stage(
                 decoder,
                 new AnswerEncoder(config.kafka()),
-                new DeadLetterEncoder(config.kafka()),
+                new DeadLetterCodec(config.kafka()),
                 lease,
                 inFlight,
                 new RerankMetrics(

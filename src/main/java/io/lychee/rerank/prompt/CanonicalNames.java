@@ -14,10 +14,11 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Names as they should be spelled ({@code iPhone # Pro Max}, with # for any number), found in texts whatever their case
- * and however spaces and hyphens part them, but never inside a longer word. The longest name wins. Immutable.
+ * Replaces spellings of names by their canonical form, such as {@code iPhone # Pro Max} with # for any number. Matches
+ * whatever the case and however spaces and hyphens separate the words, but never inside a longer word. The longest name
+ * wins. Immutable.
  *
- * @param byKey each spelling by its words in lower case with nothing between
+ * @param byKey each name by its words in lower case with nothing between
  */
 record CanonicalNames(Map<String, String> byKey) {
 
@@ -26,7 +27,7 @@ record CanonicalNames(Map<String, String> byKey) {
     private static final int MAX_NAMES = 100_000;
     private static final int MAX_WORDS = 12;
 
-    /** Runs of one script, and of digits: {@code iPhone15} are two words, and so is a name between Chinese. */
+    /** A run of one script or of digits: {@code iPhone15} is two words, and a name between Chinese is one. */
     private static final Pattern WORD =
             Pattern.compile("\\p{IsHan}|[\\p{IsLatin}\\p{M}]+|\\p{Nd}+|#|[\\p{L}&&[^\\p{IsHan}\\p{IsLatin}]]+");
 
@@ -107,7 +108,7 @@ record CanonicalNames(Map<String, String> byKey) {
         return name;
     }
 
-    /** Whether nothing but spaces and hyphens is between a word and the one before. */
+    /** Checks that only spaces and hyphens separate a word from the one before. */
     private static boolean touch(String text, List<MatchResult> words, int word) {
         int gap = words.get(word - 1).end();
         int next = words.get(word).start();

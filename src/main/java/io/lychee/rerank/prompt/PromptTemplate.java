@@ -5,19 +5,23 @@ import io.lychee.rerank.config.RerankConfig;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The prompt, parsed: literal text, control tokens by id, and slots for what a list brings. Cut in two behind the last
- * newline in front of {@code {document}}: the pre-tokenizer always cuts between a newline and what isn't white space,
- * so encoding the halves apart gives the tokens of the whole.
+ * Parses the prompt into text, control tokens and slots, in two halves. The prefix ends after the last newline before
+ * {@code {document}}. The pre-tokenizer always splits between a newline and what isn't white space, so the tokens of
+ * the halves are those of the whole. Immutable.
+ *
+ * @param prefix shared by all candidates of a list, with instruction and query
+ * @param candidate the rest, with the document
  */
-final class PromptTemplate {
+record PromptTemplate(List<Piece> prefix, List<Piece> candidate) {
 
-    /** What is filled in for each list or candidate. */
+    /** A place that a list or a candidate fills. */
     enum Slot {
         INSTRUCTION,
         QUERY,
@@ -32,22 +36,16 @@ final class PromptTemplate {
 
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{(system|instruction|query|document)}");
 
-    private final List<Piece> prefix;
-    private final List<Piece> candidate;
-
-    private PromptTemplate(List<Piece> prefix, List<Piece> candidate) {
-        this.prefix = List.copyOf(prefix);
-        this.candidate = List.copyOf(candidate);
-    }
-
-    /** @throws ConfigException when a placeholder is missing, repeated or out of order, or the halves can't be told */
+    /**
+     * @throws ConfigException when a placeholder is missing, repeated or out of order, or there is no place to split
+     */
     static PromptTemplate parse(RerankConfig.Prompt prompt, Tokenizer tokenizer) {
         String template = prompt.template();
-        int instruction = only(template, "{instruction}");
-        int query = only(template, "{query}");
-        int document = only(template, "{document}");
+        int instruction = indexOf(template, "{instruction}");
+        int query = indexOf(template, "{query}");
+        int document = indexOf(template, "{document}");
         if (template.contains("{system}")) {
-            only(template, "{system}");
+            indexOf(template, "{system}");
         }
         int newline = template.lastIndexOf('\n', document);
         if (newline < Math.max(instruction, query)) {
@@ -68,17 +66,7 @@ final class PromptTemplate {
                 pieces(template.substring(start), prompt.system(), tokenizer));
     }
 
-    /** What all candidates of a list share: instruction and query. */
-    List<Piece> prefix() {
-        return prefix;
-    }
-
-    /** The rest: the document. */
-    List<Piece> candidate() {
-        return candidate;
-    }
-
-    private static int only(String template, String placeholder) {
+    private static int indexOf(String template, String placeholder) {
         int index = template.indexOf(placeholder);
         if (index < 0) {
             throw refused("has no " + placeholder + "; expected it once");
@@ -111,21 +99,12 @@ final class PromptTemplate {
             } else if (name.equals("system")) {
                 addText(pieces, system);
             } else {
-                pieces.add(new Piece(null, null, slot(name)));
+                pieces.add(new Piece(null, null, Slot.valueOf(name.toUpperCase(Locale.ROOT))));
             }
             end = matcher.end();
         }
         addText(pieces, half.substring(end));
-        return pieces;
-    }
-
-    private static Slot slot(String name) {
-        return switch (name) {
-            case "instruction" -> Slot.INSTRUCTION;
-            case "query" -> Slot.QUERY;
-            case "document" -> Slot.DOCUMENT;
-            default -> throw new IllegalStateException(name);
-        };
+        return List.copyOf(pieces);
     }
 
     private static void addText(List<Piece> pieces, String text) {

@@ -1,24 +1,25 @@
 package io.lychee.rerank.prompt;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
- * Collects a prompt's tokens. Text is held back until a control token comes: everything between two of them is encoded
- * as one string, since words of the template and of the user may share a token. One thread.
+ * Collects a prompt's tokens. Text between two control tokens is encoded as one string, since words of the template and
+ * of the user may share a token. One thread.
  */
 final class PromptTokens {
 
     private final Tokenizer tokenizer;
-    private final StringBuilder run = new StringBuilder();
-    private int[] tokens = new int[256];
-    private int count;
+    private final StringBuilder text = new StringBuilder();
+    private final List<int[]> runs = new ArrayList<>();
 
     PromptTokens(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
     }
 
-    void text(String text) {
-        run.append(text);
+    void text(String more) {
+        text.append(more);
     }
 
     void control(int id) {
@@ -26,32 +27,21 @@ final class PromptTokens {
     }
 
     void control(int id, int times) {
-        flush();
-        reserve(times);
-        Arrays.fill(tokens, count, count + times, id);
-        count += times;
+        encodeText();
+        int[] run = new int[times];
+        Arrays.fill(run, id);
+        runs.add(run);
     }
 
-    /** All tokens so far. */
     int[] tokens() {
-        flush();
-        return Arrays.copyOf(tokens, count);
+        encodeText();
+        return runs.stream().flatMapToInt(Arrays::stream).toArray();
     }
 
-    private void flush() {
-        if (run.isEmpty()) {
-            return;
-        }
-        int[] ids = tokenizer.encode(run.toString());
-        run.setLength(0);
-        reserve(ids.length);
-        System.arraycopy(ids, 0, tokens, count, ids.length);
-        count += ids.length;
-    }
-
-    private void reserve(int more) {
-        if (count + more > tokens.length) {
-            tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, count + more));
+    private void encodeText() {
+        if (!text.isEmpty()) {
+            runs.add(tokenizer.encode(text.toString()));
+            text.setLength(0);
         }
     }
 }

@@ -12,12 +12,12 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is done to texts before they are encoded: attributes joined in, Unicode normalised, known names spelled as they
- * should be. Nothing unless it is configured; images, ids and attributes stay as they are. Immutable.
+ * Cleans texts before they are encoded, where configured: joins attributes in, normalizes Unicode (NFKC) and replaces
+ * spellings by canonical names. Images, ids and attributes don't change. Immutable.
  */
 record TextCleaner(RerankConfig.Preparation settings, CanonicalNames spellings) {
 
-    /** What is behind stays as it is; it is cut before the network sees it. */
+    /** Characters that are cleaned; the rest is cut before the network reads it. */
     static final int MAX_CHARS = 64 * 1024;
 
     private static final String SEPARATOR = " | ";
@@ -37,7 +37,7 @@ record TextCleaner(RerankConfig.Preparation settings, CanonicalNames spellings) 
         return with(candidate.content(), joined(candidate.content().text(), candidate.attributes()));
     }
 
-    /** The same content when nothing is configured. */
+    /** Returns the same object where the text doesn't change. */
     private Content with(Content content, @Nullable String text) {
         String clean = settings.normalize() || !spellings.byKey().isEmpty() ? clean(text) : text;
         return Objects.equals(clean, content.text()) ? content : new Content(clean, content.images());
@@ -52,7 +52,7 @@ record TextCleaner(RerankConfig.Preparation settings, CanonicalNames spellings) 
         return spellings.apply(normal) + text.substring(head.length());
     }
 
-    /** The parts of the template whose names all have a value. */
+    /** Joins the template's parts whose names all have a value; null for none. */
     private @Nullable String joined(@Nullable String text, Map<String, String> attributes) {
         if (settings.template().isEmpty()) {
             return text;

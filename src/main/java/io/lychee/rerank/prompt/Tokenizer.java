@@ -11,17 +11,18 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * A checkpoint's tokenizer that takes all text literally. It runs on a copy of {@code tokenizer.json} without added
- * tokens, so no text can become a control token; those are known by name here and put in by id. Thread-safe.
+ * Tokenizes text with a checkpoint's tokenizer, all of it literally. The tokenizer runs on a copy of
+ * {@code tokenizer.json} without added tokens, so no text can become a control token. Control tokens are found here by
+ * name and inserted by id. Thread-safe.
  */
 final class Tokenizer implements AutoCloseable {
 
-    /** Text that fits a limit. */
     record Cut(String text, boolean truncated) {}
 
     private static final int FIRST_CHARS_PER_TOKEN = 8;
@@ -69,17 +70,14 @@ final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** DJL would otherwise report its use to EC2 addresses and, beside a GPU, download another native library. */
+    /** Keeps DJL from downloading another native library beside a GPU. */
     private static void keepOffline() {
-        if (System.getenv("DJL_OFFLINE") == null && System.getProperty("ai.djl.offline") == null) {
-            System.setProperty("ai.djl.offline", "true");
-        }
         if (System.getenv("RUST_FLAVOR") == null && System.getProperty("RUST_FLAVOR") == null) {
             System.setProperty("RUST_FLAVOR", "cpu");
         }
     }
 
-    /** The added tokens of the checkpoint by their text. */
+    /** Maps the text of each added token to its id. */
     Map<String, Integer> controlTokens() {
         return controlTokens;
     }
@@ -93,11 +91,7 @@ final class Tokenizer implements AutoCloseable {
         return id;
     }
 
-    /**
-     * The id of text that is one token.
-     *
-     * @throws ConfigException when it is not
-     */
+    /** @throws ConfigException when the text is not one token */
     int single(String text) {
         int[] ids = encode(text);
         if (ids.length != 1) {
@@ -107,31 +101,27 @@ final class Tokenizer implements AutoCloseable {
         return ids[0];
     }
 
-    /** Ids of the text, all of it taken literally; half surrogate pairs count as U+FFFD. */
+    /** Encodes text, all of it literally. Unpaired surrogates count as U+FFFD. */
     int[] encode(String text) {
         if (text.isEmpty()) {
             return new int[0];
         }
         long[] ids = tokenizer.encode(Unicode.wellFormed(text)).getIds();
-        int[] result = new int[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            result[i] = (int) ids[i];
-        }
-        return result;
+        return Arrays.stream(ids).mapToInt(id -> (int) id).toArray();
     }
 
     /**
-     * Cuts the text in front of the first character of token number {@code limit + 1}, so that what is left encodes to
-     * at most {@code limit} tokens. Only as much of the text as can matter is looked at.
+     * Cuts the text before the first character of token number {@code limit + 1}, so that the rest encodes to at most
+     * {@code limit} tokens. Reads no more of the text than can matter.
      */
     Cut cut(String text, int limit) {
-        if (fitsForSure(text, limit)) {
+        if (fitsWithoutEncoding(text, limit)) {
             return new Cut(text, false);
         }
         // a chunk's last tokens may differ from the whole text's: take them only where they don't decide
         for (long chars = (long) FIRST_CHARS_PER_TOKEN * limit + 256; ; chars *= 4) {
             boolean whole = chars >= text.length();
-            String chunk = Unicode.wellFormed(whole ? text : text.substring(0, boundary(text, (int) chars)));
+            String chunk = Unicode.wellFormed(whole ? text : text.substring(0, (int) chars));
             Encoding encoding = tokenizer.encode(chunk);
             int tokens = encoding.getIds().length;
             if (whole && tokens <= limit) {
@@ -143,8 +133,8 @@ final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** A token is at least a byte, and one UTF-16 unit at most three, each of which NFC at most triples. */
-    private static boolean fitsForSure(String text, int limit) {
+    /** Bounds the tokens by bytes: a UTF-16 unit has at most three, each of which NFC at most triples. */
+    private static boolean fitsWithoutEncoding(String text, int limit) {
         int most = 0;
         for (int i = 0; i < text.length() && most <= limit; i++) {
             most += text.charAt(i) < 0x80 ? 1 : 9;
@@ -152,7 +142,7 @@ final class Tokenizer implements AutoCloseable {
         return most <= limit;
     }
 
-    /** Again where it must: white space at the new end may be split into other tokens than it was. */
+    /** Repeats where it must, since white space at the new end may be split into other tokens than before. */
     private String shorten(String text, Encoding encoded, int limit) {
         String rest = text;
         for (Encoding encoding = encoded; encoding.getIds().length > limit; encoding = tokenizer.encode(rest)) {
@@ -161,11 +151,6 @@ final class Tokenizer implements AutoCloseable {
             rest = rest.substring(0, end < rest.length() ? end : rest.offsetByCodePoints(rest.length(), -1));
         }
         return rest;
-    }
-
-    /** The largest index up to {@code index} that splits no surrogate pair. */
-    private static int boundary(String text, int index) {
-        return Character.isHighSurrogate(text.charAt(index - 1)) ? index - 1 : index;
     }
 
     @Override

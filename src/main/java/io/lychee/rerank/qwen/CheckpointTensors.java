@@ -2,26 +2,25 @@ package io.lychee.rerank.qwen;
 
 import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.ConfigException;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tensors that a network of this configuration has, each under the name that published checkpoints give it, and
- * where they lie in the checkpoint at hand. Nothing missing, nothing extra, every shape as the configuration says.
+ * Matches a checkpoint's tensors with those of the network: none missing, none extra, every shape as configured.
  *
- * @param byName in the order of the network
- * @param tied the head is the token embedding
+ * @param byName by published name, in the order of the network
+ * @param tied whether the head is the token embedding
  */
 record CheckpointTensors(Map<String, Safetensors.Tensor> byName, boolean tied) {
 
     static final String HEAD = "lm_head.weight";
     static final String EMBEDDING = "model.embed_tokens.weight";
 
-    /** @throws ConfigException naming the first tensor that is missing, misshapen, unknown or there twice */
+    /** @throws ConfigException naming the first tensor that is missing, misshapen, unknown or duplicate */
     static CheckpointTensors match(QwenConfig config, Safetensors checkpoint) {
         Map<String, Safetensors.Tensor> found = new LinkedHashMap<>();
         for (Safetensors.Tensor tensor : checkpoint.tensors().values()) {
@@ -32,17 +31,12 @@ record CheckpointTensors(Map<String, Safetensors.Tensor> byName, boolean tied) {
             }
         }
         boolean tied = config.tied() == null ? !found.containsKey(HEAD) : config.tied();
-        Map<String, List<Long>> expected = shapes(config);
         Map<String, Safetensors.Tensor> byName = new LinkedHashMap<>();
-        expected.forEach((name, shape) -> {
+        shapes(config).forEach((name, shape) -> {
             Safetensors.Tensor tensor = found.remove(name);
-            // a tied head may be saved all the same; it is the embedding's twin and stays unread
-            if (name.equals(HEAD) && tied) {
-                return;
-            }
-            check(name, shape, tensor, checkpoint);
-            if (tensor != null) {
-                byName.put(name, tensor);
+            // some checkpoints save a tied head too; it equals the embedding and stays unread
+            if (!name.equals(HEAD) || !tied) {
+                byName.put(name, checked(name, shape, tensor, checkpoint));
             }
         });
         if (!found.isEmpty()) {
@@ -58,12 +52,12 @@ record CheckpointTensors(Map<String, Safetensors.Tensor> byName, boolean tied) {
         return new CheckpointTensors(byName, tied);
     }
 
-    /** The matrix that makes logits. */
+    /** Returns the output matrix: (vocabulary, hidden). */
     Safetensors.Tensor head() {
         return Objects.requireNonNull(byName.get(tied ? EMBEDDING : HEAD));
     }
 
-    private static void check(
+    private static Safetensors.Tensor checked(
             String name, List<Long> shape, Safetensors.@Nullable Tensor tensor, Safetensors checkpoint) {
         if (tensor == null) {
             throw new ConfigException(
@@ -77,20 +71,15 @@ record CheckpointTensors(Map<String, Safetensors.Tensor> byName, boolean tied) {
             throw new ConfigException("%s (model.checkpoint) has tensor %s of type %s; expected F32, F16 or BF16"
                     .formatted(tensor.file(), tensor.name(), tensor.type()));
         }
+        return tensor;
     }
 
-    /** The older of the two names that transformers has for a tensor; published checkpoints carry that one. */
-    static String canonical(String name) {
-        if (name.startsWith("model.visual.")) {
-            return name.substring("model.".length());
-        }
-        if (name.startsWith("model.language_model.")) {
-            return "model." + name.substring("model.language_model.".length());
-        }
-        return name;
+    /** Converts a name of newer transformers releases to the older one, which published checkpoints use. */
+    private static String canonical(String name) {
+        return name.replaceFirst("^model\\.visual\\.", "visual.").replaceFirst("^model\\.language_model\\.", "model.");
     }
 
-    /** Every tensor of the network and its shape, the head included. */
+    /** Lists every tensor of the network with its shape, the head included. */
     static Map<String, List<Long>> shapes(QwenConfig config) {
         Shapes shapes = new Shapes(new LinkedHashMap<>());
         QwenConfig.Vision v = config.vision();
@@ -132,11 +121,7 @@ record CheckpointTensors(Map<String, Safetensors.Tensor> byName, boolean tied) {
     private record Shapes(Map<String, List<Long>> byName) {
 
         void add(String name, int... shape) {
-            List<Long> sizes = new ArrayList<>();
-            for (int size : shape) {
-                sizes.add((long) size);
-            }
-            byName.put(name, sizes);
+            byName.put(name, IntStream.of(shape).asLongStream().boxed().toList());
         }
 
         void linear(String name, int out, int in) {

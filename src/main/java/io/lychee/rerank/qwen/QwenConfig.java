@@ -10,18 +10,18 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code config.json} says about the network. Reads every spelling that published checkpoints use: language-model
- * keys at the top or in {@code text_config}, {@code rope_scaling} with {@code rope_theta} or {@code rope_parameters};
- * keys that transformers leaves out because they equal its defaults take those defaults.
+ * Holds {@code config.json} of a Qwen2.5-VL checkpoint. Reads every spelling of published checkpoints: language-model
+ * keys at the top or in {@code text_config}, {@code rope_scaling} with {@code rope_theta} or {@code rope_parameters}. A
+ * missing key has the default of transformers, which leaves such keys out.
  *
- * @param tied the head is the token embedding; null when the file doesn't say, then the checkpoint's tensors decide
+ * @param tied whether the head is the token embedding; null without the key, then the checkpoint's tensors decide
  */
 record QwenConfig(
         Text text, Vision vision, int imageToken, @Nullable Boolean tied) {
 
     private static final String FILE = "config.json";
 
-    /** @param mropeSection how many of the head's rotary frequencies follow time, height and width */
+    /** @param mropeSection number of a head's rotary frequencies for time, height and width */
     record Text(
             int hidden,
             int intermediate,
@@ -37,13 +37,7 @@ record QwenConfig(
             return hidden / heads;
         }
 
-        /** Multiplications and additions for one token in all matrices but the head. */
-        double operations() {
-            double attention = (2.0 * heads + 2.0 * kvHeads) * headDim() * hidden;
-            return 2.0 * layers * (attention + 3.0 * hidden * intermediate);
-        }
-
-        /** For each rotary frequency of a head which position it follows: 0 time, 1 height, 2 width. */
+        /** Returns the axis of each rotary frequency: (headDim / 2), 0 time, 1 height, 2 width. */
         long[] mropeAxes() {
             long[] axes = new long[headDim() / 2];
             int at = 0;
@@ -56,7 +50,11 @@ record QwenConfig(
         }
     }
 
-    /** @param window side of an attention window in pixels */
+    /**
+     * @param patch side of a patch in pixels
+     * @param merge side of a cell (image token) in patches
+     * @param window side of an attention window in pixels
+     */
     record Vision(
             int depth,
             int hidden,
@@ -71,49 +69,20 @@ record QwenConfig(
             List<Integer> fullAttention,
             double theta) {
 
-        /** Multiplications and additions for one merged cell in all matrices. */
-        double operations() {
-            double cellHidden = (double) merge * merge * hidden;
-            double block = 4.0 * hidden * hidden + 3.0 * hidden * intermediate;
-            return 2.0 * (merge * merge * depth * block + cellHidden * cellHidden + cellHidden * outHidden);
-        }
-
-        /** Side of an attention window in merged cells. */
+        /** Returns the side of an attention window in cells. */
         int windowCells() {
-            return window / patch / merge;
+            return window / cell();
         }
 
-        /** Side in pixels of the square that one token stands for. */
+        /** Returns the side of a cell in pixels. */
         int cell() {
             return patch * merge;
         }
     }
 
-    /** @throws ConfigException when the file is missing, is of another network or contradicts itself */
+    /** @throws ConfigException when the file is missing, contradicts itself or describes another network */
     static QwenConfig read(CheckpointFiles checkpoint) {
         return new Reader(checkpoint, checkpoint.json(FILE)).config();
-    }
-
-    /**
-     * The network of a published shape with this one's special tokens, for benchmarks.
-     *
-     * @param shape 7b, 3b, or tiny for this one's own
-     */
-    QwenConfig shaped(String shape) {
-        return switch (shape) {
-            case "7b" -> shaped(3584, 18944, 28, 28, 4, 152064);
-            case "3b" -> shaped(2048, 11008, 36, 16, 2, 151936);
-            case "tiny" -> this;
-            default -> throw new ConfigException("--shape is %s; expected 7b, 3b or tiny".formatted(shape));
-        };
-    }
-
-    private QwenConfig shaped(int hidden, int intermediate, int layers, int heads, int kvHeads, int vocabulary) {
-        return new QwenConfig(
-                new Text(hidden, intermediate, layers, heads, kvHeads, vocabulary, 1e-6, 1e6, List.of(16, 24, 24)),
-                new Vision(32, 1280, 3420, 16, hidden, 3, 14, 2, 2, 112, List.of(7, 15, 23, 31), 10_000),
-                imageToken,
-                false);
     }
 
     private record Reader(CheckpointFiles checkpoint, JsonNode root) {
@@ -125,11 +94,12 @@ record QwenConfig(
                     !root.has("quantization_config"),
                     "quantization_config; expected plain weights (float32, float16 or bfloat16)");
             JsonNode text = root.path("text_config").isObject() ? root.path("text_config") : root;
+            JsonNode tied = (root.has("tie_word_embeddings") ? root : text).path("tie_word_embeddings");
             QwenConfig config = new QwenConfig(
                     text(text),
                     vision(root.path("vision_config")),
                     integer(root, "image_token_id", 151655),
-                    tied(text));
+                    tied.isBoolean() ? (Boolean) tied.booleanValue() : null);
             require(
                     config.vision.outHidden == config.text.hidden,
                     "vision out_hidden_size %d, but hidden_size %d",
@@ -138,33 +108,23 @@ record QwenConfig(
             return config;
         }
 
-        private @Nullable Boolean tied(JsonNode text) {
-            JsonNode tied = root.has("tie_word_embeddings")
-                    ? root.path("tie_word_embeddings")
-                    : text.path("tie_word_embeddings");
-            return tied.isBoolean() ? (Boolean) tied.booleanValue() : null;
-        }
-
         private Text text(JsonNode node) {
-            JsonNode rope =
-                    node.path("rope_parameters").isObject() ? node.path("rope_parameters") : node.path("rope_scaling");
+            JsonNode rope = node.path(node.path("rope_parameters").isObject() ? "rope_parameters" : "rope_scaling");
             String ropeType = rope.path("rope_type").asText(rope.path("type").asText("default"));
             require(
                     ropeType.equals("default") || ropeType.equals("mrope"),
                     "rotary embedding of type \"%s\"; expected default or mrope",
                     ropeType);
             require(!node.path("use_sliding_window").asBoolean(false), "use_sliding_window, which is not supported");
-            activation(node);
+            requireSilu(node);
             int heads = integer(node, "num_attention_heads", 64);
+            boolean noKvHeads = node.path("num_key_value_heads").isNull();
             Text text = new Text(
                     integer(node, "hidden_size", 8192),
                     integer(node, "intermediate_size", 29568),
                     integer(node, "num_hidden_layers", 80),
                     heads,
-                    integer(
-                            node,
-                            "num_key_value_heads",
-                            node.path("num_key_value_heads").isNull() ? heads : 8),
+                    integer(node, "num_key_value_heads", noKvHeads ? heads : 8),
                     integer(node, "vocab_size", 152064),
                     node.path("rms_norm_eps").asDouble(1e-5),
                     rope.path("rope_theta").asDouble(node.path("rope_theta").asDouble(1_000_000)),
@@ -175,18 +135,18 @@ record QwenConfig(
                     text.hidden,
                     heads,
                     text.kvHeads);
-            int sum = text.mropeSection.stream().mapToInt(i -> i).sum();
+            int frequencies = text.headDim() / 2;
             require(
-                    sum == text.headDim() / 2,
+                    text.mropeSection.stream().mapToInt(i -> i).sum() == frequencies,
                     "mrope_section %s; expected a sum of %d",
                     text.mropeSection,
-                    text.headDim() / 2);
+                    frequencies);
             return text;
         }
 
         private Vision vision(JsonNode node) {
             require(node.isObject(), "no vision_config");
-            activation(node);
+            requireSilu(node);
             Vision vision = new Vision(
                     integer(node, "depth", 32),
                     integer(node, "hidden_size", 3584),
@@ -214,7 +174,7 @@ record QwenConfig(
             return vision;
         }
 
-        private void activation(JsonNode node) {
+        private void requireSilu(JsonNode node) {
             String activation = node.path("hidden_act").asText("silu");
             require(activation.equals("silu"), "hidden_act \"%s\"; expected silu", activation);
         }
@@ -228,13 +188,10 @@ record QwenConfig(
             return value.asInt();
         }
 
-        private List<Integer> integers(JsonNode node, List<Integer> fallback) {
-            if (!node.isArray()) {
-                return fallback;
-            }
+        private static List<Integer> integers(JsonNode node, List<Integer> fallback) {
             List<Integer> values = new ArrayList<>();
             node.forEach(value -> values.add(value.asInt()));
-            return List.copyOf(values);
+            return node.isArray() ? List.copyOf(values) : fallback;
         }
 
         @FormatMethod

@@ -10,157 +10,73 @@ import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchModule;
 import io.lychee.rerank.torch.TorchScriptArchive;
 import io.lychee.rerank.torch.TorchScriptSource;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.FloatBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.function.ToIntFunction;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The network of {@code src/main/resources/torchscript} with a checkpoint's weights, on one device. Owned by one thread
- * at a time.
+ * Calls the network of {@code src/main/resources/torchscript} with a checkpoint's weights, on one device. Owned by one
+ * thread at a time.
  */
 final class QwenNetwork implements AutoCloseable {
-
-    private static final List<String> MODULES =
-            List.of("weights", "flash", "attention", "vision", "language", "reranker");
 
     /** GEMMs of other widths are three times slower on a GPU. */
     private static final int GEMM_MULTIPLE = 128;
 
-    /** Passes that may be under way. */
+    /** The passes that may be in flight. */
     private static final int SLOTS = 2;
 
     private final QwenConfig config;
-    private final boolean cpu;
-    private final TorchModule module;
-    private final TorchModule.@Nullable Call[] calls = new TorchModule.Call[SLOTS]; // the last one of each slot
+    final TorchModule module;
+    private final TorchModule.@Nullable Call[] calls = new TorchModule.Call[SLOTS]; // the last of each slot
     private int slot;
 
-    private QwenNetwork(QwenConfig config, boolean cpu, TorchModule module) {
+    private QwenNetwork(QwenConfig config, TorchModule module) {
         this.config = config;
-        this.cpu = cpu;
         this.module = module;
     }
 
+    /** Reads the network's source for a device, by module name. */
+    static Map<String, String> sources(TorchDevice device) {
+        return TorchScriptSource.read(List.of(
+                "shared/weights",
+                "shared/flash",
+                "shared/attention",
+                device.isCpu() ? "shared/cpu/results" : "shared/cuda/results",
+                "qwen2_5_vl/vision",
+                "qwen2_5_vl/language",
+                "qwen2_5_vl/reranker"));
+    }
+
     /**
-     * Makes the network, its weights all zero: {@link #load} them, then {@link #finish}.
+     * Allocates the network with zero weights: {@link #load} them, then {@link #finish}.
      *
-     * @param sources what each module holds, see {@link #sources}
-     * @param seenCells how many cells of images the device keeps the vision tower's output of
+     * @param sources see {@link #sources}
+     * @param cells size of the vision cache on the device, in image tokens
      */
     static QwenNetwork create(
             QwenConfig config,
             ImageProcessorConfig preprocessor,
             TorchDevice device,
             Map<String, String> sources,
-            int seenCells) {
-        byte[] archive = TorchScriptArchive.write(
-                TorchScriptSource.translate(sources), "reranker.Reranker", attributes(config, preprocessor, device));
-        TorchModule module = TorchModule.load(archive);
+            int cells) {
+        TorchModule module = TorchModule.load(TorchScriptArchive.write(
+                TorchScriptSource.translate(sources), "reranker.Reranker", attributes(config, preprocessor, device)));
         try (TorchModule.Call call = module.call()) {
-            call.run("build", call.value(seenCells));
+            call.run("build", cells);
         } catch (RuntimeException e) {
             module.close();
             throw e;
         }
-        return new QwenNetwork(config, device.isCpu(), module);
+        return new QwenNetwork(config, module);
     }
 
-    /** Fills rows of a tensor. From several threads at once. */
-    void load(String name, Safetensors.Rows rows) {
-        try (TorchModule.Call call = module.call()) {
-            call.run(
-                    "load",
-                    call.value(name),
-                    call.value(rows.start()),
-                    rows(call, rows),
-                    call.value(rows.isBfloat16()));
-        }
-    }
-
-    /** Completes the network: its weights are loaded, and these rows of the output matrix make the score. */
-    void finish(Safetensors.Rows yes, Safetensors.Rows no) {
-        try (TorchModule.Call call = module.call()) {
-            call.run("finish", rows(call, yes), rows(call, no), call.value(yes.isBfloat16()));
-        }
-    }
-
-    private static IValue rows(TorchModule.Call call, Safetensors.Rows rows) {
-        // bf16 goes in as the bits of an f16: DJL's own bf16 arrays end the JVM
-        DataType type = rows.tensor().type() == Safetensors.Type.F32 ? DataType.FLOAT32 : DataType.FLOAT16;
-        return call.tensor(rows.map(), new Shape(rows.shape()), type);
-    }
-
-    /** Completes the network with weights that mean nothing. */
-    void randomise() {
-        try (TorchModule.Call call = module.call()) {
-            call.run("randomise");
-            float[] row = new float[config.text().hidden()];
-            IValue no = call.tensor(FloatBuffer.wrap(row.clone()), new Shape(row.length), DataType.FLOAT32);
-            Arrays.fill(row, 0.01f);
-            IValue yes = call.tensor(FloatBuffer.wrap(row), new Shape(row.length), DataType.FLOAT32);
-            call.run("finish", yes, no, call.value(false));
-        }
-    }
-
-    /** Whether attention runs on FlashAttention's kernels from now on. */
-    void useFlash(boolean flash) {
-        try (TorchModule.Call call = module.call()) {
-            call.run("use_flash", call.value(flash));
-        }
-    }
-
-    /** How far FlashAttention on this device is from float32, at worst, on a few random sequences. */
-    double flashError() {
-        try (TorchModule.Call call = module.call()) {
-            double error = call.run("flash_error", call.value(false)).toDouble();
-            return Math.max(error, call.run("flash_error", call.value(true)).toDouble());
-        }
-    }
-
-    /** The network's source by module. */
-    static Map<String, String> sources(TorchDevice device) {
-        Map<String, String> sources = new LinkedHashMap<>();
-        MODULES.forEach(name -> sources.put(name, source(name)));
-        sources.put("results", source(device.isCpu() ? "results_cpu" : "results_cuda"));
-        return sources;
-    }
-
-    private static String source(String name) {
-        String path = "/torchscript/" + name + ".py";
-        try (InputStream in = QwenNetwork.class.getResourceAsStream(path)) {
-            if (in == null) {
-                throw new IllegalStateException("no resource " + path);
-            }
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    /** Operations a second of large matrix products. */
-    double gemmRate() {
-        int size = cpu ? 1024 : 8192; // large enough to reach the device's rate
-        int times = cpu ? 10 : 200;
-        try (TorchModule.Call call = module.call()) {
-            call.run("multiply", call.value(size), call.value(3));
-            long start = System.nanoTime();
-            call.run("multiply", call.value(size), call.value(times));
-            return 2.0 * size * size * size * times / ((System.nanoTime() - start) / 1e9);
-        }
-    }
-
-    /** Everything that class Reranker declares. */
+    /** Lists every attribute of class Reranker. */
     private static Map<String, ?> attributes(QwenConfig config, ImageProcessorConfig preprocessor, TorchDevice device) {
         QwenConfig.Text text = config.text();
         QwenConfig.Vision vision = config.vision();
@@ -193,124 +109,123 @@ final class QwenNetwork implements AutoCloseable {
         attributes.put("mrope_axes", new TorchScriptArchive.Typed("List[int]", axes));
         attributes.put("views", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
         attributes.put("head", null);
-        attributes.put("seen", null);
+        attributes.put("vision_cache", null);
         attributes.put("results", new TorchScriptArchive.Typed("List[__torch__.results.Results]", List.of()));
         attributes.put("visual", null);
         attributes.put("language", null);
         return attributes;
     }
 
+    /** Fills rows of a tensor. From several threads at once. */
+    void load(String name, Safetensors.Rows rows) {
+        try (TorchModule.Call call = module.call()) {
+            call.run("load", name, rows.start(), tensor(call, rows), isBfloat16(rows));
+        }
+    }
+
+    /** Completes the loaded network with the two rows of the output matrix that make the score. */
+    void finish(Safetensors.Rows yes, Safetensors.Rows no) {
+        try (TorchModule.Call call = module.call()) {
+            call.run("finish", tensor(call, yes), tensor(call, no), isBfloat16(yes));
+        }
+    }
+
+    private static IValue tensor(TorchModule.Call call, Safetensors.Rows rows) {
+        // bf16 enters as the bits of an f16: DJL's own bf16 arrays crash the JVM
+        DataType type = rows.tensor().type() == Safetensors.Type.F32 ? DataType.FLOAT32 : DataType.FLOAT16;
+        return call.tensor(rows.map(), new Shape(rows.shape()), type);
+    }
+
+    private static boolean isBfloat16(Safetensors.Rows rows) {
+        return rows.tensor().type() == Safetensors.Type.BF16;
+    }
+
+    /** Selects FlashAttention's kernels, or the plain ones, for the next passes. */
+    void useFlash(boolean flash) {
+        try (TorchModule.Call call = module.call()) {
+            call.run("use_flash", flash);
+        }
+    }
+
+    /** Measures FlashAttention on this device: its largest difference from float32 on a few random sequences. */
+    double flashError() {
+        try (TorchModule.Call call = module.call()) {
+            double error = call.run("flash_error", false).toDouble();
+            return Math.max(error, call.run("flash_error", true).toDouble());
+        }
+    }
+
     /**
-     * Hands a pass to the device. On a GPU this returns before the scores are there, in its {@link Started#await()}; at
-     * most two may be under way.
+     * Enqueues a pass on the device. On a GPU this returns before the scores are computed; two passes may be in flight.
+     *
+     * @return waits for the probability of yes for each candidate; call it once
      */
-    Started start(PackedPass pass, VisionCache.Plan images) {
+    Supplier<float[]> start(PackedPass pass, VisionCache.Plan images) {
         slot = (slot + 1) % SLOTS;
+        int own = slot;
         TorchModule.Call call = module.call();
-        calls[slot] = call;
+        calls[own] = call;
         try {
-            return new Started(call, call.run("judge", read(call, pass, images), call.value(slot)), slot);
+            IValue scores = call.run("score", forward(call, pass, images), own);
+            return () -> {
+                try (call) {
+                    call.run("wait", own);
+                    return call.floats(scores);
+                }
+            };
         } catch (RuntimeException e) {
             call.close();
             throw e;
         }
     }
 
-    /** A pass under way; await it once. */
-    static final class Started {
-
-        private final TorchModule.Call call;
-        private final IValue scores;
-        private final int slot;
-
-        private Started(TorchModule.Call call, IValue scores, int slot) {
-            this.call = call;
-            this.scores = scores;
-            this.slot = slot;
-        }
-
-        /** Probability of yes for each candidate. */
-        float[] await() {
-            try (call) {
-                call.run("wait", call.value(slot));
-                return call.floats(scores);
-            }
-        }
-    }
-
-    /** What the language model makes of each candidate's last token: (candidates, hidden), row by row. CPU only. */
-    float[] lastHidden(PackedPass pass, VisionCache.Plan images) {
-        try (TorchModule.Call call = module.call()) {
-            return call.floats(read(call, pass, images));
-        }
-    }
-
-    /** What the language model sees of each image: (cells, hidden), row by row. */
-    float[] vision(VisionCache.Plan images) {
-        try (TorchModule.Call call = module.call()) {
-            see(call, images);
-            return call.floats(call.run("recall", call.tensor(images.places)));
-        }
-    }
-
-    /** What the vision tower sees of each image: (patches, channels · patch²), row by row. */
-    float[] patches(List<EncodedImage> images) {
-        try (TorchModule.Call call = module.call()) {
-            return call.floats(call.run(
-                    "patches",
-                    pixels(call, images),
-                    call.list(sizes(images, EncodedImage::height)),
-                    call.list(sizes(images, EncodedImage::width))));
-        }
-    }
-
-    private IValue read(TorchModule.Call call, PackedPass pass, VisionCache.Plan images) {
-        see(call, images);
+    /** Computes the last hidden state of each candidate's last token, on the device: (candidates, hidden). */
+    IValue forward(TorchModule.Call call, PackedPass pass, VisionCache.Plan images) {
+        encodeImages(call, images);
         return call.run(
-                "read",
-                call.tensor(pass.tokens()),
-                call.tensor(pass.positions()),
-                call.tensor(pass.last()),
-                call.list(pass.prefixes()),
-                call.list(pass.counts()),
-                call.list(pass.candidates()),
-                call.tensor(pass.imageRows()),
-                call.tensor(images.places));
+                "forward",
+                call.tensor(pass.tokens),
+                call.tensor(pass.positions),
+                call.tensor(pass.last),
+                pass.prefixes,
+                pass.counts,
+                pass.candidates,
+                call.tensor(pass.imageRows),
+                call.tensor(images.places()));
     }
 
-    private void see(TorchModule.Call call, VisionCache.Plan images) {
-        List<EncodedImage> unseen = images.unseen;
-        if (unseen.isEmpty()) {
+    /** Runs the vision tower over images that are not cached, into the vision cache. */
+    void encodeImages(TorchModule.Call call, VisionCache.Plan plan) {
+        List<EncodedImage> images = plan.unseen();
+        if (images.isEmpty()) {
             return;
         }
         VisionWindows windows =
                 new VisionWindows(config.vision().windowCells(), config.vision().merge());
         int cell = config.vision().cell();
-        unseen.forEach(image -> windows.add(image.height() / cell, image.width() / cell));
+        images.forEach(image -> windows.add(image.height() / cell, image.width() / cell));
         call.run(
-                "see",
-                pixels(call, unseen),
-                call.list(sizes(unseen, EncodedImage::height)),
-                call.list(sizes(unseen, EncodedImage::width)),
+                "encode_images",
+                pixels(call, images),
+                sizes(images, EncodedImage::height),
+                sizes(images, EncodedImage::width),
                 call.tensor(windows.order()),
                 call.tensor(windows.rows()),
                 call.tensor(windows.columns()),
-                call.list(windows.windows().counts()),
-                call.list(windows.windows().sizes()),
-                call.list(windows.images().counts()),
-                call.list(windows.images().sizes()),
-                call.tensor(images.unseenPlaces));
+                windows.windows(),
+                windows.images(),
+                call.tensor(plan.unseenPlaces()));
     }
 
-    /** All images, one behind the other: (bytes) */
-    private static IValue pixels(TorchModule.Call call, List<EncodedImage> images) {
+    /** Concatenates the pixels of all images: (bytes). */
+    static IValue pixels(TorchModule.Call call, List<EncodedImage> images) {
         ByteBuffer pixels = call.staging(
                 Math.toIntExact(images.stream().mapToLong(EncodedImage::bytes).sum()));
         images.forEach(image -> pixels.put(image.rgb()));
         return call.tensor(pixels.flip(), new Shape(pixels.remaining()), DataType.UINT8);
     }
 
-    private static long[] sizes(List<EncodedImage> images, ToIntFunction<EncodedImage> size) {
+    static long[] sizes(List<EncodedImage> images, ToIntFunction<EncodedImage> size) {
         return images.stream().mapToLong(size::applyAsInt).toArray();
     }
 
@@ -318,7 +233,7 @@ final class QwenNetwork implements AutoCloseable {
     public void close() {
         for (TorchModule.Call call : calls) {
             if (call != null) {
-                call.close(); // of a pass that nobody awaited
+                call.close(); // also of a pass that was not awaited
             }
         }
         module.close();

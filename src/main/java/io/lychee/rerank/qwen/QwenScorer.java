@@ -1,9 +1,5 @@
 package io.lychee.rerank.qwen;
 
-import ai.djl.engine.Engine;
-import ai.djl.pytorch.jni.JniUtils;
-import ai.djl.pytorch.jni.LibUtils;
-import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.ModelFingerprint;
@@ -12,24 +8,15 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.scoring.DeviceMemoryException;
-import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
-import io.lychee.rerank.scoring.PromptPart;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.torch.TorchDevice;
-import io.lychee.rerank.torch.TorchLibraries;
-import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
+import io.lychee.rerank.torch.TorchRuntime;
 import java.util.Map;
-import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,104 +25,67 @@ public final class QwenScorer implements Scorer {
 
     private static final Logger LOG = LoggerFactory.getLogger(QwenScorer.class);
 
-    private static final String FLASH = "FlashAttention";
-    private static final String PLAIN = "scaled_dot_product_attention";
-
-    /** What FlashAttention in bfloat16 may differ by from float32; its outputs are up to about 3. */
-    private static final double FLASH_TOLERANCE = 0.05;
-
-    private static final int GPU_WARM_UPS = 3;
-
-    private static final int MIN_PASS_TOKENS = 512;
-
-    private static final long PROGRESS_NANOS = TimeUnit.SECONDS.toNanos(2);
-
-    private final QwenConfig config;
+    final QwenConfig config;
+    final QwenNetwork network;
+    final VisionCache visionCache;
     private final TorchDevice device;
-    private final QwenNetwork network;
-    private final VisionCache seen;
     private final ModelInfo model;
     private int passTokens;
 
-    private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, VisionCache seen, ModelInfo model) {
+    private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, VisionCache cache, ModelInfo model) {
         this.config = config;
         this.device = device;
         this.network = network;
-        this.seen = seen;
+        this.visionCache = cache;
         this.model = model;
     }
 
     /**
-     * How much is kept on the device.
+     * Bounds memory on the device.
      *
-     * @param visionBytes of the vision tower's output ({@code cache.vision.max-bytes}); 0 keeps none from pass to pass
+     * @param visionBytes of the vision tower's cached output ({@code cache.vision.max-bytes}); 0 caches none
      * @param passTokens of a pass ({@code pass.max-tokens})
-     * @param pairTokens of a pair, which is a pass of its own where it is longer ({@code pair.max-tokens})
+     * @param pairTokens of a pair, which is a pass of its own when it is longer ({@code pair.max-tokens})
      */
     public record Bounds(long visionBytes, int passTokens, int pairTokens) {
 
-        private int seenCells(QwenConfig config, TorchDevice device) {
+        /** Returns the vision cache's size in image tokens: at least those of the largest pass. */
+        private int visionCells(QwenConfig config, TorchDevice device) {
             long cells = visionBytes / ((long) config.text().hidden() * device.bytesPerNumber());
             return (int) Math.min(Integer.MAX_VALUE, Math.max(Math.max(passTokens, pairTokens), cells));
         }
     }
 
     /**
-     * Loads the checkpoint onto the device and scores a first small pass. Takes as long as reading the weights does.
+     * Loads the checkpoint onto the device and scores small passes. Takes as long as the weights' files take to read.
      *
      * @param yesId token id of "yes" in the checkpoint's tokenizer
      * @param noId token id of "no" in the checkpoint's tokenizer
-     * @param progress told while the weights are read, by the calling thread
-     * @throws ConfigException when checkpoint, device or engine are not what this network needs
+     * @param progress called while the weights are read, on the calling thread
+     * @throws ConfigException when checkpoint, device or PyTorch don't suit the network
      */
     public static QwenScorer open(
-            RerankConfig.Model settings, Bounds bounds, int yesId, int noId, Consumer<LoadProgress> progress) {
-        TorchDevice device = TorchDevice.of(settings.device(), engine());
-        return open(settings, bounds, yesId, noId, progress, device, QwenNetwork.sources(device));
-    }
-
-    static QwenScorer open(
             RerankConfig.Model settings,
             Bounds bounds,
             int yesId,
             int noId,
-            Consumer<LoadProgress> progress,
-            TorchDevice device,
-            Map<String, String> sources) {
+            Consumer<WeightLoading.Progress> progress) {
+        TorchDevice device = TorchDevice.of(settings.device());
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
         QwenConfig config = QwenConfig.read(checkpoint);
         ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
-        requireFit(checkpoint, config, preprocessor, yesId, noId);
-        Safetensors files = Safetensors.open(checkpoint);
+        requireMatch(checkpoint, config, preprocessor, yesId, noId);
+        Safetensors files = Safetensors.read(checkpoint.weights());
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
         ModelInfo model = new ModelInfo(checkpoint.name(), ModelFingerprint.of(checkpoint, files.files()));
-        return open(config, preprocessor, device, sources, bounds, model, network -> {
-            WeightLoading.load(tensors, network, device.isCpu(), logged().andThen(progress));
+        return open(config, preprocessor, device, QwenNetwork.sources(device), bounds, model, network -> {
+            WeightLoading.load(tensors, network, device.isCpu(), progress);
             network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
         });
     }
 
-    /**
-     * A network of a published shape whose weights mean nothing, made on the device: for benchmarks.
-     *
-     * @param shape 7b, 3b, or tiny: that of the checkpoint in the settings
-     */
-    public static QwenScorer random(RerankConfig.Model settings, Bounds bounds, String shape) {
-        CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
-        QwenConfig config = QwenConfig.read(checkpoint).shaped(shape);
-        TorchDevice device = TorchDevice.of(settings.device(), engine());
-        ModelInfo model = new ModelInfo("random-" + shape, "random");
-        return open(
-                config,
-                ImageProcessorConfig.read(checkpoint),
-                device,
-                QwenNetwork.sources(device),
-                bounds,
-                model,
-                QwenNetwork::randomise);
-    }
-
-    private static QwenScorer open(
+    /** @param weights fills and finishes the network */
+    static QwenScorer open(
             QwenConfig config,
             ImageProcessorConfig preprocessor,
             TorchDevice device,
@@ -144,14 +94,14 @@ public final class QwenScorer implements Scorer {
             ModelInfo model,
             Consumer<QwenNetwork> weights) {
         long started = System.nanoTime();
-        int cells = bounds.seenCells(config, device);
+        int cells = bounds.visionCells(config, device);
         QwenScorer scorer = null;
         try {
             QwenNetwork network = QwenNetwork.create(config, preprocessor, device, sources, cells);
-            scorer = new QwenScorer(config, device, network, new VisionCache(cells, bounds.visionBytes() > 0), model);
+            scorer = new QwenScorer(config, device, network, new VisionCache(cells, bounds.visionBytes > 0), model);
             weights.accept(network);
-            String kernels = device.isCpu() ? PLAIN : chooseKernels(network, device);
-            scorer.passTokens = scorer.warmUp(bounds);
+            String kernels = KernelChoice.choose(network, device);
+            scorer.passTokens = WarmUp.run(scorer, config, device, bounds.passTokens);
             LOG.info(
                     "{} ({}) is ready on {} in {} with {} after {} ms",
                     model.name(),
@@ -169,47 +119,12 @@ public final class QwenScorer implements Scorer {
                     ? e
                     : new ConfigException(
                             "%s (model.checkpoint) can't be loaded onto %s (model.device): %s"
-                                    .formatted(model.name(), device.name(), lastLine(e)),
+                                    .formatted(model.name(), device.name(), TorchRuntime.reason(e)),
                             e);
         }
     }
 
-    /** The fastest that gives on this very device what the plain ones give. */
-    private static String chooseKernels(QwenNetwork network, TorchDevice device) {
-        try {
-            double error = network.flashError();
-            if (error < FLASH_TOLERANCE) {
-                network.useFlash(true);
-                return FLASH;
-            }
-            LOG.warn(
-                    "FlashAttention on {} is {} away from float32 where {} is allowed",
-                    device.name(),
-                    error,
-                    FLASH_TOLERANCE);
-        } catch (RuntimeException e) {
-            LOG.warn("{} has no FlashAttention: {}", device.name(), lastLine(e));
-        }
-        return PLAIN;
-    }
-
-    private static Consumer<LoadProgress> logged() {
-        AtomicLong next = new AtomicLong(System.nanoTime() + PROGRESS_NANOS);
-        return progress -> {
-            if (System.nanoTime() >= next.get()) {
-                LOG.info("{}", progress);
-                next.set(System.nanoTime() + PROGRESS_NANOS);
-            }
-        };
-    }
-
-    /** PyTorch puts what happened last, behind where it happened. */
-    private static String lastLine(Throwable e) {
-        String text = String.valueOf(e.getMessage()).strip();
-        return text.substring(text.lastIndexOf('\n') + 1);
-    }
-
-    private static void requireFit(
+    private static void requireMatch(
             CheckpointFiles checkpoint, QwenConfig config, ImageProcessorConfig preprocessor, int yesId, int noId) {
         int vocabulary = config.text().vocabulary();
         if (Math.min(yesId, noId) < 0 || Math.max(yesId, noId) >= vocabulary || yesId == noId) {
@@ -226,164 +141,35 @@ public final class QwenScorer implements Scorer {
         }
     }
 
-    /**
-     * The devices that a setting stands for.
-     *
-     * @param setting of {@code model.device}: cpu, cuda, cuda:N or auto
-     */
-    public static List<String> devices(String setting) {
-        return TorchDevice.all(setting, engine());
-    }
-
-    /** Names, versions and places of the native libraries; each says itself what is wrong with it. */
-    public static Map<String, Callable<String>> libraries() {
-        Map<String, Callable<String>> libraries = new LinkedHashMap<>();
-        libraries.put("DJL", Engine::getDjlVersion);
-        libraries.put(
-                "PyTorch",
-                () -> engine().getVersion() + ", JNI " + LibUtils.getVersion() + ", in " + LibUtils.getLibtorchPath());
-        libraries.put(
-                "CUDA",
-                () -> engine().getGpuCount() == 0
-                        ? "none that PyTorch sees"
-                        : CudaUtils.getCudaVersionString() + ", GPUs: " + engine().getGpuCount());
-        return libraries;
-    }
-
-    /**
-     * Each device of a setting of {@code model.device}, with what the network computes in, and on which attention
-     * kernels. A GPU's are chosen only when a network is loaded.
-     */
-    public static List<String> describeDevices(String setting) {
-        return devices(setting).stream()
-                .map(name -> TorchDevice.of(name, engine()))
-                .map(device -> device.name() + " in " + device.dtype() + " with "
-                        + (device.isCpu() ? PLAIN : FLASH + " where it passes a check at start, else " + PLAIN))
-                .toList();
-    }
-
-    /** Bytes free on {@code cuda:N}; as many as can be where CUDA doesn't say. */
-    public static long freeMemory(String device) {
-        return TorchDevice.freeMemory(device);
-    }
-
-    private static Engine engine() {
-        // DJL otherwise asks cloud metadata services who it is, seconds each; set it to false to let DJL download
-        if (System.getProperty("ai.djl.offline") == null && System.getenv("DJL_OFFLINE") == null) {
-            System.setProperty("ai.djl.offline", "true");
-        }
-        TorchLibraries.requireFit();
-        try {
-            Engine engine = Engine.getEngine("PyTorch");
-            // PyTorch's threads wait for each other spinning: beside other busy threads, one too many is ten times
-            // slower
-            if (System.getProperty("ai.djl.pytorch.num_threads") == null && System.getenv("OMP_NUM_THREADS") == null) {
-                JniUtils.setNumThreads(Math.max(1, Runtime.getRuntime().availableProcessors() / 2));
-            }
-            return engine;
-        } catch (RuntimeException | LinkageError e) {
-            throw new ConfigException("PyTorch can't start: " + e, e);
-        }
-    }
-
-    /**
-     * Passes with text and images, so that real ones meet nothing new. On a GPU some at full size: what doesn't fit the
-     * memory shows now.
-     *
-     * @return tokens of the largest pass that fits
-     */
-    private int warmUp(Bounds bounds) {
-        if (device.isCpu()) {
-            score(warmUp(2, 1));
-            return bounds.passTokens();
-        }
-        int tokens = bounds.passTokens();
-        for (int i = 0; i < GPU_WARM_UPS; ) {
-            int side = 16 - i % 3; // 16: as a picture of 448 × 448
-            try {
-                score(warmUp(side, Math.max(1, tokens / (side * side + 4) - i % 4)));
-                i++;
-            } catch (DeviceMemoryException e) {
-                tokens /= 2;
-                LOG.warn("passes of pass.max-tokens {} don't fit {}: trying {}", tokens * 2, device.name(), tokens);
-                if (tokens < MIN_PASS_TOKENS) {
-                    throw new ConfigException(
-                            "%s (model.device) has too little memory left for passes of %d tokens beside %s: %s"
-                                    .formatted(device.name(), tokens * 2, model.name(), lastLine(e)),
-                            e);
-                }
-            }
-        }
-        return tokens;
-    }
-
-    /** So many candidates, of text and an image of side × side tokens each, no two images alike. */
-    private Pass warmUp(int side, int candidates) {
-        int pixels = side * config.vision().cell();
-        List<PromptPart> segments = new ArrayList<>();
-        for (int i = 0; i < candidates; i++) {
-            ByteBuffer rgb = ByteBuffer.allocate(pixels * pixels * 3);
-            rgb.putInt(0, i);
-            int[] tokens = new int[side * side + 2 + i % 5];
-            Arrays.fill(tokens, 1, side * side + 1, config.imageToken());
-            segments.add(new PromptPart(tokens, List.of(new EncodedImage(pixels, pixels, rgb)), side * side, false));
-        }
-        PromptPart prefix = new PromptPart(new int[] {0, 0}, List.of(), 0, false);
-        return new Pass(List.of(new Pass.Group(prefix, segments)));
-    }
-
     @Override
-    public float[] score(Pass pass) {
-        return start(pass).await();
-    }
-
-    @Override
-    public Started start(Pass pass) {
+    public PassHandle start(Pass pass) {
         VisionCache.Plan images = null;
         try {
-            PackedPass packed = PackedPass.of(pass, config);
-            images = seen.plan(packed.images(), config.vision().cell());
-            return new Running(pass, network.start(packed, images), packed.hits(images.hits));
+            PackedPass packed = new PackedPass(pass, config);
+            images = visionCache.plan(packed.images, config.vision().cell());
+            return new Running(pass, network.start(packed, images), packed.imageHits(images.hits()));
         } catch (RuntimeException e) {
             if (images != null) {
-                seen.forget(images.unseen);
+                visionCache.forget(images.unseen());
             }
-            throw failure(pass, e);
+            String message = message(pass, e);
+            throw TorchRuntime.isOutOfMemory(e)
+                    ? new DeviceMemoryException(message, e)
+                    : new ScoringException(message, e);
         }
     }
 
-    private final class Running implements Started {
-
-        private final Pass pass;
-        private final QwenNetwork.Started started;
-        private final int[] imageHits;
-
-        private Running(Pass pass, QwenNetwork.Started started, int[] imageHits) {
-            this.pass = pass;
-            this.started = started;
-            this.imageHits = imageHits;
-        }
-
-        @Override
-        public boolean isRunning() {
-            return !device.isCpu();
-        }
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    private record Running(Pass pass, Supplier<float[]> scores, int[] imageHits) implements PassHandle {
 
         @Override
         public float[] await() {
-            float[] scores;
             try {
-                scores = started.await();
+                return scores.get();
             } catch (RuntimeException e) {
-                // what is said so late is said of the device, whatever it says
+                // an error this late is a fault of the device, out of memory included
                 throw new ScoringException(message(pass, e), e);
             }
-            return scores;
-        }
-
-        @Override
-        public int[] imageHits() {
-            return imageHits.clone();
         }
     }
 
@@ -392,50 +178,18 @@ public final class QwenScorer implements Scorer {
                 .formatted(pass.tokens(), pass.candidates(), e.getMessage());
     }
 
-    private static RuntimeException failure(Pass pass, RuntimeException e) {
-        String message = message(pass, e);
-        return isOutOfMemory(e) ? new DeviceMemoryException(message, e) : new ScoringException(message, e);
+    float[] score(Pass pass) {
+        return start(pass).await();
     }
 
-    /** PyTorch says so only in words: of CUDA's allocator, of the CPU's, of cuBLAS. */
-    static boolean isOutOfMemory(Throwable e) {
-        String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
-        return message.contains("out of memory")
-                || message.contains("can't allocate memory")
-                || message.contains("cublas_status_alloc_failed");
-    }
-
-    /** For tests of what lies between pixels and scores. */
-    QwenNetwork network() {
-        return network;
-    }
-
-    QwenConfig config() {
-        return config;
-    }
-
-    VisionCache.Plan plan(List<EncodedImage> images) {
-        return seen.plan(images, config.vision().cell());
+    @Override
+    public boolean isAsynchronous() {
+        return !device.isCpu();
     }
 
     @Override
     public int passTokens() {
         return passTokens;
-    }
-
-    /** Operations a second of large matrix products in the network's numbers, measured now. For benchmarks. */
-    public double gemmRate() {
-        return network.gemmRate();
-    }
-
-    /** Operations that one text token takes in the language model's matrices. */
-    public double textOperations() {
-        return config.text().operations();
-    }
-
-    /** Operations that one image token takes in the vision tower's matrices, its merger included. */
-    public double visionOperations() {
-        return config.vision().operations();
     }
 
     @Override

@@ -10,19 +10,19 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Which images the vision tower has seen, and where on the device its output of each lies: one place a cell, in memory
- * of a fixed number of cells. Images used longest ago give way. Owned by the device thread.
+ * Assigns places in the device's vision cache to images: one place a cell, of a fixed number of cells. Evicts the least
+ * recently used images. Owned by the device thread.
  */
 final class VisionCache {
 
     private final boolean keep;
-    private final Map<Sha256, long[]> seen = new LinkedHashMap<>(256, 0.75f, true); // eldest use first
-    private final long[] free;
+    private final Map<Sha256, long[]> cached = new LinkedHashMap<>(256, 0.75f, true); // least recently used first
+    private final long[] free; // a stack
     private int frees;
 
     /**
-     * @param cells places there are; at least as many as the images of any one pass have
-     * @param keep whether what one pass saw is there for the next
+     * @param cells number of places, at least that of the images of any pass
+     * @param keep whether images stay cached after their pass
      */
     VisionCache(int cells, boolean keep) {
         this.keep = keep;
@@ -33,27 +33,22 @@ final class VisionCache {
         this.frees = cells;
     }
 
-    /** The images of a pass. */
-    static final class Plan {
+    /**
+     * Places the images of a pass.
+     *
+     * @param places of the cells of all images, in order
+     * @param unseen images to encode, each once
+     * @param unseenPlaces of their cells
+     * @param hits for each image whether it was cached
+     */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Plan(long[] places, List<EncodedImage> unseen, long[] unseenPlaces, boolean[] hits) {}
 
-        /** Of the cells of all images, in their order. */
-        final long[] places;
-        /** To be seen now, each once. */
-        final List<EncodedImage> unseen;
-        /** Of the cells of these. */
-        final long[] unseenPlaces;
-        /** For each image whether it had been seen. */
-        final boolean[] hits;
-
-        private Plan(long[] places, List<EncodedImage> unseen, long[] unseenPlaces, boolean[] hits) {
-            this.places = places;
-            this.unseen = unseen;
-            this.unseenPlaces = unseenPlaces;
-            this.hits = hits;
-        }
-    }
-
-    /** @param cell side in pixels of the square that one place stands for */
+    /**
+     * Reserves places for the images that are not cached.
+     *
+     * @param cell side of a cell in pixels
+     */
     Plan plan(List<EncodedImage> images, int cell) {
         int cells = images.stream().mapToInt(image -> cells(image, cell)).sum();
         if (cells > free.length) {
@@ -61,28 +56,28 @@ final class VisionCache {
                     "the images of one pass have %d cells of %d; this is a bug".formatted(cells, free.length));
         }
         if (!keep) {
-            seen.values().forEach(this::release);
-            seen.clear();
+            cached.values().forEach(this::release);
+            cached.clear();
         }
         List<EncodedImage> unseen = new ArrayList<>();
         boolean[] hits = new boolean[images.size()];
-        for (int i = 0; i < hits.length; i++) { // used now: the last to give way
-            hits[i] = seen.get(images.get(i).key()) != null;
+        for (int i = 0; i < hits.length; i++) { // used now: the last to be evicted
+            hits[i] = cached.get(images.get(i).key()) != null;
         }
         for (int i = 0; i < hits.length; i++) {
             EncodedImage image = images.get(i);
-            if (seen.get(image.key()) == null) {
-                seen.put(image.key(), take(cells(image, cell)));
+            if (cached.get(image.key()) == null) {
+                cached.put(image.key(), take(cells(image, cell)));
                 unseen.add(image);
             }
         }
         return new Plan(placesOf(images), unseen, placesOf(unseen), hits);
     }
 
-    /** What was to be seen has not been: the pass failed. */
+    /** Releases the places reserved for a pass that failed. */
     void forget(List<EncodedImage> unseen) {
         for (EncodedImage image : unseen) {
-            long[] places = seen.remove(image.key());
+            long[] places = cached.remove(image.key());
             if (places != null) {
                 release(places);
             }
@@ -94,7 +89,7 @@ final class VisionCache {
     }
 
     private long[] take(int cells) {
-        Iterator<long[]> eldest = seen.values().iterator();
+        Iterator<long[]> eldest = cached.values().iterator();
         while (frees < cells) {
             release(eldest.next());
             eldest.remove();
@@ -112,7 +107,7 @@ final class VisionCache {
 
     private long[] placesOf(List<EncodedImage> images) {
         return images.stream()
-                .map(image -> seen.get(image.key()))
+                .map(image -> cached.get(image.key()))
                 .flatMapToLong(Arrays::stream)
                 .toArray();
     }

@@ -1,27 +1,28 @@
 package io.lychee.rerank.qwen;
 
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
+import java.util.stream.LongStream;
 
 /**
- * In which order the vision tower sees the cells (merged patches) of all images of a pass: image by image, inside an
- * image window by window, so that each window is one stretch. Windows of equal size lie side by side, which changes
- * nothing (rotary positions travel with the patches) and lets attention take them in one batch. Cells of an image count
- * row by row from 0, on from one image to the next.
+ * Orders the cells (image tokens) of all images of a pass for window attention: image by image, and window by window
+ * within one. Windows of equal size are adjacent, so that attention takes them in one batch; the order doesn't change
+ * the result, because rotary positions move with the patches. Cells are numbered in row-major order from 0, across
+ * images. Each result can be read once.
  */
 final class VisionWindows {
 
     private final int windowCells;
     private final int merge;
-    private final Runs windows = new Runs();
-    private final Runs images = new Runs();
-    private final LongList order = new LongList();
-    private final LongList rows = new LongList();
-    private final LongList columns = new LongList();
+    private final LongStream.Builder order = LongStream.builder();
+    private final LongStream.Builder rows = LongStream.builder();
+    private final LongStream.Builder columns = LongStream.builder();
+    private final LongStream.Builder windows = LongStream.builder();
+    private final LongStream.Builder images = LongStream.builder();
     private int cells;
 
-    /** @param windowCells side of a window in cells */
+    /**
+     * @param windowCells side of a window in cells
+     * @param merge side of a cell in patches
+     */
     VisionWindows(int windowCells, int merge) {
         this.windowCells = windowCells;
         this.merge = merge;
@@ -35,11 +36,11 @@ final class VisionWindows {
         addWindows(width, 0, fullHeight, fullWidth, width);
         addWindows(width, fullHeight, height, 0, fullWidth);
         addWindows(width, fullHeight, height, fullWidth, width);
-        images.add(height * width * merge * merge);
+        images.add((long) height * width * merge * merge);
         cells += height * width;
     }
 
-    /** The windows of a rectangle in which all have one size: the inner ones, an edge's, or the corner's. */
+    /** Adds the windows of a rectangle in which all have one size: inner windows, an edge's, or the corner's. */
     private void addWindows(int width, int top, int bottom, int left, int right) {
         for (int y = top; y < bottom; y += windowCells) {
             for (int x = left; x < right; x += windowCells) {
@@ -50,7 +51,7 @@ final class VisionWindows {
                         addCell(width, row, column);
                     }
                 }
-                windows.add((yEnd - y) * (xEnd - x) * merge * merge);
+                windows.add((long) (yEnd - y) * (xEnd - x) * merge * merge);
             }
         }
     }
@@ -65,72 +66,28 @@ final class VisionWindows {
         }
     }
 
-    /** At each place of this order, which cell lies there: (cells). */
+    /** Returns the cell at each place of this order: (cells). */
     long[] order() {
-        return order.toArray();
+        return order.build().toArray();
     }
 
-    /** In which row of patches of its image each patch of this order lies: (patches). */
+    /** Returns the row of each patch in its image, in patches: (patches). */
     long[] rows() {
-        return rows.toArray();
+        return rows.build().toArray();
     }
 
-    /** In which column of patches of its image each patch of this order lies: (patches). */
+    /** Returns the column of each patch in its image, in patches: (patches). */
     long[] columns() {
-        return columns.toArray();
+        return columns.build().toArray();
     }
 
-    /** Windows, in patches. */
-    Runs windows() {
-        return windows;
+    /** Returns the patches of each window: (windows). */
+    long[] windows() {
+        return windows.build().toArray();
     }
 
-    /** Images, in patches. */
-    Runs images() {
-        return images;
-    }
-
-    /** Blocks one behind the other, as runs of equal size. */
-    static final class Runs {
-
-        private final List<Integer> counts = new ArrayList<>();
-        private final List<Integer> sizes = new ArrayList<>();
-
-        private void add(int size) {
-            int last = sizes.size() - 1;
-            if (last >= 0 && sizes.get(last) == size) {
-                counts.set(last, counts.get(last) + 1);
-            } else {
-                counts.add(1);
-                sizes.add(size);
-            }
-        }
-
-        /** How many blocks each run has. */
-        long[] counts() {
-            return counts.stream().mapToLong(i -> i).toArray();
-        }
-
-        /** How large each block of a run is. */
-        long[] sizes() {
-            return sizes.stream().mapToLong(i -> i).toArray();
-        }
-    }
-
-    private static final class LongList {
-
-        private long[] values = new long[256];
-        private int size;
-
-        void add(long value) {
-            if (size == values.length) {
-                values = Arrays.copyOf(values, size * 2);
-            }
-            values[size++] = value;
-        }
-
-        long[] toArray() {
-            return Arrays.copyOf(values, size);
-        }
+    /** Returns the patches of each image: (images). */
+    long[] images() {
+        return images.build().toArray();
     }
 }

@@ -1,78 +1,108 @@
 package io.lychee.rerank.qwen;
 
 import io.lychee.rerank.checkpoint.Safetensors;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Locale;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorCompletionService;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Brings a checkpoint's weights from its files onto the device, in parts. On a GPU by several threads: one alone copies
- * slower than a disk reads.
+ * Copies a checkpoint's weights from its files to the device, in parts: by several threads to a GPU, because one copies
+ * slower than a disk reads. Logs progress every 2 s.
  */
-final class WeightLoading {
+public final class WeightLoading {
 
-    /** Of pinned memory that each thread holds. */
+    private static final Logger LOG = LoggerFactory.getLogger(WeightLoading.class);
+
+    /** Bounds the pinned memory of each thread. */
     private static final int PART_BYTES = 64 << 20;
 
-    private static final int THREADS = 4;
+    private static final int GPU_THREADS = 4;
+    private static final long LOG_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private record Part(String name, Safetensors.Rows rows) {}
 
-    private WeightLoading() {}
+    private final Queue<Part> parts = new ConcurrentLinkedQueue<>();
+    private final long totalBytes;
+    private final QwenNetwork network;
+    private final Consumer<Progress> progress;
+    private final long start = System.nanoTime();
+    private long logged = start;
+    private long bytes;
 
-    /** @param progress told after each part, by the calling thread */
-    static void load(CheckpointTensors tensors, QwenNetwork network, boolean cpu, Consumer<LoadProgress> progress) {
-        List<Part> parts = new ArrayList<>();
+    /** Counts the bytes on the device so far. */
+    public record Progress(long bytes, long totalBytes, double seconds) {
+
+        /** Formats bytes, mean rate and the remaining seconds at that rate. */
+        @Override
+        public String toString() {
+            double rate = bytes / seconds;
+            return String.format(
+                    Locale.ROOT,
+                    "%.2f of %.2f GB of weights loaded, %.2f GB/s, %.0f s left",
+                    bytes / 1e9,
+                    totalBytes / 1e9,
+                    rate / 1e9,
+                    (totalBytes - bytes) / rate);
+        }
+    }
+
+    private WeightLoading(CheckpointTensors tensors, QwenNetwork network, Consumer<Progress> progress) {
         tensors.byName().forEach((name, tensor) -> {
             if (!name.equals(CheckpointTensors.HEAD)) {
                 tensor.parts(PART_BYTES).forEach(rows -> parts.add(new Part(name, rows)));
             }
         });
-        long total = parts.stream().mapToLong(part -> part.rows.bytes()).sum();
-        long start = System.nanoTime();
-        ExecutorService threads = Executors.newFixedThreadPool(cpu ? 1 : THREADS);
+        this.totalBytes = parts.stream().mapToLong(part -> part.rows.bytes()).sum();
+        this.network = network;
+        this.progress = progress;
+    }
+
+    /**
+     * Loads every tensor but the head. Returns or fails when no copy is in flight, so that the caller can free the
+     * network.
+     *
+     * @param progress called after each part, on one thread at a time
+     */
+    static void load(CheckpointTensors tensors, QwenNetwork network, boolean cpu, Consumer<Progress> progress) {
+        WeightLoading loading = new WeightLoading(tensors, network, progress);
         try {
-            ExecutorCompletionService<Part> loaded = new ExecutorCompletionService<>(threads);
-            for (Part part : parts) {
-                loaded.submit(() -> {
-                    network.load(part.name, part.rows);
-                    return part;
-                });
-            }
-            long bytes = 0;
-            for (int i = 0; i < parts.size(); i++) {
-                bytes += loaded.take().get().rows.bytes();
-                progress.accept(new LoadProgress(bytes, total, (System.nanoTime() - start) / 1e9));
-            }
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof RuntimeException cause ? cause : new CompletionException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while loading weights", e);
-        } finally {
-            end(threads);
+            CompletableFuture.allOf(IntStream.range(0, cpu ? 1 : GPU_THREADS)
+                            .mapToObj(i -> CompletableFuture.runAsync(
+                                    loading::copyParts, work -> new Thread(work, "lychee-weights-" + i).start()))
+                            .toArray(CompletableFuture<?>[]::new))
+                    .join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
         }
     }
 
-    /** After a failure the caller frees the network, which would crash the JVM under a part that is still copied. */
-    private static void end(ExecutorService threads) {
-        threads.shutdownNow();
-        boolean interrupted = false;
-        while (!threads.isTerminated()) {
+    private void copyParts() {
+        for (Part part = parts.poll(); part != null; part = parts.poll()) {
             try {
-                boolean unused = threads.awaitTermination(1, TimeUnit.MINUTES);
-            } catch (InterruptedException e) {
-                interrupted = true;
+                network.load(part.name, part.rows);
+            } catch (Throwable e) {
+                parts.clear(); // ends the other threads after their part
+                throw e;
             }
+            advance(part.rows.bytes());
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+    }
+
+    private synchronized void advance(int loaded) {
+        bytes += loaded;
+        long now = System.nanoTime();
+        Progress reached = new Progress(bytes, totalBytes, (now - start) / 1e9);
+        if (now - logged >= LOG_NANOS) {
+            LOG.info("{}", reached);
+            logged = now;
         }
+        progress.accept(reached);
     }
 }

@@ -25,6 +25,7 @@ final class DeviceThreads {
     private final Scheduler scheduler;
     private final Ticker ticker;
     private final GuardedScorer device;
+    private final boolean asynchronous;
     private final List<Thread> threads =
             List.of(Engine.daemon("lychee-device", this::deviceLoop), Engine.daemon("lychee-scores", this::scoresLoop));
     private final BlockingQueue<Running> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
@@ -62,6 +63,7 @@ final class DeviceThreads {
         this.scheduler = scheduler;
         this.ticker = ticker;
         this.device = new GuardedScorer(scorer, settings.passTimeout(), timer, engine::fail, this::tooLarge);
+        this.asynchronous = scorer.isAsynchronous();
         this.scorable = engine.lock.newCondition();
         this.idleSince = ticker.nanos();
     }
@@ -104,7 +106,8 @@ final class DeviceThreads {
     }
 
     /** A planned pass on the device. */
-    private record Running(Scheduler.PlannedPass planned, GuardedScorer.Running pass, long start) {}
+    private record Running(
+            Scheduler.PlannedPass planned, @Nullable PassHandle handle, long start) {}
 
     /** Plans passes and hands them to the device: at most two, of which the second waits for the first. */
     private void deviceLoop() {
@@ -116,7 +119,7 @@ final class DeviceThreads {
                 }
                 long start = ticker.nanos();
                 Running running = new Running(planned, device.start(planned.pass()), start);
-                if (running.pass.isRunning()) {
+                if (asynchronous && running.handle != null) {
                     this.running.put(running);
                 } else {
                     if (!awaitIdle()) {
@@ -150,13 +153,14 @@ final class DeviceThreads {
     }
 
     private void finish(Running running) {
-        float[] scores = running.pass.await();
+        float[] scores = device.await(running.planned.pass(), running.handle);
         long end = ticker.nanos();
         long nanos = end - Math.max(running.start, idleSince);
         idleSince = end;
         Pass pass = running.planned.pass();
+        int[] hits = running.handle == null ? new int[0] : running.handle.imageHits();
         engine.settle(() -> {
-            scheduler.scored(running.planned, scores, running.pass.imageHits(), nanos, end);
+            scheduler.scored(running.planned, scores, hits, nanos, end);
             inFlight--;
             scorable.signal();
             expectedEnd = end + expectedNanos; // of the one that waited, if there is one
@@ -168,7 +172,7 @@ final class DeviceThreads {
             visionTokens += pass.visionTokens();
             prefixTokensSaved += pass.prefixTokensSaved();
             images += pass.images();
-            imageHits += IntStream.of(running.pass.imageHits()).sum();
+            imageHits += IntStream.of(hits).sum();
             busyNanos += nanos;
         });
     }

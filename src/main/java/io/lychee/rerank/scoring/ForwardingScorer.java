@@ -2,20 +2,20 @@ package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.ModelInfo;
 
-/** A scorer that stands before another. Every pass goes through {@link #start}. */
+/** Forwards to another scorer. Every pass goes through {@link #start}. */
 public interface ForwardingScorer extends Scorer {
 
-    /** The one that scores, and is closed with this. */
+    /** Returns the one that scores, and is closed with this. */
     Scorer scorer();
 
     @Override
-    default float[] score(Pass pass) {
-        return start(pass).await();
+    default PassHandle start(Pass pass) {
+        return scorer().start(pass);
     }
 
     @Override
-    default Started start(Pass pass) {
-        return scorer().start(pass);
+    default boolean isAsynchronous() {
+        return scorer().isAsynchronous();
     }
 
     @Override

@@ -11,9 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The scorer with what keeps it honest: a watchdog for passes that hang, halves for passes that don't fit the memory,
- * and a canary that tells a broken device from candidates that are all too large. Passes are started by the device
- * thread; one thread at a time awaits them.
+ * Wraps a scorer with a watchdog, out-of-memory halving and a canary pass. The canary tells a broken device from
+ * candidates that are all too large. Passes are started by the device thread; one thread at a time awaits them.
  */
 final class GuardedScorer {
 
@@ -48,52 +47,14 @@ final class GuardedScorer {
         this.onTooLarge = onTooLarge;
     }
 
-    /** A pass that the device has, or that it had no memory for. */
-    final class Running {
-
-        private final Pass pass;
-        private final Scorer.@Nullable Started started;
-
-        private Running(Pass pass, Scorer.@Nullable Started started) {
-            this.pass = pass;
-            this.started = started;
-        }
-
-        /** Whether the device works on it beside the caller. */
-        boolean isRunning() {
-            return started != null && started.isRunning();
-        }
-
-        /** For each group of the pass how many of its images needed no vision tower. */
-        int[] imageHits() {
-            return started == null ? new int[0] : started.imageHits();
-        }
-
-        /**
-         * Waits for the scores; where the device's memory asks for it, scores the pass in halves instead, for which no
-         * other pass may be running.
-         *
-         * @return one score for each candidate, {@link #NO_MEMORY}, or NaN where the network comes to no number
-         * @throws ScoringException when the device failed
-         */
-        float[] await() {
-            float[] scores = new float[pass.candidates()];
-            int scored = started == null ? scoreHalves(pass, scores, 0) : waitFor(started, pass, scores, 0);
-            // before anything is answered: the pairs' fault, or the device's?
-            if (scored < scores.length && score(CANARY, new float[1], 0) == 0) {
-                throw new ScoringException("the device has no score for a candidate, nor for a pass of one token");
-            }
-            return scores;
-        }
-    }
-
-    /** @throws ScoringException when the device failed */
-    Running start(Pass pass) {
-        return new Running(pass, tryStart(pass));
-    }
-
-    /** @return null when it doesn't fit the memory */
-    private Scorer.@Nullable Started tryStart(Pass pass) {
+    /**
+     * Starts a pass.
+     *
+     * @return null when it doesn't fit the device's memory; {@link #await} then scores it in halves
+     * @throws ScoringException when the device failed
+     */
+    @Nullable
+    PassHandle start(Pass pass) {
         ScheduledFuture<?> watchdog = watch();
         try {
             return scorer.start(pass);
@@ -105,6 +66,22 @@ final class GuardedScorer {
         }
     }
 
+    /**
+     * Waits for the scores of a pass. Without a handle no other pass may be in flight.
+     *
+     * @param handle what {@link #start} returned
+     * @return one score for each candidate, {@link #NO_MEMORY}, or NaN where the network comes to no number
+     * @throws ScoringException when the device failed
+     */
+    float[] await(Pass pass, @Nullable PassHandle handle) {
+        float[] scores = new float[pass.candidates()];
+        // before anything is answered: the pairs' fault, or the device's?
+        if (await(pass, handle, scores, 0) < scores.length && score(CANARY, new float[1], 0) == 0) {
+            throw new ScoringException("the device has no score for a candidate, nor for a pass of one token");
+        }
+        return scores;
+    }
+
     private ScheduledFuture<?> watch() {
         return timer.schedule(
                 () -> onHang.accept(ScoringException.hang(
@@ -113,16 +90,18 @@ final class GuardedScorer {
                 TimeUnit.MILLISECONDS);
     }
 
-    /** @return how many were scored */
+    /** Returns how many were scored. */
     private int score(Pass pass, float[] scores, int from) {
-        Scorer.Started started = tryStart(pass);
-        return started == null ? scoreHalves(pass, scores, from) : waitFor(started, pass, scores, from);
+        return await(pass, start(pass), scores, from);
     }
 
-    private int waitFor(Scorer.Started started, Pass pass, float[] scores, int from) {
+    private int await(Pass pass, @Nullable PassHandle handle, float[] scores, int from) {
+        if (handle == null) {
+            return scoreHalves(pass, scores, from);
+        }
         ScheduledFuture<?> watchdog = watch();
         try {
-            float[] part = started.await();
+            float[] part = handle.await();
             if (part.length != pass.candidates()) {
                 throw new ScoringException(
                         part.length + " scores for " + pass.candidates() + " candidates; this is a bug");

@@ -289,8 +289,7 @@ final class Scheduler {
     }
 
     /**
-     * @param passScores one for each candidate of the pass, in its order, as {@link GuardedScorer.Running#await}
-     *     returns them
+     * @param passScores one for each candidate of the pass, in its order, as {@link GuardedScorer#await} returns them
      * @param imageHits for each of its lists how many images needed no vision tower; none for a scorer without one
      */
     void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {

@@ -1,7 +1,6 @@
 package io.lychee.rerank.torch;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.LibUtils;
 import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.config.ConfigException;
@@ -13,12 +12,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where the network runs, and in which numbers: float32 on the CPU, on a GPU bfloat16, or float16 where the card is too
- * old for it.
+ * Names a device and the dtype to compute in: float32 on the CPU, bfloat16 on a GPU, float16 on a GPU that is too old
+ * for it.
  *
  * @param name as PyTorch writes it: cpu, cuda:0
  */
@@ -37,62 +37,62 @@ public record TorchDevice(String name, String dtype) {
         return dtype.equals("float32") ? 4 : 2;
     }
 
+    /** Selects the first device of {@link #all}. */
+    public static TorchDevice of(String setting) {
+        return all(setting).get(0);
+    }
+
     /**
-     * @param setting cpu, cuda, cuda:N, or auto: the first GPU where the engine sees one
-     * @throws ConfigException when it is none of these, or a GPU that there is not
+     * Selects every GPU that PyTorch sees for cuda and auto, the CPU for auto without one, else the device named.
+     *
+     * @param setting cpu, cuda, cuda:N or auto
+     * @throws ConfigException when it is none of these, or there is no such GPU
      */
-    public static TorchDevice of(String setting, Engine engine) {
-        if (setting.equals("cpu")) {
-            return CPU;
+    public static List<TorchDevice> all(String setting) {
+        int gpus = TorchRuntime.engine().getGpuCount();
+        boolean auto = setting.equals("auto");
+        if (gpus > 0 && (auto || setting.equals("cuda"))) {
+            return IntStream.range(0, gpus).mapToObj(TorchDevice::cuda).toList();
         }
-        if (setting.equals("auto")) {
-            if (engine.getGpuCount() > 0) {
-                return cuda(0);
-            }
-            LOG.info("model.device is auto and {} sees no GPU: using the CPU", engine);
-            return CPU;
+        if (auto) {
+            LOG.info("model.device is auto and PyTorch sees no GPU: using the CPU");
+        }
+        if (auto || setting.equals("cpu")) {
+            return List.of(CPU);
         }
         Matcher cuda = CUDA.matcher(setting);
         if (!cuda.matches()) {
             throw new ConfigException("model.device is %s; expected cpu, cuda, cuda:N or auto".formatted(setting));
         }
         int index = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
-        requireCuda(setting, index, engine.getGpuCount());
-        return cuda(index);
+        String obstacle = obstacle(index, gpus);
+        if (obstacle != null) {
+            throw new ConfigException("model.device is " + setting + " and there is no such CUDA device: " + obstacle
+                    + ". model.device=cpu (--device cpu) does without");
+        }
+        return List.of(cuda(index));
     }
 
-    /** Lets pass what DJL can't count for want of libcudart, which PyTorch may well do without. */
-    private static void requireCuda(String setting, int index, int gpus) {
-        Path libtorch = Path.of(LibUtils.getLibtorchPath());
-        String visible = System.getenv("CUDA_VISIBLE_DEVICES");
-        String found = null;
+    /** Explains a missing GPU. DJL counts none without libcudart, which PyTorch may not need: then signs decide. */
+    private static @Nullable String obstacle(int index, int gpus) {
         if (gpus > 0) {
-            found = index < gpus ? null : "PyTorch sees %d GPUs; expected cuda:0 to cuda:%d".formatted(gpus, gpus - 1);
-        } else if (!Files.exists(libtorch.resolve(System.mapLibraryName("torch_cuda")))) {
-            found =
-                    "PyTorch in %s is built for the CPU only; expected one with CUDA, which PYTORCH_LIBRARY_PATH, PYTORCH_VERSION and PYTORCH_FLAVOR name"
-                            .formatted(libtorch);
-        } else if (Stream.of("/dev/nvidiactl", "/dev/dxg").map(Path::of).noneMatch(Files::exists)) {
-            found = "this machine has no NVIDIA driver (/dev/nvidiactl)";
-        } else if (visible != null && (visible.isBlank() || visible.startsWith("-"))) {
-            found = "CUDA_VISIBLE_DEVICES is \"%s\", which hides every GPU".formatted(visible);
+            return index < gpus ? null : "PyTorch sees %d GPUs; expected cuda:0 to cuda:%d".formatted(gpus, gpus - 1);
         }
-        if (found != null) {
-            throw new ConfigException(
-                    "model.device is %s and there is no such CUDA device: %s. model.device=cpu (--device cpu) does without"
-                            .formatted(setting, found));
+        Path libtorch = Path.of(LibUtils.getLibtorchPath());
+        if (!Files.exists(libtorch.resolve(System.mapLibraryName("torch_cuda")))) {
+            return "PyTorch in " + libtorch + " is built for the CPU only; expected one with CUDA, which"
+                    + " PYTORCH_LIBRARY_PATH, PYTORCH_VERSION and PYTORCH_FLAVOR name";
         }
+        if (Stream.of("/dev/nvidiactl", "/dev/dxg").map(Path::of).noneMatch(Files::exists)) {
+            return "this machine has no NVIDIA driver (/dev/nvidiactl)";
+        }
+        String visible = System.getenv("CUDA_VISIBLE_DEVICES");
+        return visible != null && (visible.isBlank() || visible.startsWith("-"))
+                ? "CUDA_VISIBLE_DEVICES is \"%s\", which hides every GPU".formatted(visible)
+                : null;
     }
 
-    /** Names of what {@code setting} stands for: every GPU for cuda and auto, where the engine sees any. */
-    public static List<String> all(String setting, Engine engine) {
-        int gpus = engine.getGpuCount();
-        if (gpus == 0 || !(setting.equals("cuda") || setting.equals("auto"))) {
-            return List.of(of(setting, engine).name());
-        }
-        return IntStream.range(0, gpus).mapToObj(gpu -> "cuda:" + gpu).toList();
-    }
-
+    /** Returns the free bytes of {@code cuda:N}, or {@link Long#MAX_VALUE} when CUDA doesn't report them. */
     public static long freeMemory(String name) {
         try {
             MemoryUsage memory = CudaUtils.getGpuMemory(Device.gpu(Integer.parseInt(name.substring("cuda:".length()))));
@@ -112,10 +112,5 @@ public record TorchDevice(String name, String dtype) {
             LOG.info("the compute capability of cuda:{} is unknown ({}): assuming bfloat16", index, e.toString());
         }
         return new TorchDevice("cuda:" + index, bfloat16 ? "bfloat16" : "float16");
-    }
-
-    /** For the arrays that Java makes: always the CPU; the network itself moves what it gets. */
-    public static Device javaSide() {
-        return Device.cpu();
     }
 }

@@ -1,5 +1,6 @@
 package io.lychee.rerank.torch;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
@@ -20,30 +21,39 @@ import java.nio.ByteOrder;
 import java.nio.LongBuffer;
 import java.nio.file.Files;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
-/** A TorchScript module in DJL's PyTorch engine, and calls of its methods. Native memory: close it and every call. */
+/**
+ * Loads a TorchScript module into DJL's PyTorch engine and calls its methods. Native memory: close it and its calls.
+ */
 public final class TorchModule implements AutoCloseable {
 
     private static final int ALIGNMENT = 64;
 
-    private static final long MAX_STAGING = Integer.MAX_VALUE - 8; // what a buffer can hold
+    private static final long MAX_STAGING = Integer.MAX_VALUE - 8; // the largest buffer
 
     private final Model model;
     private final PtSymbolBlock block;
-    private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 20); // grows to what a pass needs, and stays
+    private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 20); // grows to the largest call
 
     private TorchModule(Model model) {
         this.model = model;
         this.block = (PtSymbolBlock) model.getBlock();
     }
 
+    /**
+     * Compiles the archive's source and makes its object, which computes on whatever device its source names.
+     *
+     * @param archive see {@link TorchScriptArchive}
+     * @throws IllegalStateException when TorchScript refuses the source; its cause names the line
+     */
     public static TorchModule load(byte[] archive) {
-        Model model = Model.newInstance("reranker", TorchDevice.javaSide(), "PyTorch");
+        Model model = Model.newInstance("reranker", Device.cpu(), "PyTorch");
         try {
             model.load(new ByteArrayInputStream(archive), Map.of());
-            Files.deleteIfExists(model.getModelPath()); // made by DJL for nothing; processes that halt leave it
+            Files.deleteIfExists(model.getModelPath()); // an empty folder of DJL; a process that halts would leave it
         } catch (IOException e) {
             model.close();
             throw new UncheckedIOException(e);
@@ -54,9 +64,9 @@ public final class TorchModule implements AutoCloseable {
         return new TorchModule(model);
     }
 
-    /** A scope for what goes in and comes out: all of it is freed when the call is closed. */
+    /** Opens a scope for arguments and results, on the CPU: closing it frees them all. */
     public Call call() {
-        return new Call(model.getNDManager().newSubManager(TorchDevice.javaSide()));
+        return new Call(model.getNDManager().newSubManager(Device.cpu()));
     }
 
     @Override
@@ -64,32 +74,32 @@ public final class TorchModule implements AutoCloseable {
         model.close();
     }
 
-    /** For one thread at a time. */
+    /** Holds the arguments and results of some method calls. For one thread at a time. */
     public final class Call implements AutoCloseable {
 
         private final PtNDManager manager;
-        private final List<IValue> values = new ArrayList<>(); // not managed: each must be closed
+        private final List<IValue> values = new ArrayList<>(); // not managed by DJL: close each
         private final List<Buffer> buffers = new ArrayList<>(); // tensors point into them
-        private int staged; // bytes of the module's staging memory that this call has
+        private int staged; // bytes of the module's staging memory in use by this call
 
         private Call(NDManager manager) {
             this.manager = (PtNDManager) manager;
         }
 
-        /** @param data direct, native byte order; not copied */
+        /** Wraps a direct buffer in native byte order as a tensor, without a copy. */
         public IValue tensor(Buffer data, Shape shape, DataType type) {
             buffers.add(data);
             return own(IValue.from(manager.create(data, shape, type)));
         }
 
-        /** (values) */
+        /** Copies the values into an int64 tensor: (values). */
         public IValue tensor(long[] values) {
             ByteBuffer data = staging(values.length * Long.BYTES);
             data.asLongBuffer().put(values);
             return tensor(data, new Shape(values.length), DataType.INT64);
         }
 
-        /** (rows, columns) */
+        /** Copies the values into an int64 tensor: (rows, columns). */
         public IValue tensor(long[][] values) {
             ByteBuffer data = staging(values.length * values[0].length * Long.BYTES);
             LongBuffer flat = data.asLongBuffer();
@@ -100,13 +110,12 @@ public final class TorchModule implements AutoCloseable {
         }
 
         /**
-         * Direct memory for a tensor of this call; the next call gets the same, so that none is left to the garbage
-         * collector. For one thread at a time, and for methods that are done with it, or have copied it, when they
-         * return.
+         * Allocates direct memory for a tensor of this call. The next call reuses it, which spares the garbage
+         * collector. For one thread at a time, and for methods that don't read it after they return.
          */
         public ByteBuffer staging(int bytes) {
             if (bytes > staging.capacity() - staged) {
-                // what other tensors of this call point into stays reachable through them
+                // earlier tensors of this call keep the old memory reachable
                 staging = ByteBuffer.allocateDirect(
                         (int) Math.min(2L * Math.max(staging.capacity(), bytes), MAX_STAGING));
                 staged = 0;
@@ -116,30 +125,32 @@ public final class TorchModule implements AutoCloseable {
             return slice;
         }
 
-        /** List[int] */
-        public IValue list(long[] values) {
-            return own(IValue.listFrom(values));
-        }
-
-        public IValue value(String value) {
-            return own(IValue.from(value));
-        }
-
-        public IValue value(long value) {
-            return own(IValue.from(value));
-        }
-
-        public IValue value(boolean value) {
-            return own(IValue.from(value));
-        }
-
-        public IValue run(String method, IValue... arguments) {
-            // of this thread; what it would fuse is compiled anew for new shapes, and every pass has one
+        /**
+         * Calls a method of the module. PyTorch's error is thrown as an unchecked exception.
+         *
+         * @param arguments tensors, and String, Boolean, Integer, Long, or {@code long[]} for a List[int]
+         */
+        public IValue run(String method, Object... arguments) {
+            // a setting of this thread; fused kernels would be compiled for each new shape, and every pass has one
             JniUtils.setGraphExecutorOptimize(false);
-            return own(IValueUtils.runMethod(block, method, arguments));
+            IValue[] inputs = Arrays.stream(arguments).map(this::value).toArray(IValue[]::new);
+            return own(IValueUtils.runMethod(block, method, inputs));
         }
 
-        /** The numbers of a float32 tensor on the CPU, in row-major order. */
+        private IValue value(Object argument) {
+            if (argument instanceof IValue value) {
+                return value;
+            } else if (argument instanceof String text) {
+                return own(IValue.from(text));
+            } else if (argument instanceof Boolean flag) {
+                return own(IValue.from(flag));
+            } else if (argument instanceof long[] list) {
+                return own(IValue.listFrom(list));
+            }
+            return own(IValue.from(((Number) argument).longValue()));
+        }
+
+        /** Copies the values of a float32 tensor on the CPU, in row-major order. */
         public float[] floats(IValue tensor) {
             return tensor.toTensor(manager).toFloatArray();
         }

@@ -13,24 +13,21 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Writes what {@code torch.jit.save} would: a zip of source files and one pickled object, an instance of a module
- * class.
- */
+/** Writes an archive as {@code torch.jit.save} does: a zip of source files and one pickled object of a module class. */
 public final class TorchScriptArchive {
 
-    /**
-     * A container whose element types the reader can't infer, such as an empty one: its type as TorchScript writes it.
-     */
+    /** A List or Map with its TorchScript type, which the reader can't infer from an empty one. */
     public record Typed(String type, Object value) {}
 
     private TorchScriptArchive() {}
 
     /**
-     * @param modules TorchScript source by module name
-     * @param className module and name of the root object's class, such as {@code reranker.Reranker}
-     * @param attributes all that the class declares: null, Boolean, Integer, Long, Double, String, {@link Typed} of a
-     *     List or Map of these
+     * Writes the archive of one object.
+     *
+     * @param modules TorchScript source by module name, see {@link TorchScriptSource#translate}
+     * @param className module and name of the object's class, such as {@code reranker.Reranker}
+     * @param attributes every attribute that the class declares: null, Boolean, Integer, Long, Double, String,
+     *     {@link Typed} of a List or Map of these
      */
     public static byte[] write(Map<String, String> modules, String className, Map<String, ?> attributes) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -65,7 +62,7 @@ public final class TorchScriptArchive {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    /** The few opcodes of Python's pickle, protocol 2, that TorchScript's reader needs here. */
+    /** Writes Python's pickle, protocol 2, with the few opcodes that TorchScript's reader needs here. */
     private static final class Pickle {
 
         private final ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -87,15 +84,12 @@ public final class TorchScriptArchive {
                 out.write('N');
             } else if (value instanceof Boolean flag) {
                 out.write(flag ? 0x88 : 0x89);
-            } else if (value instanceof Integer number) {
-                out.write('J');
-                out.writeBytes(little(4).putInt(number).array());
-            } else if (value instanceof Long number) {
+            } else if (value instanceof Integer || value instanceof Long) {
                 out.writeBytes(new byte[] {(byte) 0x8a, 8}); // LONG1 of 8 bytes
-                out.writeBytes(little(8).putLong(number).array());
+                out.writeBytes(little(8).putLong(((Number) value).longValue()).array());
             } else if (value instanceof Double number) {
                 out.write('G');
-                out.writeBytes(ByteBuffer.allocate(8).putDouble(number).array()); // big-endian, of all places
+                out.writeBytes(ByteBuffer.allocate(8).putDouble(number).array()); // the only big-endian value
             } else if (value instanceof String text) {
                 byte[] bytes = utf8(text);
                 out.write('X');

@@ -1,6 +1,11 @@
 package io.lychee.rerank.torch;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -8,8 +13,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Turns ordinary PyTorch source into what TorchScript's importer takes: own classes and functions by their full name,
- * functional and dtype names as it knows them, no imports. Line numbers stay, so errors point into the resource.
+ * Translates ordinary PyTorch source for TorchScript's importer: qualifies own names, maps functional and dtype names,
+ * blanks imports. Line numbers stay, so errors point into the resource.
  */
 public final class TorchScriptSource {
 
@@ -19,20 +24,45 @@ public final class TorchScriptSource {
             Pattern.compile("\\btorch\\.(uint8|int32|int64|float16|float32|float64|bool|bfloat16)\\b");
     private static final Pattern DEVICE_TYPE = Pattern.compile("\\btorch\\.device\\b(?!\\()");
     private static final Pattern DEFINITION = Pattern.compile("(?m)^(?:class|def) (\\w+)");
-    /** c10::ScalarType; the importer knows no dtype names. */
+    /** c10::ScalarType by name; the importer has no dtype names. */
     private static final Map<String, Integer> SCALAR_TYPES = Map.of(
             "uint8", 0, "int32", 3, "int64", 4, "float16", 5, "float32", 6, "float64", 7, "bool", 11, "bfloat16", 15);
 
     private TorchScriptSource() {}
 
-    /** The number that TorchScript knows a dtype by. */
+    /** Returns TorchScript's number of a dtype. */
     public static int scalarType(String dtype) {
         return Objects.requireNonNull(SCALAR_TYPES.get(dtype), dtype);
     }
 
     /**
+     * Reads modules from {@code src/main/resources/torchscript}, each named after its file.
+     *
+     * @param paths without extension, such as {@code shared/attention}
+     * @return source by module name, in this order
+     */
+    public static Map<String, String> read(List<String> paths) {
+        Map<String, String> modules = new LinkedHashMap<>();
+        for (String path : paths) {
+            String resource = "/torchscript/" + path + ".py";
+            try (InputStream in = TorchScriptSource.class.getResourceAsStream(resource)) {
+                if (in == null) {
+                    throw new IllegalStateException("no resource " + resource);
+                }
+                modules.put(
+                        path.substring(path.lastIndexOf('/') + 1),
+                        new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return modules;
+    }
+
+    /**
+     * Qualifies names across modules: {@code X} of module {@code m} becomes {@code __torch__.m.X} everywhere.
+     *
      * @param modules source by module name
-     * @return the same modules; what module {@code m} defines as {@code X} is {@code __torch__.m.X} everywhere
      */
     public static Map<String, String> translate(Map<String, String> modules) {
         Map<String, String> fullNames = new LinkedHashMap<>();

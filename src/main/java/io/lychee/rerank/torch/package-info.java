@@ -1,4 +1,4 @@
-/** Runs TorchScript text with DJL's PyTorch engine: libraries, devices, modules. Knows no model family. */
+/** Runs TorchScript text on DJL's PyTorch engine: libraries, devices, modules, archives. Knows no model family. */
 @NullMarked
 package io.lychee.rerank.torch;
 

@@ -5,32 +5,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
-import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.MemorySize;
-import org.apache.flink.util.TimeUtils;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** conf/rerank.properties is what the options say: every key, in their order, with its default. */
+/** Holds conf/rerank.properties to the declared options: every key, in their order, with its default. */
 class ConfigurationFileTest {
 
     private static final Path FILE = Path.of("conf/rerank.properties");
 
     @Test
     void listsEveryKeyWithItsDefault() throws Exception {
-        String expected = header()
-                + RerankOptions.all().stream().map(ConfigurationFileTest::entry).collect(Collectors.joining("\n"));
+        String expected =
+                header() + options().stream().map(ConfigurationFileTest::entry).collect(Collectors.joining("\n"));
         Path written = Files.writeString(Path.of("target/rerank.properties"), expected);
 
         assertThat(Files.readString(FILE))
-                .as("%s; what it should be lies in %s", FILE, written)
+                .as("%s differs from the declared options, written to %s", FILE, written)
                 .isEqualTo(expected);
     }
 
@@ -71,40 +67,33 @@ class ConfigurationFileTest {
         assertThat(printed).contains("\n  pass.max-tokens=4096").doesNotContain("secret words");
     }
 
+    private static List<Option> options() {
+        return ConfigBinder.options(RerankConfig.class).stream()
+                .filter(option -> !option.isPrefix())
+                .toList();
+    }
+
     private static String header() {
         return """
-                # Every key of lychee-rerank with its default. Lines that are commented out say what holds anyway.
-                # kafka.properties.NAME is handed to the Kafka clients as NAME, flink.NAME to the embedded Flink.
-                # Unknown keys are refused.
+            # Every key of lychee-rerank with its default; lines that are commented out show defaults.
+            # kafka.properties.NAME sets NAME of the Kafka clients, flink.NAME sets NAME of the embedded Flink.
+            # Unknown keys are refused.
 
-                """;
+            """;
     }
 
-    private static String entry(ConfigOption<?> option) {
-        String value = option.hasDefaultValue() ? text(option.defaultValue()) : "demo/checkpoint";
-        String line = option.key() + "=" + escape(value);
-        return wrap(option) + (option.hasDefaultValue() ? "#" : "") + line + "\n";
-    }
-
-    private static String text(Object value) {
-        if (value instanceof Duration duration) {
-            return TimeUtils.formatWithHighestUnit(duration);
-        }
-        if (value instanceof MemorySize size) {
-            return size.toString();
-        }
-        if (value instanceof List<?> list) {
-            return list.stream().map(String::valueOf).collect(Collectors.joining(";"));
-        }
-        return value instanceof Enum<?> e ? e.toString().toLowerCase(java.util.Locale.ROOT) : String.valueOf(value);
+    private static String entry(Option option) {
+        String value = option.defaultValue();
+        String line = option.key() + "=" + escape(value == null ? "demo/checkpoint" : value);
+        return wrap(option) + (value == null ? "" : "#") + line + "\n";
     }
 
     private static String escape(String value) {
         return value.replace("\\", "\\\\").replace("\n", "\\n");
     }
 
-    private static String wrap(ConfigOption<?> option) {
-        String description = RerankOptions.describe(option);
+    private static String wrap(Option option) {
+        String description = option.doc();
         StringBuilder lines = new StringBuilder();
         StringBuilder line = new StringBuilder("#");
         for (String word : description.split(" ", -1)) {
@@ -130,6 +119,6 @@ class ConfigurationFileTest {
         assertThat(RerankConfig.of(values)).isEqualTo(RerankConfig.of(Map.of("model.checkpoint", "demo/checkpoint")));
         assertThat(values.keySet())
                 .containsExactlyInAnyOrderElementsOf(
-                        RerankOptions.all().stream().map(ConfigOption::key).toList());
+                        options().stream().map(Option::key).toList());
     }
 }

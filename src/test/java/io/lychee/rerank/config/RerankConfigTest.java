@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.apache.flink.util.InstantiationUtil;
 import org.junit.jupiter.api.Test;
 
 class RerankConfigTest {
@@ -46,7 +48,7 @@ class RerankConfigTest {
         assertThatThrownBy(() -> of(Map.of("kafka.max-record-bytes", "5 gb")))
                 .hasMessageContaining("kafka.max-record-bytes");
         assertThatThrownBy(() -> of(Map.of("encode.max-bytes", "0 bytes")))
-                .hasMessage("encode.max-bytes is 0 bytes; expected at least 1048576 bytes");
+                .hasMessage("encode.max-bytes is 0 bytes; expected at least 1 mb");
         assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000")))
                 .hasMessage("image.max-pixels is 3000; expected at least 3136");
         assertThatThrownBy(() -> of(Map.of("backfill.min-share", "0.6")))
@@ -56,6 +58,62 @@ class RerankConfigTest {
         assertThatThrownBy(() -> RerankConfig.of(RerankConfig.merge(Path.of("no-such-file"), Map.of(), Map.of())))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("no-such-file");
+    }
+
+    @Test
+    void refusalsNameKeyValueAndType() {
+        Map.of(
+                        "list.max-candidates", "a whole number",
+                        "backfill.min-share", "a number",
+                        "text.normalize", "true or false",
+                        "fetch.timeout", "a duration, such as 10 s",
+                        "kafka.max-record-bytes", "a size, such as 64 mb",
+                        "kafka.output-format", "one of [avro, json]")
+                .forEach((key, expected) -> assertThatThrownBy(() -> of(Map.of(key, "many")))
+                        .isInstanceOf(ConfigException.class)
+                        .hasMessage(key + " is many; expected " + expected));
+    }
+
+    @Test
+    void boundsAreInclusive() {
+        for (String port : List.of("0", "65535")) {
+            assertThat(of(Map.of("metrics.port", port)).metricsPort()).isEqualTo(Integer.parseInt(port));
+        }
+        assertThatThrownBy(() -> of(Map.of("metrics.port", "65536")))
+                .hasMessage("metrics.port is 65536; expected 0 to 65535");
+        assertThat(of(Map.of("kafka.max-record-bytes", "1 gb")).kafka().maxRecordBytes())
+                .isEqualTo(1 << 30);
+        assertThatThrownBy(() -> of(Map.of("kafka.max-record-bytes", "5 gb")))
+                .hasMessage("kafka.max-record-bytes is 5 gb; expected 4 kb to 1 gb");
+        assertThatThrownBy(() -> of(Map.of("backfill.min-share", "NaN"))).hasMessageContaining("expected 0 to 0.5");
+        assertThatThrownBy(() -> of(Map.of("fetch.timeout", "0 s")))
+                .hasMessage("fetch.timeout is 0 s; expected more than 0");
+        assertThat(of(Map.of("realtime.timeout", "0 s")).lanes().realtimeTimeout())
+                .isZero();
+    }
+
+    record Versioned(
+            @Key(name = "new.name", formerly = "old.name", byDefault = "1") @Doc("Renamed.")
+            int value) {}
+
+    @Test
+    void renamedKeysAreReadAndRetiredOnesPointToTheirSuccessor() {
+        Map<String, String> retired = Map.of("gone", "new.name replaces it");
+
+        assertThat(ConfigBinder.bind(Versioned.class, Map.of("old.name", "2"), retired).value)
+                .isEqualTo(2);
+        assertThat(ConfigBinder.bind(Versioned.class, Map.of("old.name", "2", "new.name", "3"), retired).value)
+                .isEqualTo(3);
+        assertThatThrownBy(() -> ConfigBinder.bind(Versioned.class, Map.of("gone", "2"), retired))
+                .isInstanceOf(ConfigException.class)
+                .hasMessage("key gone is retired; new.name replaces it");
+    }
+
+    @Test
+    void taskManagersGetAnEqualCopy() throws Exception {
+        RerankConfig config = of(Map.of("rules", "weak: score < 0.4 -> drop", "image.roots", "a;b"));
+
+        assertThat(InstantiationUtil.clone(config)).isEqualTo(config);
     }
 
     @Test

@@ -9,6 +9,7 @@ import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Lists;
 import io.lychee.rerank.scoring.Pass;
+import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.scoring.TestingEncoder;
@@ -116,7 +117,7 @@ class DeadDeviceTest {
         }
 
         @Override
-        public Started start(Pass pass) {
+        public PassHandle start(Pass pass) {
             if (fault == Fault.FAILS) {
                 throw new ScoringException("as if the device had failed");
             }
@@ -126,22 +127,19 @@ class DeadDeviceTest {
                     LockSupport.park(); // a native call can't be interrupted
                 }
             }
-            return new Started() {
-                @Override
-                public boolean isRunning() {
-                    return true;
+            return () -> {
+                try {
+                    hanging.await();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
                 }
-
-                @Override
-                public float[] await() {
-                    try {
-                        hanging.await();
-                    } catch (InterruptedException e) {
-                        throw new IllegalStateException(e);
-                    }
-                    throw new ScoringException("as if the device had failed");
-                }
+                throw new ScoringException("as if the device had failed");
             };
+        }
+
+        @Override
+        public boolean isAsynchronous() {
+            return true;
         }
     }
 }

@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -139,6 +140,30 @@ final class HostileServerTest {
             assertThat(one(fetching, base)).hasSize(bomb.size());
         }
         assertThat(asked.get(0)).doesNotContainIgnoringCase("accept-encoding");
+    }
+
+    @Test
+    void aProxyOfJavasPropertiesIsNotUsed() {
+        answer = out -> out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
+        Map<String, String> proxy = Map.of(
+                "socksProxyHost",
+                "127.0.0.1",
+                "socksProxyPort",
+                "1",
+                "socksNonProxyHosts",
+                "none.example",
+                "http.proxyHost",
+                "127.0.0.1",
+                "http.proxyPort",
+                "1",
+                "http.nonProxyHosts",
+                "none.example");
+        proxy.forEach(System::setProperty);
+        try (ImageFetcher fetching = open(SystemDefaultDnsResolver.INSTANCE, "fetch.tries", "1")) {
+            assertThat(one(fetching, base)).isEqualTo("ok");
+        } finally {
+            proxy.keySet().forEach(System::clearProperty);
+        }
     }
 
     @Test

@@ -94,7 +94,7 @@ class OutputFilesTest {
 
     /** Deletes the parts and their folder. */
     @ParameterizedTest
-    @ValueSource(strings = {"lists/out.jsonl.parts/x/in.jsonl", "other/out.jsonl.parts.discarded/in.jsonl"})
+    @ValueSource(strings = {"lists/out.jsonl.parts/x/in.jsonl", "other/out.jsonl.parts/in.jsonl"})
     void norDoesAnInputLieInWhatIsDeleted(String path) throws IOException {
         Path input = folder.resolve(path);
         Files.createDirectories(input.getParent());

@@ -14,7 +14,6 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.flink.runtime.checkpoint.Checkpoints;
 import org.apache.flink.runtime.checkpoint.metadata.CheckpointMetadata;
-import org.apache.flink.util.FileUtils;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -85,19 +84,16 @@ class RunFolderTest {
             run.json=MARKED; a.jpg=1; b.jpg=2          | holds what no run makes: a.jpg, b.jpg
             """)
     void foldersOfOthersAreRefusedAndLeftAsTheyAre(String files, String message) throws IOException {
-        for (Path theirs : new Path[] {folder(), RunFolder.discarded(folder())}) {
-            create(theirs, files);
-            Map<String, String> before = tree(temp);
-            for (boolean restart : new boolean[] {false, true}) {
-                try (RunFolder run = run()) {
-                    assertThatThrownBy(() -> run.open(restart))
-                            .isInstanceOf(ConfigException.class)
-                            .hasMessageContaining(theirs.toString())
-                            .hasMessageContaining(message);
-                }
-                assertThat(tree(temp)).isEqualTo(before);
+        create(folder(), files);
+        Map<String, String> before = tree(temp);
+        for (boolean restart : new boolean[] {false, true}) {
+            try (RunFolder run = run()) {
+                assertThatThrownBy(() -> run.open(restart))
+                        .isInstanceOf(ConfigException.class)
+                        .hasMessageContaining(folder().toString())
+                        .hasMessageContaining(message);
             }
-            FileUtils.deleteDirectory(theirs.toFile());
+            assertThat(tree(temp)).isEqualTo(before);
         }
     }
 
@@ -122,15 +118,14 @@ class RunFolderTest {
                 "run.json=MARKED; lock=; results/part-0=1",
                 "lock=",
                 "lock=; run.json.unfinished={\"form",
-                "lock=; run.json={MARKED,\"total\":2}; checkpoints/x=1; results/part-0=1; joining=1",
+                "lock=; run.json={MARKED,\"run\":[]}; checkpoints/x=1; results/part-0=1; joining=1",
             })
     void whatARunLeftIsItsOwnAndDeletedWithIt(String files) throws IOException {
         create(folder(), files);
-        create(RunFolder.discarded(folder()), files);
         try (RunFolder run = run()) {
             run.open(false);
             assertThat(folder().resolve("run.json")).content().contains("\"lychee rerank, version 2\"");
-            run.discard();
+            run.delete();
         }
         assertThat(temp).isEmptyDirectory();
     }
@@ -151,8 +146,20 @@ class RunFolderTest {
                     .isNotEmpty();
             assertThat(folder().resolve("run.json")).content().contains("\"lychee rerank, version 2\"");
             Files.writeString(folder().resolve("notes.txt"), "mine");
-            assertThatThrownBy(run::discard).hasMessageContaining("holds what no run makes: notes.txt");
+            assertThatThrownBy(run::delete).hasMessageContaining("holds what no run makes: notes.txt");
             assertThat(folder().resolve("notes.txt")).hasContent("mine");
+        }
+    }
+
+    /** Its state is reset first, so that half of its parts can't be resumed from. */
+    @Test
+    void filesThatAKilledDeletionLeftAreDeletedByTheNextRun() throws IOException {
+        create(folder(), "run.json={MARKED,\"id\":\"7\"}; lock=; results/part-0=1; checkpoints/a/chk-9/_metadata=");
+        try (RunFolder run = run()) {
+            run.open(false);
+            assertThat(id(run)).isEqualTo("7");
+            assertThat(run.lastCheckpoint()).isEmpty();
+            assertThat(folder().resolve("results")).doesNotExist();
         }
     }
 
@@ -162,15 +169,15 @@ class RunFolderTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            run.json={MARKED,"ended":7}                                                    | true
-            run.json={MARKED,"ended":7}; checkpoints/a/chk-7/_metadata=                    | false
-            run.json={MARKED,"ended":7}; checkpoints/b/chk-12/_metadata=                   | false
-            run.json={MARKED,"ended":12}; checkpoints/b/chk-9/_metadata=                   | true
-            run.json=MARKED; checkpoints/a/chk-9/_metadata=; checkpoints/b/chk-10/_metadata= | false
-            run.json={MARKED,"tally":{"answers":3}}; results/part-0=                       | false
+            run.json=RUN,"ended":7}                                                        | true
+            run.json=RUN,"ended":7}; checkpoints/a/chk-7/_metadata=                        | false
+            run.json=RUN,"ended":7}; checkpoints/b/chk-12/_metadata=                       | false
+            run.json=RUN,"ended":12}; checkpoints/b/chk-9/_metadata=                       | true
+            run.json=RUN}; checkpoints/a/chk-9/_metadata=; checkpoints/b/chk-10/_metadata= | false
+            run.json=RUN,"tally":{"answers":3}}; results/part-0=                           | false
             """)
     void aRunHasFinishedOnceTheCheckpointOfItsCountsIsGone(String files, boolean finished) throws IOException {
-        create(folder(), files);
+        create(folder(), files.replace("RUN", "{MARKED,\"run\":[]"));
         try (RunFolder run = run()) {
             run.open(false);
             assertThat(run.isFinished()).isEqualTo(finished);

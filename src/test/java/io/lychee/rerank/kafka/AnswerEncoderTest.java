@@ -14,8 +14,8 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Usage;
 import io.lychee.rerank.wire.Answer;
-import io.lychee.rerank.wire.AnswerDecoder;
 import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -41,7 +41,7 @@ class AnswerEncoderTest {
 
         OutputRecord out = new AnswerEncoder(format, LARGE).encode(answer, origin);
 
-        assertThat(AnswerDecoder.decode(out.value)).isEqualTo(new Answer(answer, null));
+        assertThat(RerankedListCodec.decode(out.value)).isEqualTo(new Answer(answer, null));
         assertThat(out.deadLetter).isFalse();
         assertThat(out.position).isEqualTo(7);
     }
@@ -82,7 +82,7 @@ class AnswerEncoderTest {
 
             String what = "seed " + seed;
             assertThat(out.size()).as(what).isLessThanOrEqualTo(limit - 128);
-            Answer read = AnswerDecoder.decode(out.value);
+            Answer read = RerankedListCodec.decode(out.value);
             RerankedList list = read.list();
             boolean whole = list.equals(answer) && out.headerNames.length == 2;
             assertThat(read.shortened() == null).as(what).isEqualTo(whole);
@@ -99,13 +99,13 @@ class AnswerEncoderTest {
 
     @Test
     void detailsGoFirstThenWhatWasLeftOut() throws Exception {
-        Answer lost = AnswerDecoder.decode(new AnswerEncoder(OutputFormat.JSON, 16_384)
+        Answer lost = RerankedListCodec.decode(new AnswerEncoder(OutputFormat.JSON, 16_384)
                 .encode(answer(20, 20, "x".repeat(1000), 10), TestingRecords.source("x"))
                 .value);
         assertThat(lost.shortened()).startsWith("details and rules of candidates left out: with them the record would");
         assertThat(lost.list().leftOut()).hasSize(20);
 
-        lost = AnswerDecoder.decode(new AnswerEncoder(OutputFormat.JSON, 8192)
+        lost = RerankedListCodec.decode(new AnswerEncoder(OutputFormat.JSON, 8192)
                 .encode(answer(20, 40, "x".repeat(1000), 10), TestingRecords.source("x"))
                 .value);
         assertThat(lost.shortened()).startsWith("details and rules of candidates, left_out left out: ");
@@ -130,10 +130,10 @@ class AnswerEncoderTest {
                     origin,
                     TestingRecords.CLOCK.instant());
 
-            OutputRecord out = new DeadLetterEncoder(format, limit).encode(letter);
+            OutputRecord out = new DeadLetterCodec(format, limit).encode(letter);
 
             assertThat(out.size()).as("seed " + seed).isLessThanOrEqualTo(limit - 128);
-            DeadLetter read = DeadLetterDecoder.decode(out.value);
+            DeadLetter read = DeadLetterCodec.decode(out.value);
             assertThat(read.origin().valueSize).isEqualTo(origin.valueSize);
             assertThat(read.origin().value).hasSizeLessThanOrEqualTo(256 * 1024);
         }
@@ -149,8 +149,8 @@ class AnswerEncoderTest {
             DeadLetter letter =
                     new DeadLetter(DeadLetterReason.UNDECODABLE, "why", origin, TestingRecords.CLOCK.instant());
 
-            OutputRecord out = new DeadLetterEncoder(format, LARGE).encode(letter);
-            DeadLetter read = DeadLetterDecoder.decode(out.value);
+            OutputRecord out = new DeadLetterCodec(format, LARGE).encode(letter);
+            DeadLetter read = DeadLetterCodec.decode(out.value);
 
             assertThat(out.deadLetter).isTrue();
             assertThat(out.key).isEqualTo(origin.key);

@@ -7,8 +7,7 @@ import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
-import io.lychee.rerank.wire.CandidateListEncoder;
-import io.lychee.rerank.wire.CandidateLists;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
 import io.lychee.rerank.wire.PlainJsonWriter;
@@ -117,7 +116,7 @@ class CandidateListDecoderTest {
         for (OutputFormat format : OutputFormat.values()) {
             for (int candidates : new int[] {2, 3}) {
                 CandidateList list = list(candidates);
-                Decoded decoded = small.decode(TestingRecords.source(CandidateListEncoder.encode(list, format)));
+                Decoded decoded = small.decode(TestingRecords.source(CandidateListCodec.encode(list, format)));
                 if (candidates == 2) {
                     assertThat(decoded).isEqualTo(new Decoded.Taken(list));
                 } else {
@@ -131,7 +130,7 @@ class CandidateListDecoderTest {
 
     @Test
     void anUnknownFingerprintIsNamedBesideTheKnown() {
-        byte[] avro = CandidateListEncoder.encode(list(1), OutputFormat.AVRO);
+        byte[] avro = CandidateListCodec.encode(list(1), OutputFormat.AVRO);
         avro[9] ^= 1;
 
         assertThat(refused(TestingRecords.source(avro)).message())
@@ -143,8 +142,8 @@ class CandidateListDecoderTest {
 
     @Test
     void textIsValidUnicode() {
-        byte[] avro = CandidateListEncoder.encode(list(1), OutputFormat.AVRO);
-        byte[] json = CandidateListEncoder.encode(list(1), OutputFormat.JSON);
+        byte[] avro = CandidateListCodec.encode(list(1), OutputFormat.AVRO);
+        byte[] json = CandidateListCodec.encode(list(1), OutputFormat.JSON);
         for (byte[] bytes : List.of(avro, json)) {
             String latin = new String(bytes, StandardCharsets.ISO_8859_1);
             bytes[latin.indexOf("text 0")] = (byte) 0xE9;
@@ -201,7 +200,7 @@ class CandidateListDecoderTest {
     void whiteSpaceAroundAReferenceIsDropped() {
         assertThat(image(" https://a/b \\n")).isEqualTo(new Image.Reference("https://a/b"));
         assertThat(image("\\tfile:a b.jpg\\r\\n")).isEqualTo(new Image.Reference("file:a b.jpg"));
-        GenericRecord record = CandidateLists.toRecord(list(1));
+        GenericRecord record = CandidateListCodec.toRecord(list(1));
         Fields.records(record, "candidates").get(0).put("images", List.of(" file:a%20b ", " data:,x"));
         Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.CANDIDATE_LIST.toAvro(record)));
         assertThat(((Decoded.Taken) decoded)
@@ -225,7 +224,7 @@ class CandidateListDecoderTest {
 
     @Test
     void aDataUriInAvroIsBytesTooAndNaNIsNoScore() {
-        GenericRecord record = CandidateLists.toRecord(list(1));
+        GenericRecord record = CandidateListCodec.toRecord(list(1));
         GenericRecord candidate = Fields.records(record, "candidates").get(0);
         candidate.put("images", List.of("data:,x"));
         candidate.put("retrieval_score", Double.NaN);
@@ -240,7 +239,7 @@ class CandidateListDecoderTest {
     /** Counts and lengths that only an attacker or a flipped bit would write. */
     @Test
     void hugeCountsCostNothing() {
-        byte[] avro = WireSchema.CANDIDATE_LIST.toAvro(CandidateLists.toRecord(list(0)));
+        byte[] avro = WireSchema.CANDIDATE_LIST.toAvro(CandidateListCodec.toRecord(list(0)));
         byte[] huge = {(byte) 0xFE, (byte) 0xFF, (byte) 0xFF, (byte) 0xFF, 0x0F};
         for (int at = 10; at < avro.length; at++) {
             byte[] broken = new byte[avro.length + huge.length];
@@ -256,7 +255,7 @@ class CandidateListDecoderTest {
     /** Whatever the bytes: a list or a dead letter, and a dead letter that can be written and read. */
     @Test
     void mutatedRecordsAreListsOrDeadLetters() throws Exception {
-        DeadLetterEncoder letters = new DeadLetterEncoder(OutputFormat.JSON, MAX_BYTES);
+        DeadLetterCodec letters = new DeadLetterCodec(OutputFormat.JSON, MAX_BYTES);
         int taken = 0;
         int refused = 0;
         for (long seed = 1; seed <= 6000; seed++) {
@@ -273,7 +272,7 @@ class CandidateListDecoderTest {
                         .as("seed " + seed)
                         .isNotBlank()
                         .doesNotContain("can't be decoded");
-                DeadLetter back = DeadLetterDecoder.decode(letters.encode(dead.letter()).value);
+                DeadLetter back = DeadLetterCodec.decode(letters.encode(dead.letter()).value);
                 assertThat(back.origin().value).as("seed " + seed).isEqualTo(mutated);
             } else {
                 taken++;

@@ -7,7 +7,7 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
-import io.lychee.rerank.wire.CandidateListEncoder;
+import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -63,7 +63,7 @@ class RecordReaderTest {
         Path lines = folder.resolve("lists");
         try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(lines))) {
             for (int i = 0; i < 1000; i++) {
-                out.write(CandidateListEncoder.encode(list(i), OutputFormat.JSON));
+                out.write(CandidateListCodec.encode(list(i), OutputFormat.JSON));
                 out.write('\n');
             }
         }
@@ -78,7 +78,7 @@ class RecordReaderTest {
     @ValueSource(
             strings = {"\uFEFF\n%s\n", "\uFEFF%s\n", "\uFEFF \t\r\n\n%s", "%1$s\n\uFEFF\n\uFEFF%1$s\r\n\uFEFF\r\n"})
     void aByteOrderMarkIsNoRecord(String lines) throws IOException {
-        String json = new String(CandidateListEncoder.encode(list(0), OutputFormat.JSON), StandardCharsets.UTF_8);
+        String json = new String(CandidateListCodec.encode(list(0), OutputFormat.JSON), StandardCharsets.UTF_8);
         Path file = Files.writeString(folder.resolve("bom.jsonl"), lines.formatted(json));
 
         assertThat(decode(read(file)))
@@ -203,7 +203,7 @@ class RecordReaderTest {
     }
 
     private static byte[] datum(CandidateList list) {
-        byte[] record = CandidateListEncoder.encode(list, OutputFormat.AVRO);
+        byte[] record = CandidateListCodec.encode(list, OutputFormat.AVRO);
         return Arrays.copyOfRange(record, HEADER, record.length);
     }
 

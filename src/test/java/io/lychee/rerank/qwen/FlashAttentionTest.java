@@ -64,8 +64,8 @@ class FlashAttentionTest {
         List<QwenGolden.Case> cases = QwenGolden.all();
         try (QwenScorer scorer = QwenGolden.open(TorchDevice.CPU, sources)) {
             // random sequences, of which some make it merge two attentions
-            assertThat(scorer.network().flashError()).isLessThan(1e-5);
-            scorer.network().useFlash(true);
+            assertThat(scorer.network.flashError()).isLessThan(1e-5);
+            scorer.network.useFlash(true);
             float[] scores = scorer.score(
                     new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
             for (int i = 0; i < scores.length; i++) {

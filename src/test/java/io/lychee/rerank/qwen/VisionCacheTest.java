@@ -36,9 +36,9 @@ class VisionCacheTest {
             }
             VisionCache.Plan plan = seen.plan(images, CELL);
             int at = 0;
-            for (EncodedImage image : plan.unseen) {
+            for (EncodedImage image : plan.unseen()) {
                 int cells = image.height() / CELL * (image.width() / CELL);
-                long[] places = Arrays.copyOfRange(plan.unseenPlaces, at, at += cells);
+                long[] places = Arrays.copyOfRange(plan.unseenPlaces(), at, at += cells);
                 written.values()
                         .removeIf(old -> Arrays.stream(old)
                                 .anyMatch(place -> Arrays.stream(places).anyMatch(p -> p == place)));
@@ -47,15 +47,15 @@ class VisionCacheTest {
             at = 0;
             for (int i = 0; i < images.size(); i++) {
                 int cells = images.get(i).height() / CELL * (images.get(i).width() / CELL);
-                long[] places = Arrays.copyOfRange(plan.places, at, at += cells);
+                long[] places = Arrays.copyOfRange(plan.places(), at, at += cells);
                 assertThat(places).isEqualTo(written.get(images.get(i).key()));
             }
             Set<Object> distinct =
                     new HashSet<>(images.stream().map(EncodedImage::key).toList());
-            assertThat(plan.unseen.size()).isEqualTo(distinct.size() - hits(images, plan));
+            assertThat(plan.unseen().size()).isEqualTo(distinct.size() - hits(images, plan));
             if (random.nextInt(10) == 0) { // the pass failed
-                seen.forget(plan.unseen);
-                plan.unseen.forEach(image -> written.remove(image.key()));
+                seen.forget(plan.unseen());
+                plan.unseen().forEach(image -> written.remove(image.key()));
             }
         }
     }
@@ -63,7 +63,7 @@ class VisionCacheTest {
     private static int hits(List<EncodedImage> images, VisionCache.Plan plan) {
         Set<Object> hits = new HashSet<>();
         for (int i = 0; i < images.size(); i++) {
-            if (plan.hits[i]) {
+            if (plan.hits()[i]) {
                 hits.add(images.get(i).key());
             }
         }
@@ -80,8 +80,8 @@ class VisionCacheTest {
         seen.plan(List.of(a), CELL);
         seen.plan(List.of(image(4)), CELL);
 
-        assertThat(seen.plan(List.of(a, c), CELL).hits).containsExactly(true, true);
-        assertThat(seen.plan(List.of(b), CELL).hits).containsExactly(false);
+        assertThat(seen.plan(List.of(a, c), CELL).hits()).containsExactly(true, true);
+        assertThat(seen.plan(List.of(b), CELL).hits()).containsExactly(false);
         assertThatThrownBy(() -> seen.plan(List.of(a, b, c, image(5)), CELL)).hasMessageContaining("16 cells of 12");
     }
 
@@ -107,8 +107,8 @@ class VisionCacheTest {
     void nothingIsKeptWhereNothingIsToBe() {
         VisionCache seen = new VisionCache(8, false);
 
-        assertThat(seen.plan(List.of(image(1), image(2)), CELL).hits).containsExactly(false, false);
-        assertThat(seen.plan(List.of(image(2)), CELL).hits).containsExactly(false);
+        assertThat(seen.plan(List.of(image(1), image(2)), CELL).hits()).containsExactly(false, false);
+        assertThat(seen.plan(List.of(image(2)), CELL).hits()).containsExactly(false);
     }
 
     /** 2 × 2 cells, told apart by a number. */

@@ -2,7 +2,10 @@ package io.lychee.rerank.qwen;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
@@ -15,10 +18,8 @@ class VisionWindowsTest {
 
         // four inner windows of 2 × 2 cells, the right edge, the bottom edge, the corner
         assertThat(windows.order()).containsExactly(0, 1, 5, 6, 2, 3, 7, 8, 4, 9, 10, 11, 12, 13, 14);
-        assertThat(windows.windows().counts()).containsExactly(2, 3, 1);
-        assertThat(windows.windows().sizes()).containsExactly(16, 8, 4);
-        assertThat(windows.images().counts()).containsExactly(1);
-        assertThat(windows.images().sizes()).containsExactly(60);
+        assertThat(windows.windows()).containsExactly(16, 16, 8, 8, 8, 4);
+        assertThat(windows.images()).containsExactly(60);
         // the patches of cell 5: row 1, column 0 of cells
         assertThat(Arrays.copyOfRange(windows.rows(), 8, 12)).containsExactly(2, 2, 3, 3);
         assertThat(Arrays.copyOfRange(windows.columns(), 8, 12)).containsExactly(0, 1, 0, 1);
@@ -30,8 +31,12 @@ class VisionWindowsTest {
         windows.add(17, 23);
 
         // facts from transformers: 30 windows of 12, 16, 48 or 64 patches
-        assertThat(windows.windows().counts()).containsExactly(20, 4, 5, 1);
-        assertThat(windows.windows().sizes()).containsExactly(64, 48, 16, 12);
+        List<Long> lengths = LongStream.of(windows.windows()).boxed().toList();
+        List<Long> expected = new ArrayList<>(Collections.nCopies(20, 64L));
+        expected.addAll(Collections.nCopies(4, 48L));
+        expected.addAll(Collections.nCopies(5, 16L));
+        expected.add(12L);
+        assertThat(lengths).isEqualTo(expected);
     }
 
     @Test
@@ -42,8 +47,7 @@ class VisionWindowsTest {
         windows.add(1, 2);
 
         assertThat(windows.order()).containsExactly(LongStream.range(0, 34).toArray());
-        assertThat(windows.windows().counts()).containsExactly(2, 1);
-        assertThat(windows.images().counts()).containsExactly(2, 1);
-        assertThat(windows.images().sizes()).containsExactly(64, 8);
+        assertThat(windows.windows()).containsExactly(64, 64, 8);
+        assertThat(windows.images()).containsExactly(64, 64, 8);
     }
 }

@@ -72,8 +72,8 @@ class TorchScriptArchiveTest {
             assertThat(call.run("describe").toStringValue())
                     .isEqualTo("1000000000000 0.25 True 白い [3, -1] True 0 3000000000000");
             IValue tensor = call.tensor(new long[] {1, 2});
-            assertThat(call.run("put", call.value("a"), tensor).toLong()).isEqualTo(1);
-            assertThat(call.run("put", call.value("b"), tensor).toLong()).isEqualTo(2);
+            assertThat(call.run("put", "a", tensor).toLong()).isEqualTo(1);
+            assertThat(call.run("put", "b", tensor).toLong()).isEqualTo(2);
         }
     }
 
