@@ -8,12 +8,10 @@ import io.vertx.core.Handler;
 import io.vertx.core.MultiMap;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
-import io.vertx.core.http.HttpClosedException;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
-import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -75,11 +73,6 @@ record RequestHandler(
 
         void begin() {
             response.closeHandler(closed -> hungUp());
-            response.exceptionHandler(error -> {
-                if (!(error instanceof IOException || error instanceof HttpClosedException)) {
-                    refuse(HttpError.badRequest("broken HTTP body"));
-                }
-            });
             request.handler(chunk -> guard(() -> take(chunk)));
             request.endHandler(end -> guard(this::end));
             connections.startTimer(request.connection(), this::late);

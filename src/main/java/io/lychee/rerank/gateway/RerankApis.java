@@ -1,7 +1,6 @@
 package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.domain.CandidateList;
@@ -24,8 +23,6 @@ import org.jspecify.annotations.Nullable;
  * results.
  */
 final class RerankApis {
-
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private RerankApis() {}
 
