@@ -247,6 +247,7 @@ class KafkaIT {
     }
 
     @Test
+    @SuppressWarnings("try") // the broker is closed early on purpose
     void aReaderFindsNewPartitionsAndNoticesALostBroker() throws Exception {
         try (EmbeddedBroker own = EmbeddedBroker.start();
                 Admin admin = Admin.create(Map.of("bootstrap.servers", own.bootstrapServers()))) {

@@ -62,7 +62,7 @@ final class DoctorCommand implements Callable<Integer> {
         look("Flink", EnvironmentInformation::getVersion);
         boolean torch = look("machine", MachineCheck::require);
         for (Map.Entry<String, Callable<String>> fact : TorchRuntime.libraries().entrySet()) {
-            torch = torch && look(fact.getKey(), fact.getValue()::call);
+            torch = torch && look(fact.getKey(), fact.getValue());
         }
         List<RerankConfig> config = new ArrayList<>();
         look("configuration", () -> {
