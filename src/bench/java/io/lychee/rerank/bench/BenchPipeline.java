@@ -39,7 +39,7 @@ final class BenchPipeline implements AutoCloseable {
     private static final int WARM_UP_LISTS = 50;
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
 
-    /** A list under way. */
+    /** A list in flight. */
     private record Sent(BenchLoad load, long due) {}
 
     final Engine engine;

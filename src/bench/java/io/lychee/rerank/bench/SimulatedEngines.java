@@ -35,7 +35,7 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
                 Duration.ZERO);
     }
 
-    /** What a pass of so many tokens takes. */
+    /** Returns the time of a pass with this many tokens. */
     long nanos(int tokens) {
         return TimeUnit.MICROSECONDS.toNanos(passMicros + (long) tokens * tokenMicros);
     }

@@ -1,6 +1,6 @@
 package io.lychee.rerank.domain;
 
-/** What became of one candidate. */
+/** Outcome of one candidate. */
 public enum CandidateStatus {
     SCORED,
     /** Something is wrong with the candidate itself; see its {@link Reason}. */

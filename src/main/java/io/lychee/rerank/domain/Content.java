@@ -3,7 +3,7 @@ package io.lychee.rerank.domain;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What a query or a candidate shows the model: images, then text; either may be missing. */
+/** Content of a query or candidate: images, then text; either may be missing. */
 public record Content(@Nullable String text, List<Image> images) {
 
     public Content {

@@ -2,7 +2,7 @@ package io.lychee.rerank.domain;
 
 import java.util.Arrays;
 
-/** One picture of a query or a candidate: where it lies, or its encoded bytes. */
+/** Image of a query or candidate: a reference, or encoded bytes. */
 public sealed interface Image {
 
     /**

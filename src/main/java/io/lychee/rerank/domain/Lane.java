@@ -1,6 +1,6 @@
 package io.lychee.rerank.domain;
 
-/** Which queue a list stands in; the first goes before the second. */
+/** Priority of a list; realtime goes before backfill. */
 public enum Lane {
     REALTIME,
     BACKFILL

@@ -1,7 +1,7 @@
 package io.lychee.rerank.domain;
 
 /**
- * Where a list's time went, in microseconds; the four stages add up to the total.
+ * Latency of a list by stage, in microseconds; the four stages add up to the total.
  *
  * @param source from the record's timestamp until it was read
  * @param encode until the first candidate was ready for the device

@@ -1,6 +1,6 @@
 package io.lychee.rerank.domain;
 
-/** How far a list got. Later readers of one {@code request_id} prefer the first of these. */
+/** Completeness of an answer. Of several answers to one {@code request_id}, the first of these wins. */
 public enum ListStatus {
     /** Every candidate was scored or rejected. */
     COMPLETE,

@@ -1,7 +1,7 @@
 package io.lychee.rerank.domain;
 
 /**
- * What a list cost.
+ * Cost of a list in tokens and images.
  *
  * @param textTokens text tokens of the candidates
  * @param visionTokens image tokens of the candidates

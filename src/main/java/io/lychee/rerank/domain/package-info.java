@@ -1,6 +1,6 @@
 /**
- * What a reranker talks about: candidate lists, their answers, and why something was left out. Plain values: this
- * package imports nothing of the project and nothing but the JDK.
+ * Values of a reranker: candidate lists, their answers, and reasons for candidates without a score. This package
+ * imports nothing of the project and nothing but the JDK.
  */
 @NullMarked
 package io.lychee.rerank.domain;

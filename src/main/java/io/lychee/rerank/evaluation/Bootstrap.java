@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * How sure a mean of paired differences is: the percentile bootstrap over queries, and a two-sided randomisation of
- * signs. The same seed gives the same numbers. Immutable.
+ * Bounds a mean of paired differences: the percentile bootstrap over queries, and a two-sided randomisation of signs.
+ * The same seed gives the same numbers. Immutable.
  *
  * @param samples how often to draw
  */

@@ -5,7 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the model's scores are worth, over all scored candidates of all lists: how well relevant and irrelevant ones are
+ * Judges scores against relevance, over all scored candidates of all lists: how well relevant and irrelevant ones are
  * told apart, whether a score of 0.8 is right in 80 % of all cases, and which thresholds follow. What has no score has
  * no say.
  */
@@ -22,9 +22,9 @@ public final class Calibration {
     /**
      * A cut through the scores.
      *
-     * @param precision of what lies at or above it
-     * @param recall of what lies at or above it
-     * @param kept how many lie at or above it
+     * @param precision of the candidates at or above it
+     * @param recall of the candidates at or above it
+     * @param kept candidates at or above it
      */
     public record Threshold(double score, double precision, double recall, long kept) {}
 

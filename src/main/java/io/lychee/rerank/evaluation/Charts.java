@@ -136,7 +136,7 @@ final class Charts {
         return svg.html();
     }
 
-    /** Precision and recall of what lies above a threshold, and where the suggested ones are. */
+    /** Plots precision and recall over the threshold, and marks the suggested ones. */
     static String thresholds(Calibration scores) {
         Svg svg = new Svg(WIDTH, HEIGHT, "Precision and recall over the score threshold");
         square(svg, "");

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/** Which numbers to compute, by trec_eval's names, for one query each. Immutable. */
+/** Computes measures of one query, by trec_eval's names. Immutable. */
 public final class Measures {
 
     private final List<Integer> cutoffs;
@@ -12,7 +12,7 @@ public final class Measures {
     private final List<String> names = new ArrayList<>();
 
     /**
-     * What to measure.
+     * Selects cutoffs and the grade of relevance.
      *
      * @param cutoffs places that count, each at least 1
      * @param level from which grade on a document is relevant, at least 1; nDCG takes grades as they are

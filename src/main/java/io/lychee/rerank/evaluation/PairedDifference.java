@@ -3,7 +3,7 @@ package io.lychee.rerank.evaluation;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a measure gained, on average over the queries.
+ * Mean gain of a measure over the queries.
  *
  * @param low and {@code high}: 95 % of the resampled means lie between them; null for fewer than two queries
  * @param p how often a gain at least so large, up or down, comes from random signs alone

@@ -41,7 +41,7 @@ public final class TrecFiles {
             .reversed();
 
     /**
-     * What qrels and runs say together.
+     * Queries that qrels and runs share.
      *
      * @param missing judged queries left out because a run lacks them
      */

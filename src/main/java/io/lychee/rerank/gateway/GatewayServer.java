@@ -79,7 +79,7 @@ public final class GatewayServer implements AutoCloseable {
         return new GatewayServer(gateway, readiness, address, scenes);
     }
 
-    /** Where it listens. */
+    /** Returns the address that the server listens on. */
     public int port() {
         return port;
     }

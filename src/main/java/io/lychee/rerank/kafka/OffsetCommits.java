@@ -123,7 +123,7 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
                             .toCompletionStage();
         }
 
-        /** Waits for commits under way, in bounded time. */
+        /** Waits for pending commits, in bounded time. */
         @Override
         public synchronized void close() {
             try {

@@ -10,7 +10,7 @@ public final class OutputRecord {
 
     public static final TypeInformation<OutputRecord> TYPE = TypeInformation.of(OutputRecord.class);
 
-    /** What Kafka adds to a record that is alone in its batch, at most; and LZ4 to data it can't compress. */
+    /** Largest overhead in bytes: Kafka's for a record alone in its batch, and LZ4's for incompressible data. */
     private static final int OVERHEAD = 128;
 
     private static final int LZ4_SHARE = 8192;

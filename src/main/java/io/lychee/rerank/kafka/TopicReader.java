@@ -29,7 +29,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  */
 public final class TopicReader implements AutoCloseable {
 
-    /** Where reading begins in the partitions that exist; new ones are read from their beginning. */
+    /** Start position in existing partitions; new partitions are read from their beginning. */
     public enum From {
         BEGINNING,
         END

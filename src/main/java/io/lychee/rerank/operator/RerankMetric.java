@@ -99,7 +99,7 @@ enum RerankMetric {
             "Time from asking for an image to having it, or to giving up."),
     ENGINE_DEATHS(counter("engineDeaths", "engines"), "Engines of this process whose device failed.");
 
-    /** How it behaves; Flink's reporter calls both a gauge. */
+    /** Kind of a metric; Flink's reporter calls both a gauge. */
     enum Kind {
         COUNTER,
         GAUGE
@@ -108,7 +108,7 @@ enum RerankMetric {
     /** The group of the operator that holds them all. */
     static final String GROUP = "rerank";
 
-    /** Where Flink puts an operator's metrics. */
+    /** Prefix that Flink gives an operator's metrics. */
     static final String SCOPE = "flink_taskmanager_job_task_operator_";
 
     /** Last part of its name, behind those of its labels. */
