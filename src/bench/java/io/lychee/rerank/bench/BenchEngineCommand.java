@@ -71,7 +71,8 @@ final class BenchEngineCommand implements Callable<Integer> {
             defaultValue = "text,image,both,cached",
             description =
                     "With --shape: text, image (text query, image candidates), both (image and text on both sides),"
-                            + " cached (the last, 90 %% of the candidates' images seen before). Default: ${DEFAULT-VALUE}")
+                            + " cached (the last, 90 %% of the candidates' images seen before)."
+                            + " Default: ${DEFAULT-VALUE}")
     private List<String> workloads = List.of();
 
     @Option(names = "--candidates", defaultValue = "100", description = "A list. Default: ${DEFAULT-VALUE}")

@@ -29,8 +29,8 @@ import picocli.CommandLine.Option;
         name = "pipeline",
         description = {
             "Sends lists through a broker, Flink and the engine at random moments, and tells where their time went.",
-            "Starts a broker of its own unless kafka.bootstrap-servers is set; topics are this run's own. With --scenario"
-                    + " measures a promise of the README; the exit code is 1 when it is missed."
+            "Starts a broker of its own unless kafka.bootstrap-servers is set; topics are this run's own."
+                    + " With --scenario measures a promise of the README; the exit code is 1 when it is missed."
         })
 final class BenchPipelineCommand implements Callable<Integer> {
 

@@ -40,8 +40,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "preprocess",
         description = {
-            "Decodes and resizes images and tokenizes texts as the job does, on one thread and on all cores. Images are",
-            "the demo shop's and larger ones made with a seed; sizes are the published checkpoint's by default."
+            "Decodes and resizes images and tokenizes texts as the job does, on one thread and on all cores.",
+            "Images are the demo shop's and larger ones made with a seed; sizes default to the published checkpoint's."
         })
 final class BenchPreprocessCommand implements Callable<Integer> {
 

@@ -10,10 +10,11 @@ public final class JpegProbe {
 
     /** 8 × 16 pixels, red above blue: a 4:2:2 image by Pillow with its sampling factors turned. */
     private static final String IMAGE =
-            "/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBD"
-                    + "ARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAQAAgD"
-                    + "ARIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAb/xAAXEAADAQAAAAAAAAAAAAAAAAAAFGOi/8QAFAEBAAAAAAAAAAAAAAAA"
-                    + "AAAABf/EABkRAAIDAQAAAAAAAAAAAAAAAABjFaHhFv/aAAwDAQACEQMRAD8AmXp6D09CnOtrRmeXeH//2Q==";
+            "/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxl"
+                    + "Z2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
+                    + "Y2P/wAARCAAQAAgDARIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAb/xAAXEAADAQAAAAAAAAAAAAAAAAAAFGOi"
+                    + "/8QAFAEBAAAAAAAAAAAAAAAAAAAABf/EABkRAAIDAQAAAAAAAAAAAAAAAABjFaHhFv/aAAwDAQACEQMRAD8AmXp6D09C"
+                    + "nOtrRmeXeH//2Q==";
 
     /** Index of the pixels at the edge of the two colors, and their values in Pillow. */
     private static final int AT = 3 * (7 * 8 + 3);

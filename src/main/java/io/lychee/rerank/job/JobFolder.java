@@ -73,13 +73,13 @@ public final class JobFolder implements AutoCloseable {
         } else if (saved.equals(job)) {
             requireNoLaterCommit();
         } else {
-            throw new ConfigException(
-                    "%s holds checkpoints of %s; expected %s. --restart begins anew at the group's offsets, %s names another folder"
-                            .formatted(
-                                    folder,
-                                    String.join(", ", saved),
-                                    String.join(", ", job),
-                                    RerankOptions.CHECKPOINT_DIR.key()));
+            throw new ConfigException(("%s holds checkpoints of %s; expected %s. --restart begins anew at the group's "
+                            + "offsets, %s names another folder")
+                    .formatted(
+                            folder,
+                            String.join(", ", saved),
+                            String.join(", ", job),
+                            RerankOptions.CHECKPOINT_DIR.key()));
         }
     }
 
@@ -95,15 +95,15 @@ public final class JobFolder implements AutoCloseable {
             long committedBy = OffsetCommits.checkpoint(offset, id);
             if (!began.contains(line(partition, offset))
                     && (committedBy < 0 || committedBy > last.get().number())) {
-                throw new ConfigException(
-                        "group %s stands at offset %d of %s, committed by %s; expected none after checkpoint %d in %s. --restart begins anew at the group's offsets"
-                                .formatted(
-                                        kafka.groupId(),
-                                        offset.offset(),
-                                        partition,
-                                        committedBy < 0 ? "another job" : "checkpoint " + committedBy,
-                                        last.get().number(),
-                                        folder));
+                throw new ConfigException(("group %s stands at offset %d of %s, committed by %s; expected none after "
+                                + "checkpoint %d in %s. --restart begins anew at the group's offsets")
+                        .formatted(
+                                kafka.groupId(),
+                                offset.offset(),
+                                partition,
+                                committedBy < 0 ? "another job" : "checkpoint " + committedBy,
+                                last.get().number(),
+                                folder));
             }
         });
     }

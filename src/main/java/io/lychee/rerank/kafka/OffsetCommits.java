@@ -47,7 +47,9 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
                 .committed().keySet().stream().anyMatch(p -> p.topic().equals(topic));
         if (committed) {
             throw new SuppressRestartsException(new ConfigException(
-                    "group %s has committed offsets of topic %s, and this start has no checkpoint; expected the checkpoint or a savepoint, because %s would answer lists again that were answered after these offsets. %s=true accepts that"
+                    ("group %s has committed offsets of topic %s, and this start has no checkpoint; "
+                                    + "expected the checkpoint or a savepoint, because %s would answer lists again "
+                                    + "that were answered after these offsets. %s=true accepts that")
                             .formatted(
                                     kafka.groupId(),
                                     topic,

@@ -128,7 +128,8 @@ final class RerankMetrics {
     void implausibleTimestamp(SourceRecord record) {
         if (implausibleTimestamps.getCount() == 0) {
             LOG.warn(
-                    "{} has the timestamp {}; expected milliseconds since 1970. It is answered as if it had none, and so"
+                    "{} has the timestamp {}; expected milliseconds since 1970. It is answered as if "
+                            + "it had none, and so"
                             + " are later ones, which {} counts",
                     record,
                     record.timestamp,
