@@ -130,7 +130,7 @@ public final class RerankJob {
     /** Merges the settings of every job and {@code flink.*} over {@code defaults}. */
     static Configuration settings(RerankConfig config, Configuration defaults) {
         Configuration flink = new Configuration(defaults);
-        // the operator is rarely chained to its source; an aligned barrier would wait for whole lists
+        // where the operator is not chained to its source, an aligned barrier would wait for whole lists
         flink.set(CheckpointingOptions.ENABLE_UNALIGNED, true);
         flink.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, config.checkpointInterval());
         // refuses a type that only Kryo can write when the job is built, not after a failure

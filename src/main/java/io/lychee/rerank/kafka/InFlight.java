@@ -17,8 +17,8 @@ import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tracks the unanswered records of one task, for its source and its operator, which Flink chains but gives no common
- * object. Counts may be read by any thread; everything else belongs to the task thread.
+ * Tracks the unanswered records of one task, for its source and its operator. They must be one chain: RerankJob forces
+ * chaining, and the task's attempt is the key. Any thread may read counts; all else belongs to the task thread.
  */
 public final class InFlight {
 

@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Shares the engines of this JVM, one for each network and device, between all subtasks and jobs. An engine lingers
- * after its last lease, so that a restarting job finds its network loaded. The only class with static state.
+ * after its last lease, so that a restarting job finds its network loaded.
  */
 public final class EngineRegistry {
 
