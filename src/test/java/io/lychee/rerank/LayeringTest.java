@@ -56,6 +56,7 @@ class LayeringTest {
     /** Flink's classes that we use without a promise of compatibility: each new Flink version is checked for them. */
     private static final String FLINK_INTERNAL = """
             client.deployment.executors.LocalExecutor
+            configuration.ConfigurationUtils
             configuration.GlobalConfiguration
             connector.kafka.sink.KafkaRecordSerializationSchema$KafkaSinkContext
             connector.kafka.source.KafkaSourceOptions
