@@ -231,10 +231,6 @@ final class RunFolder implements AutoCloseable {
         return field.valueStream().map(JsonNode::asText).toList();
     }
 
-    Path stateFile() {
-        return folder.resolve(STATE);
-    }
-
     Path path() {
         return folder;
     }
