@@ -37,7 +37,8 @@ class LayeringTest {
             Map.entry("domain", ""),
             Map.entry("config", ""),
             Map.entry("wire", "domain config"),
-            Map.entry("kafka", "domain config wire"),
+            Map.entry("kafka", "domain config"),
+            Map.entry("records", "domain config wire kafka"),
             Map.entry("scoring", "domain"),
             Map.entry("checkpoint", "domain config"),
             Map.entry("image", "domain config checkpoint scoring"),
@@ -46,12 +47,12 @@ class LayeringTest {
             Map.entry("qwen", "domain config checkpoint scoring torch"),
             Map.entry("engine", "domain config checkpoint scoring image prompt torch qwen"),
             Map.entry("ranking", "domain config"),
-            Map.entry("operator", "domain config wire kafka scoring ranking"),
-            Map.entry("job", "domain config wire kafka scoring engine operator"),
-            Map.entry("gateway", "domain config wire kafka checkpoint"),
-            Map.entry("evaluation", "domain config wire kafka"),
-            Map.entry("cli", ENGINE_JAR + " wire kafka ranking operator job gateway evaluation"),
-            Map.entry("bench", ENGINE_JAR + " wire kafka operator job cli"));
+            Map.entry("operator", "domain config wire kafka records scoring ranking"),
+            Map.entry("job", "domain config kafka records scoring engine operator"),
+            Map.entry("gateway", "domain config wire kafka records checkpoint"),
+            Map.entry("evaluation", "domain config wire kafka records"),
+            Map.entry("cli", ENGINE_JAR + " wire kafka records ranking operator job gateway evaluation"),
+            Map.entry("bench", ENGINE_JAR + " wire kafka records operator job cli"));
 
     /** Flink's classes that we use without a promise of compatibility: each new Flink version is checked for them. */
     private static final String FLINK_INTERNAL = """
@@ -115,10 +116,11 @@ class LayeringTest {
         only("ai.djl..", "torch", "qwen", "prompt").check(all);
         only("io.netty..", "gateway").check(all);
         only("io.vertx..", "gateway").check(all);
-        only("org.apache.avro..", "wire", "kafka").check(all);
+        only("org.apache.avro..", "wire", "records").check(all);
         only("org.apache.flink..", "config", "kafka", "operator", "job", "engine", "evaluation", "cli", "bench")
                 .check(all);
-        only("org.apache.kafka..", "kafka", "job", "gateway", "cli", "bench").check(all);
+        only("org.apache.kafka..", "kafka", "records", "job", "gateway", "cli", "bench")
+                .check(all);
     }
 
     @ArchTest

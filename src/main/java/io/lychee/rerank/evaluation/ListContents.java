@@ -2,10 +2,10 @@ package io.lychee.rerank.evaluation;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
-import io.lychee.rerank.kafka.CandidateListDecoder;
-import io.lychee.rerank.kafka.Decoded;
-import io.lychee.rerank.kafka.RecordReader;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.records.CandidateListDecoder;
+import io.lychee.rerank.records.Decoded;
+import io.lychee.rerank.records.RecordReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;

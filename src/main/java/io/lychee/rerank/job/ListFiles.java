@@ -1,8 +1,8 @@
 package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.kafka.RecordReader;
 import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.records.RecordReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -6,12 +6,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Holds the headers of a record, in their order; names may repeat, and values may be null. */
 @SuppressWarnings("ArrayRecordComponent") // never compared
-record Headers(String[] names, byte[][] values) {
+public record Headers(String[] names, byte[][] values) {
 
-    static final Headers NONE = new Headers(new String[0], new byte[0][]);
+    public static final Headers NONE = new Headers(new String[0], new byte[0][]);
 
     /** Returns the bytes on the wire, at most. */
-    long size() {
+    public long size() {
         long size = 0;
         for (int i = 0; i < names.length; i++) {
             // ten for the two lengths in front
@@ -21,7 +21,7 @@ record Headers(String[] names, byte[][] values) {
         return size;
     }
 
-    Headers with(String name, byte @Nullable [] value) {
+    public Headers with(String name, byte @Nullable [] value) {
         String[] moreNames = Arrays.copyOf(names, names.length + 1);
         byte[][] moreValues = Arrays.copyOf(values, values.length + 1);
         moreNames[names.length] = name;

@@ -50,7 +50,7 @@ public final class OutputRecord {
      *
      * @throws ConfigException when even the smallest answer might not fit
      */
-    static int budget(int maxRecordBytes) {
+    public static int budget(int maxRecordBytes) {
         if (maxRecordBytes < LEAST_RECORD_BYTES) {
             throw new ConfigException(
                     "kafka.max-record-bytes is " + maxRecordBytes + " bytes; expected at least " + LEAST_RECORD_BYTES);
@@ -59,7 +59,7 @@ public final class OutputRecord {
     }
 
     /** Returns the bytes of key, headers and value on the wire, at most. */
-    long size() {
+    public long size() {
         return (key == null ? 0 : key.length) + new Headers(headerNames, headerValues).size() + value.length;
     }
 

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 public final class SourceRecord {
 
     /** Bytes kept of a value that is too large, for its dead letter. */
-    static final int KEPT_BYTES = 256 * 1024;
+    public static final int KEPT_BYTES = 256 * 1024;
 
     /** The year 2000: milliseconds are beyond it, seconds are below it until the year 31,700. */
     static final long EARLIEST_MS = Instant.parse("2000-01-01T00:00:00Z").toEpochMilli();
@@ -101,7 +101,7 @@ public final class SourceRecord {
         return timestamp == -1 || (timestamp >= EARLIEST_MS && timestamp - MAX_AHEAD_MS <= readAt);
     }
 
-    Headers headers() {
+    public Headers headers() {
         return new Headers(headerNames, headerValues);
     }
 

@@ -1,4 +1,4 @@
-/** Reads and writes records of Kafka topics; a record that cannot be read becomes a dead letter, never an exception. */
+/** Reads and writes records of Kafka topics: Flink's sources and sinks, offsets, and the topics themselves. */
 @NullMarked
 package io.lychee.rerank.kafka;
 

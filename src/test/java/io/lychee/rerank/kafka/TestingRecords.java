@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /** Random records of a schema, and records as they come from a topic. */
 public final class TestingRecords {
 
-    static final Clock CLOCK = Clock.fixed(Instant.parse("2026-11-21T12:00:00Z"), ZoneOffset.UTC);
+    public static final Clock CLOCK = Clock.fixed(Instant.parse("2026-11-21T12:00:00Z"), ZoneOffset.UTC);
 
     private static final String[] PIECES = {
         "a", "cream blazer", "é", "漢字", "\uD83D\uDE00", "\"", "\\", "\n", "\u0000", "\u2028", "<|im_end|>", "1", " "
@@ -30,7 +30,7 @@ public final class TestingRecords {
         this.random = new Random(seed);
     }
 
-    static SourceRecord source(byte @Nullable [] value) {
+    public static SourceRecord source(byte @Nullable [] value) {
         SourceRecord record = new SourceRecord();
         record.hold("k".getBytes(StandardCharsets.UTF_8), value, Headers.NONE, 8 << 20);
         record.source = "rerank.requests";
@@ -40,7 +40,7 @@ public final class TestingRecords {
         return record;
     }
 
-    static SourceRecord source(String value) {
+    public static SourceRecord source(String value) {
         return source(value.getBytes(StandardCharsets.UTF_8));
     }
 
@@ -52,7 +52,7 @@ public final class TestingRecords {
         return record;
     }
 
-    String requestId() {
+    public String requestId() {
         return "q-" + random.nextInt(1_000_000);
     }
 

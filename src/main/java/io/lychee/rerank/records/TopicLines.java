@@ -1,4 +1,4 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -9,6 +9,10 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.kafka.KafkaSources;
+import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TopicReader;
+import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;

@@ -1,4 +1,4 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
 import static io.lychee.rerank.wire.Fields.get;
 
@@ -9,6 +9,9 @@ import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Unicode;
+import io.lychee.rerank.kafka.Headers;
+import io.lychee.rerank.kafka.OutputRecord;
+import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.wire.Fields;
 import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.WireSchema;

@@ -1,7 +1,8 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.UnknownFields;

@@ -1,6 +1,7 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.kafka.SourceRecord;
 import java.io.BufferedInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;

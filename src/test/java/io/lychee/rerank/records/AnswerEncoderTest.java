@@ -1,4 +1,4 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -13,6 +13,9 @@ import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.domain.Usage;
+import io.lychee.rerank.kafka.OutputRecord;
+import io.lychee.rerank.kafka.SourceRecord;
+import io.lychee.rerank.kafka.TestingRecords;
 import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.RerankedListCodec;

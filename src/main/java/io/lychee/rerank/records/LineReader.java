@@ -1,5 +1,6 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
+import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.wire.WireSchema;
 import java.io.BufferedInputStream;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package io.lychee.rerank.kafka;
+package io.lychee.rerank.records;
 
 import static io.lychee.rerank.wire.Fields.get;
 
@@ -6,6 +6,8 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.Unicode;
+import io.lychee.rerank.kafka.OutputRecord;
+import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
 import io.lychee.rerank.wire.UnreadableException;

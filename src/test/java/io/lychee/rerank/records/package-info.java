@@ -1,0 +1,4 @@
+@NullMarked
+package io.lychee.rerank.records;
+
+import org.jspecify.annotations.NullMarked;
