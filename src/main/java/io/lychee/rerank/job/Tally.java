@@ -30,9 +30,9 @@ public final class Tally {
 
     void add(OutputRecord record) {
         add(record.deadLetter ? DEAD_LETTERS : ANSWERS, 1);
-        add(UNSCORED, record.unscored ? 1 : 0);
+        add(UNSCORED, record.unscoredList ? 1 : 0);
         add(CANDIDATES, record.candidates);
-        for (String reason : record.rejected) {
+        for (String reason : record.unscorable) {
             add(REJECTED + reason, 1);
         }
     }

@@ -37,11 +37,11 @@ public final class OutputRecord {
     /** Candidates of the answer; 0 in a dead letter. */
     public int candidates;
 
-    /** Names of reasons, one for each candidate without a score but those whose deadline came. */
-    public String[] rejected = {};
+    /** Names of reasons, one for each candidate that can't be scored whatever the time. */
+    public String[] unscorable = {};
 
-    /** True for an answer without any score. */
-    public boolean unscored;
+    /** True for an answer whose status is UNSCORED. */
+    public boolean unscoredList;
 
     public OutputRecord() {}
 

@@ -93,9 +93,9 @@ public final class AnswerEncoder {
 
     /** Counts before the answer is shortened. */
     private static void count(RerankedList answer, OutputRecord out) {
-        out.unscored = answer.status() == ListStatus.UNSCORED;
+        out.unscoredList = answer.status() == ListStatus.UNSCORED;
         out.candidates = answer.results().size() + answer.leftOut().size();
-        out.rejected = Stream.concat(answer.results().stream(), answer.leftOut().stream())
+        out.unscorable = Stream.concat(answer.results().stream(), answer.leftOut().stream())
                 .filter(candidate -> candidate.score() == null)
                 .map(RankedCandidate::reason)
                 .filter(reason -> reason != null && reason != Reason.DEADLINE)
