@@ -3,7 +3,7 @@ package io.lychee.rerank.job;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.kafka.OffsetCommits;
+import io.lychee.rerank.kafka.OffsetCommitter;
 import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -92,7 +92,7 @@ public final class JobFolder implements AutoCloseable {
         String id = id().toHexString();
         List<String> began = RunFolder.lines(folder.state().path(OFFSETS));
         committed().forEach((partition, offset) -> {
-            long committedBy = OffsetCommits.checkpoint(offset, id);
+            long committedBy = OffsetCommitter.checkpoint(offset, id);
             if (!began.contains(line(partition, offset))
                     && (committedBy < 0 || committedBy > last.get().number())) {
                 throw new ConfigException(("group %s stands at offset %d of %s, committed by %s; expected none after "

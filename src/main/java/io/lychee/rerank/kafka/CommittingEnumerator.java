@@ -1,5 +1,6 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.config.RerankConfig;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.HashMap;
@@ -28,15 +29,17 @@ final class CommittingEnumerator<S extends SourceSplit, E> implements SplitEnume
 
     private final SplitEnumerator<S, E> enumerator;
     private final SplitEnumeratorContext<S> context;
-    private final OffsetCommits.Committer committer;
+    private final OffsetCommitter committer;
 
     /** Offsets by checkpoint and subtask, of checkpoints that are not complete. */
     private final NavigableMap<Long, Map<Integer, Map<TopicPartition, Long>>> reported = new TreeMap<>();
 
-    CommittingEnumerator(SplitEnumerator<S, E> enumerator, SplitEnumeratorContext<S> context, OffsetCommits commits) {
+    CommittingEnumerator(
+            SplitEnumerator<S, E> enumerator, SplitEnumeratorContext<S> context, RerankConfig.Kafka kafka) {
         this.enumerator = enumerator;
         this.context = context;
-        this.committer = commits.open(context.metricGroup().getAllVariables().getOrDefault("<job_id>", ""));
+        this.committer = new OffsetCommitter(
+                kafka, context.metricGroup().getAllVariables().getOrDefault("<job_id>", ""));
     }
 
     @Override

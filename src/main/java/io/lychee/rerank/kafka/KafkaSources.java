@@ -1,10 +1,7 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import io.lychee.rerank.domain.Lane;
-import java.util.Collection;
-import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
@@ -14,7 +11,6 @@ import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
 import org.apache.flink.connector.kafka.source.KafkaSourceOptions;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 
@@ -28,29 +24,27 @@ public final class KafkaSources {
 
     /** Reads the lane's topic without end. */
     public static Source<SourceRecord, ?, ?> lists(RerankConfig config, Lane lane) {
-        OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), false);
-        KafkaSource<SourceRecord> source = builder(config.kafka(), lane).build();
-        return new TrackedSource<>(source, config, lane, commits, source::restoreEnumerator);
+        KafkaSource<SourceRecord> source = builder(config.kafka(), lane, false).build();
+        return new TrackedSource<>(source, config, lane, config.kafka(), source::restoreEnumerator);
     }
 
     /** Reads the lane's topic up to these offsets. */
     public static Source<SourceRecord, ?, ?> boundedLists(
             RerankConfig config, Lane lane, Map<TopicPartition, Long> ends) {
-        OffsetCommits commits = new OffsetCommits(config.kafka(), topic(config.kafka(), lane), true);
-        KafkaSource<SourceRecord> source = builder(config.kafka(), lane)
+        KafkaSource<SourceRecord> source = builder(config.kafka(), lane, true)
                 .setBounded(OffsetsInitializer.offsets(ends))
                 .build();
         return new TrackedSource<>(
                 source,
                 config,
                 lane,
-                commits,
+                config.kafka(),
                 (context, state) -> state.initialDiscoveryFinished()
                         ? new BoundedEnumerator(context, state)
                         : source.restoreEnumerator(context, state));
     }
 
-    private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane) {
+    private static KafkaSourceBuilder<SourceRecord> builder(RerankConfig.Kafka kafka, Lane lane, boolean bounded) {
         Properties properties = consumer(kafka, IsolationLevel.READ_COMMITTED);
         // records that the source holds ahead no longer count as waiting
         properties.putIfAbsent(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, Integer.toString(MAX_POLL_RECORDS));
@@ -62,7 +56,7 @@ public final class KafkaSources {
                 .setGroupId(kafka.groupId())
                 .setClientIdPrefix(kafka.groupId() + "-" + lane.name().toLowerCase(Locale.ROOT))
                 .setTopics(topic(kafka, lane))
-                .setStartingOffsets(new StartOffsets(kafka.startingOffsets()))
+                .setStartingOffsets(new StartOffsets(kafka, bounded))
                 .setDeserializer(new SourceRecordDeserializer(lane, kafka.maxRecordBytes()));
     }
 
@@ -80,28 +74,5 @@ public final class KafkaSources {
     /** Returns the topic of a lane's lists. */
     public static String topic(RerankConfig.Kafka kafka, Lane lane) {
         return lane == Lane.REALTIME ? kafka.requestsTopic() : kafka.backfillTopic();
-    }
-
-    /** Resolves where a start without a checkpoint begins, so that each partition has an offset to commit at once. */
-    private record StartOffsets(StartingOffsets from) implements OffsetsInitializer {
-
-        @Override
-        public Map<TopicPartition, Long> getPartitionOffsets(
-                Collection<TopicPartition> partitions, PartitionOffsetsRetriever offsets) {
-            Map<TopicPartition, Long> start = new HashMap<>(
-                    from == StartingOffsets.LATEST
-                            ? offsets.endOffsets(partitions)
-                            : offsets.beginningOffsets(partitions));
-            if (from == StartingOffsets.COMMITTED) {
-                start.putAll(offsets.committedOffsets(partitions));
-            }
-            return start;
-        }
-
-        @Override
-        @SuppressWarnings("deprecation") // the connector asks for Kafka's old enum
-        public OffsetResetStrategy getAutoOffsetResetStrategy() {
-            return from == StartingOffsets.LATEST ? OffsetResetStrategy.LATEST : OffsetResetStrategy.EARLIEST;
-        }
     }
 }

@@ -43,7 +43,7 @@ public final class TrackedSource<S extends SourceSplit, E>
     private final Source<SourceRecord, S, E> source;
     private final long maxBytes;
     private final int maxRecords;
-    private final @Nullable OffsetCommits commits;
+    private final RerankConfig.@Nullable Kafka kafka;
     private final Restore<S, E> restore;
 
     /** Creates an enumerator from the state of a checkpoint. */
@@ -65,13 +65,13 @@ public final class TrackedSource<S extends SourceSplit, E>
             Source<SourceRecord, S, E> source,
             RerankConfig config,
             Lane lane,
-            @Nullable OffsetCommits commits,
+            RerankConfig.@Nullable Kafka kafka,
             Restore<S, E> restore) {
         this.restore = restore;
         this.source = source;
         this.maxBytes = config.maxInFlightBytes();
         this.maxRecords = capacity(config, lane);
-        this.commits = commits;
+        this.kafka = kafka;
     }
 
     /** Returns how many lists a subtask of the lane may have in flight. */
@@ -85,7 +85,7 @@ public final class TrackedSource<S extends SourceSplit, E>
     public SourceReader<SourceRecord, S> createReader(SourceReaderContext context) throws Exception {
         InFlight inFlight = InFlight.of(context.metricGroup());
         inFlight.limit(maxBytes, maxRecords);
-        return new Reader<>(source.createReader(context), inFlight, context, commits);
+        return new Reader<>(source.createReader(context), inFlight, context, kafka);
     }
 
     @SuppressWarnings("try") // close() is theirs
@@ -93,7 +93,7 @@ public final class TrackedSource<S extends SourceSplit, E>
             SourceReader<SourceRecord, S> reader,
             InFlight inFlight,
             SourceReaderContext context,
-            @Nullable OffsetCommits commits)
+            RerankConfig.@Nullable Kafka kafka)
             implements SourceReader<SourceRecord, S> {
 
         @Override
@@ -104,7 +104,9 @@ public final class TrackedSource<S extends SourceSplit, E>
             try {
                 return reader.pollNext(output);
             } catch (RuntimeException e) {
-                throw commits == null ? e : commits.explained(e, positions(reader.snapshotState(NO_CHECKPOINT)));
+                throw kafka == null
+                        ? e
+                        : UnreadableRecord.explained(e, kafka, positions(reader.snapshotState(NO_CHECKPOINT)));
             }
         }
 
@@ -116,7 +118,7 @@ public final class TrackedSource<S extends SourceSplit, E>
         @Override
         public List<S> snapshotState(long checkpoint) {
             List<S> splits = reader.snapshotState(checkpoint);
-            if (commits != null) {
+            if (kafka != null) {
                 Map<TopicPartition, Long> offsets = positions(splits);
                 offsets.putAll(inFlight.lowest());
                 context.sendSourceEventToCoordinator(new CommittingEnumerator.Unanswered(checkpoint, offsets));
@@ -174,9 +176,6 @@ public final class TrackedSource<S extends SourceSplit, E>
 
     @Override
     public SplitEnumerator<S, E> createEnumerator(SplitEnumeratorContext<S> context) throws Exception {
-        if (commits != null) {
-            commits.requireNewStart();
-        }
         return tracked(source.createEnumerator(context), context);
     }
 
@@ -186,7 +185,7 @@ public final class TrackedSource<S extends SourceSplit, E>
     }
 
     private SplitEnumerator<S, E> tracked(SplitEnumerator<S, E> enumerator, SplitEnumeratorContext<S> context) {
-        return commits == null ? enumerator : new CommittingEnumerator<>(enumerator, context, commits);
+        return kafka == null ? enumerator : new CommittingEnumerator<>(enumerator, context, kafka);
     }
 
     @Override

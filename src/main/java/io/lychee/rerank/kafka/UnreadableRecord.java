@@ -1,11 +1,13 @@
 package io.lychee.rerank.kafka;
 
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
@@ -19,8 +21,28 @@ record UnreadableRecord(TopicPartition partition, long offset) {
     /** Records read of each partition, from the position where the failing fetch began. */
     private static final int MOST_RECORDS = 10_000;
 
+    /**
+     * Names the record that does not fit the heap once Kafka's client has inflated it, which no setting of the client
+     * bounds.
+     *
+     * @param positions where each partition is read next
+     * @return {@code failure}, where that is something else
+     */
+    static RuntimeException explained(
+            RuntimeException failure, RerankConfig.Kafka kafka, Map<TopicPartition, Long> positions) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof OutOfMemoryError) {
+                return find(kafka, positions)
+                        .<RuntimeException>map(record ->
+                                new SuppressRestartsException(new ConfigException(record.message(kafka), failure)))
+                        .orElse(failure);
+            }
+        }
+        return failure;
+    }
+
     /** Reads the partitions one record at a time, until one exhausts the heap again. */
-    static Optional<UnreadableRecord> find(RerankConfig.Kafka kafka, Map<TopicPartition, Long> positions) {
+    private static Optional<UnreadableRecord> find(RerankConfig.Kafka kafka, Map<TopicPartition, Long> positions) {
         Properties properties = new Properties();
         properties.putAll(kafka.properties());
         properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
@@ -44,7 +66,7 @@ record UnreadableRecord(TopicPartition partition, long offset) {
     }
 
     /** Names the record, and the commands that skip it. */
-    String message(RerankConfig.Kafka kafka) {
+    private String message(RerankConfig.Kafka kafka) {
         return ("the record at topic %s, partition %d, offset %d does not fit the heap once it is inflated;"
                         + " expected a larger heap, or to skip it:"
                         + "%n  kafka-consumer-groups.sh --bootstrap-server %s --group %s --topic %s:%d --reset-offsets"
