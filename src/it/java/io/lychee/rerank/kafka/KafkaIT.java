@@ -22,7 +22,6 @@ import io.lychee.rerank.records.AnswerEncoder;
 import io.lychee.rerank.records.CandidateListDecoder;
 import io.lychee.rerank.records.DeadLetter;
 import io.lychee.rerank.records.DeadLetterCodec;
-import io.lychee.rerank.records.Decoded;
 import io.lychee.rerank.records.TopicLines;
 import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.CandidateListCodec;
@@ -35,7 +34,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -385,16 +383,18 @@ class KafkaIT {
 
         @Override
         public void open(OpenContext context) {
-            decoder = new CandidateListDecoder(config, Clock.systemUTC());
+            decoder = new CandidateListDecoder(config);
         }
 
         @Override
         public OutputRecord map(SourceRecord record) {
-            Decoded decoded = decoder.decode(record);
-            if (decoded instanceof Decoded.Refused refused) {
-                return new DeadLetterCodec(config.kafka()).encode(refused.letter());
+            try {
+                return new AnswerEncoder(config.kafka()).encode(answer(decoder.decode(record)), record);
+            } catch (UnreadableException e) {
+                return new DeadLetterCodec(config.kafka())
+                        .encode(new DeadLetter(
+                                e.reason(), String.valueOf(e.getMessage()), record, TestingRecords.CLOCK.instant()));
             }
-            return new AnswerEncoder(config.kafka()).encode(answer(((Decoded.Taken) decoded).list()), record);
         }
     }
 

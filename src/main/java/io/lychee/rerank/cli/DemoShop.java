@@ -4,14 +4,12 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
-import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.records.CandidateListDecoder;
-import io.lychee.rerank.records.Decoded;
+import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -32,15 +30,14 @@ public record DemoShop(Path folder, List<String> lines, List<CandidateList> list
         List<String> lines = Files.readAllLines(file).stream()
                 .filter(line -> !line.isBlank())
                 .toList();
-        CandidateListDecoder decoder = new CandidateListDecoder(RerankConfig.of(defaults(folder)), Clock.systemUTC());
+        CandidateListDecoder decoder = new CandidateListDecoder(RerankConfig.of(defaults(folder)));
         List<CandidateList> lists = new ArrayList<>();
         for (String line : lines) {
-            byte[] value = line.getBytes(StandardCharsets.UTF_8);
-            SourceRecord record = SourceRecord.line(file.toString(), lists.size(), value, 0);
-            if (decoder.decode(record) instanceof Decoded.Taken taken) {
-                lists.add(taken.list());
-            } else {
-                throw new ConfigException(file + " has a line that is no candidate list: " + record);
+            try {
+                lists.add(decoder.decode(line.getBytes(StandardCharsets.UTF_8)));
+            } catch (UnreadableException e) {
+                throw new ConfigException(
+                        file + " has a line that is no candidate list: " + file + ":" + (lists.size() + 1), e);
             }
         }
         return new DemoShop(folder, lines, lists);

@@ -4,11 +4,10 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.records.CandidateListDecoder;
-import io.lychee.rerank.records.Decoded;
 import io.lychee.rerank.records.RecordReader;
+import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -29,13 +28,17 @@ public final class ListContents {
                 "model.checkpoint", "none",
                 "kafka.max-record-bytes", MAX_RECORD + " bytes",
                 "list.max-candidates", "100000"));
-        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        CandidateListDecoder decoder = new CandidateListDecoder(config);
         Map<String, CandidateList> lists = new HashMap<>();
         try (RecordReader reader = RecordReader.open(file, config)) {
             for (SourceRecord record = reader.read(); record != null; record = reader.read()) {
-                if (decoder.decode(record) instanceof Decoded.Taken taken
-                        && ids.contains(taken.list().requestId())) {
-                    lists.put(taken.list().requestId(), taken.list());
+                try {
+                    CandidateList list = decoder.decode(record);
+                    if (ids.contains(list.requestId())) {
+                        lists.put(list.requestId(), list);
+                    }
+                } catch (UnreadableException e) {
+                    // it became a dead letter
                 }
             }
         }

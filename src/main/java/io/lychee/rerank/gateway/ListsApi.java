@@ -7,14 +7,11 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
-import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.records.CandidateListDecoder;
-import io.lychee.rerank.records.Decoded;
 import io.lychee.rerank.records.TopicLines;
 import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.time.Clock;
 import org.jspecify.annotations.Nullable;
 
 /** Serves {@code POST /api/lists}: takes a list and gives its answer as the topics have them, in JSON. */
@@ -28,17 +25,18 @@ final class ListsApi implements Api {
         RerankConfig config = gateway.config();
         // base64 is larger than the record that it becomes, which ask() looks at
         decoder = new CandidateListDecoder(
-                config.gateway().maxBodyBytes(), config.limits().maxCandidates(), Clock.systemUTC());
+                config.gateway().maxBodyBytes(), config.limits().maxCandidates());
     }
 
     @Override
     public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
         // the way of the topics reads what the body may hold; that it is one plain record was looked at before
-        Decoded decoded = decoder.decode(SourceRecord.line("body", 0, bytes, 0));
-        if (decoded instanceof Decoded.Refused refused) {
-            throw HttpError.badRequest(refused.letter().message());
+        CandidateList list;
+        try {
+            list = decoder.decode(bytes);
+        } catch (UnreadableException e) {
+            throw HttpError.badRequest(String.valueOf(e.getMessage()));
         }
-        CandidateList list = ((Decoded.Taken) decoded).list();
         list.candidates().forEach(candidate -> requireNoMarkup(candidate.content(), "candidates"));
         requireNoMarkup(list.query(), "query");
         long most = gateway.listTimeoutMs();

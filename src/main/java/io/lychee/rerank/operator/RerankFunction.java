@@ -15,13 +15,14 @@ import io.lychee.rerank.ranking.RuleAttributes;
 import io.lychee.rerank.ranking.Rules;
 import io.lychee.rerank.records.AnswerEncoder;
 import io.lychee.rerank.records.CandidateListDecoder;
+import io.lychee.rerank.records.DeadLetter;
 import io.lychee.rerank.records.DeadLetterCodec;
-import io.lychee.rerank.records.Decoded;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
-import java.time.Clock;
+import io.lychee.rerank.wire.UnreadableException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
@@ -102,7 +103,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         requireSame(
                 EngineRegistry.class.getPackage().getImplementationVersion(),
                 RerankFunction.class.getPackage().getImplementationVersion());
-        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        CandidateListDecoder decoder = new CandidateListDecoder(config);
         EngineRegistry.Lease lease = engines.lease(gpus());
         InFlight inFlight = InFlight.of(getRuntimeContext().getMetricGroup());
         return new Opened(
@@ -163,16 +164,18 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     public void asyncInvoke(SourceRecord record, ResultFuture<OutputRecord> result) {
         Opened o = opened();
         o.inFlight.add(record);
-        Decoded decoded = o.decoder.decode(record);
-        if (decoded instanceof Decoded.Refused refused) {
-            o.metrics.deadLetter(refused.letter().reason());
+        CandidateList list;
+        try {
+            list = o.decoder.decode(record);
+        } catch (UnreadableException e) {
+            o.metrics.deadLetter(e.reason());
+            DeadLetter letter = new DeadLetter(e.reason(), String.valueOf(e.getMessage()), record, Instant.now());
             result.complete(() -> {
                 o.inFlight.remove(record, ordered);
-                return List.of(o.deadLetters.encode(refused.letter()));
+                return List.of(o.deadLetters.encode(letter));
             });
             return;
         }
-        CandidateList list = ((Decoded.Taken) decoded).list();
         o.attributes.check(list);
         var unused = o.lease.submit(list, arrival(o, record)).whenComplete((scored, error) -> {
             if (error == null) {

@@ -8,39 +8,34 @@ import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.UnknownFields;
 import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
-import java.time.Clock;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Decodes records to a {@link CandidateList} or a dead letter. It throws nothing, whatever the bytes are; only running
- * out of memory is an error. Safe for any thread.
+ * Decodes records to lists. Whatever the bytes are, it throws only {@link UnreadableException}, or an error when it
+ * runs out of memory. Safe for any thread.
  */
 public final class CandidateListDecoder {
 
     private final int maxRecordBytes;
     private final int maxCandidates;
-    private final Clock clock;
     private final UnknownFields unknown = new UnknownFields();
 
-    public CandidateListDecoder(RerankConfig config, Clock clock) {
-        this(config.kafka().maxRecordBytes(), config.limits().maxCandidates(), clock);
+    public CandidateListDecoder(RerankConfig config) {
+        this(config.kafka().maxRecordBytes(), config.limits().maxCandidates());
     }
 
     /** Decodes lists that come otherwise than as a record, with a limit of their own. */
-    public CandidateListDecoder(int maxRecordBytes, int maxCandidates, Clock clock) {
+    public CandidateListDecoder(int maxRecordBytes, int maxCandidates) {
         this.maxRecordBytes = maxRecordBytes;
         this.maxCandidates = maxCandidates;
-        this.clock = clock;
     }
 
-    public Decoded decode(SourceRecord record) {
-        try {
-            return new Decoded.Taken(read(record));
-        } catch (UnreadableException e) {
-            return dead(e.reason(), String.valueOf(e.getMessage()), record);
-        } catch (RuntimeException e) {
-            // a mistake of ours must not stop the job at this record
-            return dead(DeadLetterReason.UNDECODABLE, "can't be decoded: " + e, record);
-        }
+    public CandidateList decode(SourceRecord record) throws UnreadableException {
+        return decode(record.value, record.size);
+    }
+
+    public CandidateList decode(byte[] value) throws UnreadableException {
+        return decode(value, value.length);
     }
 
     /** Returns the count of JSON fields skipped because no schema has them. */
@@ -48,22 +43,22 @@ public final class CandidateListDecoder {
         return unknown.count();
     }
 
-    private CandidateList read(SourceRecord record) throws UnreadableException {
-        if (record.size > maxRecordBytes) {
+    private CandidateList decode(byte @Nullable [] value, long recordBytes) throws UnreadableException {
+        if (recordBytes > maxRecordBytes) {
             throw new UnreadableException(
                     DeadLetterReason.OVERSIZED,
-                    "the record has " + record.size + " bytes; at most " + maxRecordBytes
+                    "the record has " + recordBytes + " bytes; at most " + maxRecordBytes
                             + " are taken (kafka.max-record-bytes)");
         }
-        byte[] value = record.value;
         if (value == null || WireSchema.isBlank(value)) {
             throw new UnreadableException(
                     DeadLetterReason.EMPTY_RECORD, value == null ? "the record has no value" : "the value is empty");
         }
-        return CandidateListCodec.decode(value, maxCandidates, unknown);
-    }
-
-    private Decoded dead(DeadLetterReason reason, String message, SourceRecord record) {
-        return new Decoded.Refused(new DeadLetter(reason, message, record, clock.instant()));
+        try {
+            return CandidateListCodec.decode(value, maxCandidates, unknown);
+        } catch (RuntimeException e) {
+            // a mistake of ours must not stop the job at this record
+            throw new UnreadableException(DeadLetterReason.UNDECODABLE, "can't be decoded: " + e);
+        }
     }
 }

@@ -21,7 +21,6 @@ import java.io.InputStream;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -58,23 +57,24 @@ public final class TopicLines {
             throws IOException {
         long sent = 0;
         long refused = 0;
-        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
+        CandidateListDecoder decoder = new CandidateListDecoder(config);
         LineReader in = new LineReader(name, lines, config.kafka().maxRecordBytes());
         for (SourceRecord line = in.read(); line != null; line = in.read()) {
-            Decoded decoded = decoder.decode(line);
-            if (decoded instanceof Decoded.Refused bad) {
+            CandidateList list;
+            try {
+                list = decoder.decode(line);
+            } catch (UnreadableException e) {
                 refused++;
-                refusals.accept(line + ": " + bad.letter().message());
-            } else if (decoded instanceof Decoded.Taken good && line.value != null) {
-                // JSON stays unchanged: fields that this release doesn't know may be known to the job
-                byte[] value = format == OutputFormat.JSON
-                        ? line.value
-                        : CandidateListCodec.encode(good.list(), OutputFormat.AVRO);
-                var unused = writer.send(
-                        KafkaSources.topic(config.kafka(), lane), good.list().requestId(), value);
-                writer.requireSent();
-                sent++;
+                refusals.accept(line + ": " + e.getMessage());
+                continue;
             }
+            // JSON stays unchanged: fields that this release doesn't know may be known to the job
+            byte[] value = format == OutputFormat.JSON && line.value != null
+                    ? line.value
+                    : CandidateListCodec.encode(list, format);
+            var unused = writer.send(KafkaSources.topic(config.kafka(), lane), list.requestId(), value);
+            writer.requireSent();
+            sent++;
         }
         writer.flush();
         return new Sent(sent, refused);

@@ -1,6 +1,8 @@
 package io.lychee.rerank.records;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Candidate;
@@ -12,6 +14,7 @@ import io.lychee.rerank.kafka.TestingRecords;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.Fields;
+import io.lychee.rerank.wire.UnreadableException;
 import io.lychee.rerank.wire.WireSchema;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -28,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CandidateListDecoderTest {
 
     private static final int MAX_BYTES = 1 << 20;
-    private final CandidateListDecoder decoder = new CandidateListDecoder(MAX_BYTES, 1000, TestingRecords.CLOCK);
+    private final CandidateListDecoder decoder = new CandidateListDecoder(MAX_BYTES, 1000);
 
     @Test
     void readsTheDesignsExample() {
@@ -94,10 +97,10 @@ class CandidateListDecoderTest {
             hello                                                                  | UNDECODABLE | expected C3 01 (Avro single-object encoding) or { (JSON)
             """)
     void whatIsWrongIsNamed(String json, DeadLetterReason reason, String message) {
-        DeadLetter letter = refused(TestingRecords.source(json));
+        UnreadableException refused = refused(TestingRecords.source(json));
 
-        assertThat(letter.message()).contains(message);
-        assertThat(letter.reason()).isEqualTo(reason);
+        assertThat(refused).hasMessageContaining(message);
+        assertThat(refused.reason()).isEqualTo(reason);
     }
 
     @Test
@@ -105,24 +108,25 @@ class CandidateListDecoderTest {
         assertThat(refused(TestingRecords.source((byte[]) null)).reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
         assertThat(refused(TestingRecords.source(new byte[0])).reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
         assertThat(refused(TestingRecords.source(" \r\n")).reason()).isEqualTo(DeadLetterReason.EMPTY_RECORD);
-        DeadLetter oversized = refused(TestingRecords.source(new byte[MAX_BYTES]));
+        UnreadableException oversized = refused(TestingRecords.source(new byte[MAX_BYTES]));
         assertThat(oversized.reason()).isEqualTo(DeadLetterReason.OVERSIZED);
-        assertThat(oversized.message()).contains("1048577 bytes", "kafka.max-record-bytes");
+        assertThat(oversized).hasMessageContainingAll("1048577 bytes", "kafka.max-record-bytes");
     }
 
     @Test
-    void tooManyCandidatesAreRefusedInBothForms() {
-        CandidateListDecoder small = new CandidateListDecoder(MAX_BYTES, 2, TestingRecords.CLOCK);
+    void tooManyCandidatesAreRefusedInBothForms() throws Exception {
+        CandidateListDecoder small = new CandidateListDecoder(MAX_BYTES, 2);
         for (OutputFormat format : OutputFormat.values()) {
             for (int candidates : new int[] {2, 3}) {
                 CandidateList list = list(candidates);
-                Decoded decoded = small.decode(TestingRecords.source(CandidateListCodec.encode(list, format)));
+                byte[] value = CandidateListCodec.encode(list, format);
                 if (candidates == 2) {
-                    assertThat(decoded).isEqualTo(new Decoded.Taken(list));
+                    assertThat(small.decode(value)).isEqualTo(list);
                 } else {
-                    DeadLetter letter = ((Decoded.Refused) decoded).letter();
-                    assertThat(letter.reason()).isEqualTo(DeadLetterReason.INVALID);
-                    assertThat(letter.message()).contains("candidates has more than 2", "list.max-candidates");
+                    UnreadableException refused =
+                            catchThrowableOfType(UnreadableException.class, () -> small.decode(value));
+                    assertThat(refused.reason()).isEqualTo(DeadLetterReason.INVALID);
+                    assertThat(refused).hasMessageContainingAll("candidates has more than 2", "list.max-candidates");
                 }
             }
         }
@@ -133,10 +137,10 @@ class CandidateListDecoderTest {
         byte[] avro = CandidateListCodec.encode(list(1), OutputFormat.AVRO);
         avro[9] ^= 1;
 
-        assertThat(refused(TestingRecords.source(avro)).message())
+        assertThat(refused(TestingRecords.source(avro)).getMessage())
                 .matches("Avro of an unknown schema, fingerprint [0-9a-f]{16}; known for CandidateList: [0-9a-f]{16}");
         assertThat(refused(TestingRecords.source(new byte[] {(byte) 0xC3, 1, 2}))
-                        .message())
+                        .getMessage())
                 .contains("ends within its header");
     }
 
@@ -147,7 +151,7 @@ class CandidateListDecoderTest {
         for (byte[] bytes : List.of(avro, json)) {
             String latin = new String(bytes, StandardCharsets.ISO_8859_1);
             bytes[latin.indexOf("text 0")] = (byte) 0xE9;
-            assertThat(refused(TestingRecords.source(bytes)).message()).contains("not UTF-8");
+            assertThat(refused(TestingRecords.source(bytes)).getMessage()).contains("not UTF-8");
         }
         CandidateList half = taken("{\"request_id\":\"q\",\"query\":{\"text\":\"a\\ud83d!\"},\"candidates\":[]}");
         assertThat(half.query().text()).isEqualTo("a\uFFFD!");
@@ -197,18 +201,13 @@ class CandidateListDecoderTest {
     }
 
     @Test
-    void whiteSpaceAroundAReferenceIsDropped() {
+    void whiteSpaceAroundAReferenceIsDropped() throws Exception {
         assertThat(image(" https://a/b \\n")).isEqualTo(new Image.Reference("https://a/b"));
         assertThat(image("\\tfile:a b.jpg\\r\\n")).isEqualTo(new Image.Reference("file:a b.jpg"));
         GenericRecord record = CandidateListCodec.toRecord(list(1));
         candidate(record).put("images", List.of(" file:a%20b ", " data:,x"));
-        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.encode(record, OutputFormat.AVRO)));
-        assertThat(((Decoded.Taken) decoded)
-                        .list()
-                        .candidates()
-                        .get(0)
-                        .content()
-                        .images())
+        CandidateList list = decoder.decode(WireSchema.encode(record, OutputFormat.AVRO));
+        assertThat(list.candidates().get(0).content().images())
                 .containsExactly(new Image.Reference("file:a%20b"), new Image.Bytes(new byte[] {'x'}));
     }
 
@@ -223,15 +222,15 @@ class CandidateListDecoderTest {
     }
 
     @Test
-    void aDataUriInAvroIsBytesTooAndNaNIsNoScore() {
+    void aDataUriInAvroIsBytesTooAndNaNIsNoScore() throws Exception {
         GenericRecord record = CandidateListCodec.toRecord(list(1));
         GenericRecord candidate = candidate(record);
         candidate.put("images", List.of("data:,x"));
         candidate.put("retrieval_score", Double.NaN);
 
-        Decoded decoded = decoder.decode(TestingRecords.source(WireSchema.encode(record, OutputFormat.AVRO)));
+        CandidateList list = decoder.decode(WireSchema.encode(record, OutputFormat.AVRO));
 
-        Candidate read = ((Decoded.Taken) decoded).list().candidates().get(0);
+        Candidate read = list.candidates().get(0);
         assertThat(read.content().images()).containsExactly(new Image.Bytes(new byte[] {'x'}));
         assertThat(read.retrievalScore()).isNull();
     }
@@ -246,9 +245,7 @@ class CandidateListDecoderTest {
             System.arraycopy(avro, 0, broken, 0, at);
             System.arraycopy(huge, 0, broken, at, huge.length);
             System.arraycopy(avro, at, broken, at + huge.length, avro.length - at);
-            assertThat(decoder.decode(TestingRecords.source(broken)))
-                    .as("at " + at)
-                    .isInstanceOf(Decoded.Refused.class);
+            assertThatThrownBy(() -> decoder.decode(broken)).as("at " + at).isInstanceOf(UnreadableException.class);
         }
     }
 
@@ -265,17 +262,16 @@ class CandidateListDecoderTest {
                     ? WireSchema.encode(record, OutputFormat.AVRO)
                     : WireSchema.encode(record, OutputFormat.JSON);
             byte[] mutated = mutate(bytes, random);
-            Decoded decoded = decoder.decode(TestingRecords.source(mutated));
-            if (decoded instanceof Decoded.Refused dead) {
-                refused++;
-                assertThat(dead.letter().message())
-                        .as("seed " + seed)
-                        .isNotBlank()
-                        .doesNotContain("can't be decoded");
-                DeadLetter back = DeadLetterCodec.decode(letters.encode(dead.letter()).value);
-                assertThat(back.origin().value).as("seed " + seed).isEqualTo(mutated);
-            } else {
+            SourceRecord source = TestingRecords.source(mutated);
+            try {
+                var unused = decoder.decode(source);
                 taken++;
+            } catch (UnreadableException e) {
+                refused++;
+                assertThat(e.getMessage()).as("seed " + seed).isNotBlank().doesNotContain("can't be decoded");
+                DeadLetter letter = new DeadLetter(e.reason(), e.getMessage(), source, TestingRecords.CLOCK.instant());
+                DeadLetter back = DeadLetterCodec.decode(letters.encode(letter).value);
+                assertThat(back.origin().value).as("seed " + seed).isEqualTo(mutated);
             }
         }
         assertThat(taken).isGreaterThan(300);
@@ -301,15 +297,15 @@ class CandidateListDecoderTest {
     }
 
     private CandidateList taken(String json) {
-        Decoded decoded = decoder.decode(TestingRecords.source(json));
-        assertThat(decoded).isInstanceOf(Decoded.Taken.class);
-        return ((Decoded.Taken) decoded).list();
+        try {
+            return decoder.decode(TestingRecords.source(json));
+        } catch (UnreadableException e) {
+            throw new AssertionError(e);
+        }
     }
 
-    private DeadLetter refused(SourceRecord record) {
-        Decoded decoded = decoder.decode(record);
-        assertThat(decoded).isInstanceOf(Decoded.Refused.class);
-        return ((Decoded.Refused) decoded).letter();
+    private UnreadableException refused(SourceRecord record) {
+        return catchThrowableOfType(UnreadableException.class, () -> decoder.decode(record));
     }
 
     private Image image(String reference) {

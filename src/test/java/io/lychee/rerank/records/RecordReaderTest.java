@@ -10,6 +10,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
+import io.lychee.rerank.wire.UnreadableException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -17,7 +18,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -84,14 +84,14 @@ class RecordReaderTest {
 
         assertThat(decode(read(file)))
                 .hasSize(lines.contains("%1") ? 2 : 1)
-                .allSatisfy(decoded -> assertThat(decoded).isInstanceOf(Decoded.Taken.class));
+                .allSatisfy(decoded -> assertThat(decoded).isInstanceOf(CandidateList.class));
     }
 
     @Test
     void aLongLineThatBeginsBlankIsNotPassedOver() throws IOException {
         Path file = Files.writeString(folder.resolve("blank.jsonl"), "\uFEFF" + " ".repeat(5000) + "{}\n");
 
-        assertThat(decode(read(file))).singleElement().isInstanceOf(Decoded.Refused.class);
+        assertThat(decode(read(file))).singleElement().isInstanceOf(UnreadableException.class);
     }
 
     @Test
@@ -99,15 +99,17 @@ class RecordReaderTest {
         List<byte[]> datums = datums(30);
         Arrays.fill(datums.get(14), (byte) 0xFF);
 
-        List<Decoded> decoded = decode(read(container("deflate", datums, 10)));
+        List<SourceRecord> records = read(container("deflate", datums, 10));
+        List<Object> decoded = decode(records);
 
         // blocks of ten: four good ones and what is left of the second
         assertThat(decoded).hasSize(10 + 5 + 10);
-        assertThat(decoded.get(14)).isInstanceOfSatisfying(Decoded.Refused.class, refused -> {
-            assertThat(refused.letter().reason()).isEqualTo(DeadLetterReason.UNDECODABLE);
-            assertThat(refused.letter().origin().offset).isEqualTo(14);
-        });
-        assertThat(decoded.stream().filter(Decoded.Taken.class::isInstance)).hasSize(24);
+        assertThat(decoded.get(14))
+                .isInstanceOfSatisfying(
+                        UnreadableException.class,
+                        refused -> assertThat(refused.reason()).isEqualTo(DeadLetterReason.UNDECODABLE));
+        assertThat(records.get(14).offset).isEqualTo(14);
+        assertThat(decoded.stream().filter(CandidateList.class::isInstance)).hasSize(24);
     }
 
     @Test
@@ -119,9 +121,9 @@ class RecordReaderTest {
         assertThat(records.get(0).value).hasSize(4096 + HEADER);
         assertThat(decode(records).get(0))
                 .isInstanceOfSatisfying(
-                        Decoded.Refused.class,
-                        refused -> assertThat(refused.letter().reason()).isEqualTo(DeadLetterReason.OVERSIZED));
-        assertThat(decode(records).get(1)).isInstanceOf(Decoded.Taken.class);
+                        UnreadableException.class,
+                        refused -> assertThat(refused.reason()).isEqualTo(DeadLetterReason.OVERSIZED));
+        assertThat(decode(records).get(1)).isInstanceOf(CandidateList.class);
 
         // a block that inflates to too much, one that says it had 2 GB, a line without end
         assertUnreadable(container("deflate", List.of(new byte[100_000]), 1), "files.max-block-bytes");
@@ -223,13 +225,22 @@ class RecordReaderTest {
 
     private List<String> ids(Path file) throws IOException {
         return decode(read(file)).stream()
-                .map(decoded -> ((Decoded.Taken) decoded).list().requestId())
+                .map(decoded -> ((CandidateList) decoded).requestId())
                 .toList();
     }
 
-    private List<Decoded> decode(List<SourceRecord> records) {
-        CandidateListDecoder decoder = new CandidateListDecoder(config, Clock.systemUTC());
-        return records.stream().map(decoder::decode).toList();
+    /** Decodes each record to its list, or to the exception that says why it is none. */
+    private List<Object> decode(List<SourceRecord> records) {
+        CandidateListDecoder decoder = new CandidateListDecoder(config);
+        List<Object> decoded = new ArrayList<>();
+        for (SourceRecord record : records) {
+            try {
+                decoded.add(decoder.decode(record));
+            } catch (UnreadableException e) {
+                decoded.add(e);
+            }
+        }
+        return decoded;
     }
 
     private List<SourceRecord> read(Path file) throws IOException {
