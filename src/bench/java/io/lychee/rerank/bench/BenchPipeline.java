@@ -1,6 +1,7 @@
 package io.lychee.rerank.bench;
 
 import io.lychee.rerank.cli.CloseOnExit;
+import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.cli.Progress;
 import io.lychee.rerank.cli.StatusLine;
 import io.lychee.rerank.config.RerankConfig;
@@ -8,6 +9,7 @@ import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.job.EmbeddedFlink;
+import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
@@ -34,7 +36,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class BenchPipeline implements AutoCloseable {
 
-    private static final Duration BROKER = Duration.ofSeconds(30);
     private static final Duration POLL = Duration.ofMillis(100);
     private static final int WARM_UP_LISTS = 50;
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
@@ -66,7 +67,7 @@ final class BenchPipeline implements AutoCloseable {
         this.arrivals = new Random(seed);
         this.contents = new Random(seed + 1);
         try {
-            new TopicAdmin(config.kafka(), BROKER)
+            new TopicAdmin(config.kafka(), EmbeddedBroker.TIMEOUT)
                     .createMissing(TopicAdmin.topics(config.kafka()), config.parallelism());
             this.engine = resources.add(engines.lease()).engine();
             this.job =
@@ -156,7 +157,7 @@ final class BenchPipeline implements AutoCloseable {
         underWay.put(id, new Sent(load, due));
         load.sent(System.nanoTime() - due);
         RerankConfig.Kafka kafka = config.kafka();
-        String topic = load.lane == Lane.REALTIME ? kafka.requestsTopic() : kafka.backfillTopic();
+        String topic = KafkaSources.topic(kafka, load.lane);
         long timestampMs = (due + wallMinusNanos) / 1_000_000;
         var unused = writer.send(topic, id, value, timestampMs);
     }

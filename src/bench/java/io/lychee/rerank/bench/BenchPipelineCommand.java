@@ -40,7 +40,6 @@ final class BenchPipelineCommand implements Callable<Integer> {
     }
 
     private static final String EMBEDDED = "embedded";
-    private static final Duration BROKER = Duration.ofSeconds(30);
 
     /** How long answers may take to come after the last list was sent. */
     static final Duration PATIENCE = Duration.ofMinutes(2);
@@ -130,7 +129,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
             try {
                 return run(shop, config);
             } finally {
-                new TopicAdmin(config.kafka(), BROKER).delete(TopicAdmin.topics(config.kafka()));
+                new TopicAdmin(config.kafka(), EmbeddedBroker.TIMEOUT).delete(TopicAdmin.topics(config.kafka()));
             }
         }
         try (EmbeddedBroker broker = EmbeddedBroker.start()) {

@@ -2,6 +2,7 @@ package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.kafka.KafkaSinks;
 import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.records.TopicLines;
@@ -22,8 +23,6 @@ import picocli.CommandLine.Option;
             "Joins no consumer group. Without a bound it runs until Ctrl-C."
         })
 final class ConsumeCommand implements Callable<Integer> {
-
-    private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
     private final ConfigOptions.Keys options = new ConfigOptions.Keys();
@@ -51,7 +50,7 @@ final class ConsumeCommand implements Callable<Integer> {
     public Integer call() {
         RerankConfig config = options.loadClient();
         Set<String> topics = Set.of(topic(config.kafka()));
-        new TopicCheck(config.kafka(), BROKER).check(topics);
+        new TopicCheck(config.kafka()).check(topics);
         TopicReader.From from = latest ? TopicReader.From.END : TopicReader.From.BEGINNING;
         try (TopicReader reader = new TopicReader(config.kafka(), topics, from, IsolationLevel.READ_COMMITTED)) {
             TopicLines.read(reader, max, Duration.ofSeconds(idleSeconds), line -> {
@@ -68,9 +67,6 @@ final class ConsumeCommand implements Callable<Integer> {
         if (topic != null) {
             return topic;
         }
-        if (deadLetters) {
-            return kafka.deadLettersTopic();
-        }
-        return lane == Lane.REALTIME ? kafka.resultsTopic() : kafka.backfillResultsTopic();
+        return deadLetters ? kafka.deadLettersTopic() : KafkaSinks.topic(kafka, lane);
     }
 }

@@ -41,7 +41,6 @@ final class DemoCommand implements Callable<Integer> {
     /** Realtime timeout for a large network on a processor. */
     static final String PATIENCE = "10 min";
 
-    private static final Duration BROKER = Duration.ofSeconds(30);
     private static final Duration POLL = Duration.ofMillis(500);
 
     @Mixin
@@ -76,7 +75,7 @@ final class DemoCommand implements Callable<Integer> {
             defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), PATIENCE);
             RerankConfig config =
                     options.load(defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
-            new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
+            new TopicAdmin(config.kafka(), EmbeddedBroker.TIMEOUT).createMissing(TopicAdmin.topics(config.kafka()), 1);
             QwenEngineFactory engines = new QwenEngineFactory(config);
             EngineRegistry.Lease lease = resources.add(engines.lease());
             out.println(lease.engine().model().name() + " is loaded, a broker runs at "

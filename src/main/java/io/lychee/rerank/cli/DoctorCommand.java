@@ -12,11 +12,11 @@ import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.image.JpegProbe;
 import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.qwen.KernelChoice;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchRuntime;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -38,8 +38,6 @@ import picocli.CommandLine.Option;
                     + " checkpoint."
         })
 final class DoctorCommand implements Callable<Integer> {
-
-    private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
@@ -100,7 +98,7 @@ final class DoctorCommand implements Callable<Integer> {
         });
         if (options.hasFile()) {
             look("broker", () -> {
-                List<String> warnings = RerankJob.checkBroker(config, BROKER);
+                List<String> warnings = new TopicCheck(config.kafka()).checkJob();
                 return "all topics and permissions at " + config.kafka().bootstrapServers()
                         + String.join("", warnings.stream().map(w -> "; " + w).toList());
             });

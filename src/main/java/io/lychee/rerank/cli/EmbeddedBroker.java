@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Properties;
 import kafka.server.KafkaConfig;
@@ -27,6 +28,9 @@ import org.slf4j.LoggerFactory;
 
 /** Runs a Kafka broker in this process, reachable from this machine only: one node that is its own controller. */
 public final class EmbeddedBroker implements AutoCloseable {
+
+    /** Timeout of a request to a broker that has just started. */
+    public static final Duration TIMEOUT = Duration.ofSeconds(30);
 
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedBroker.class);
     private static final String HOST = "127.0.0.1";

@@ -4,9 +4,8 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.job.JobFolder;
-import io.lychee.rerank.job.RerankJob;
+import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.scoring.EngineRegistry;
-import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -20,8 +19,6 @@ import picocli.CommandLine.Option;
         description = {"Runs the job in this process against any broker, until it is stopped."})
 final class JobCommand implements Callable<Integer> {
 
-    private static final Duration BROKER = Duration.ofSeconds(10);
-
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
@@ -34,7 +31,7 @@ final class JobCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         RerankConfig config = options.load(Map.of(), Map.of());
         System.err.println(RerankConfig.describe(options.values(Map.of(), Map.of())));
-        RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
+        new TopicCheck(config.kafka()).checkJob().forEach(warning -> System.err.println("lychee: " + warning));
         QwenEngineFactory engines = new QwenEngineFactory(config);
         try (CloseOnExit resources = new CloseOnExit()) {
             JobFolder folder = resources.add(JobFolder.open(config, restart));

@@ -13,7 +13,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -29,8 +28,6 @@ import picocli.CommandLine.Option;
             "Lines that the job would refuse are named and not sent; the exit code is then 1."
         })
 final class ProduceCommand implements Callable<Integer> {
-
-    private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
     private final ConfigOptions.Keys options = new ConfigOptions.Keys();
@@ -51,7 +48,7 @@ final class ProduceCommand implements Callable<Integer> {
         RerankConfig config = options.loadClient();
         String name = input == null ? "standard input" : input.toString();
         try (InputStream lines = open()) {
-            new TopicCheck(config.kafka(), BROKER).check(Set.of(KafkaSources.topic(config.kafka(), lane)));
+            new TopicCheck(config.kafka()).check(Set.of(KafkaSources.topic(config.kafka(), lane)));
             try (TopicWriter writer = new TopicWriter(config.kafka(), lane, null)) {
                 TopicLines.Sent sent = TopicLines.write(
                         writer, config, lane, format, name, lines, refusal -> System.err.println("lychee: " + refusal));

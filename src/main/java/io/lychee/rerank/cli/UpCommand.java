@@ -34,8 +34,6 @@ import picocli.CommandLine.Mixin;
         })
 final class UpCommand implements Callable<Integer> {
 
-    private static final Duration BROKER = Duration.ofSeconds(30);
-
     /** Lists after which the classes that answer one are loaded; more make little difference. */
     private static final int REHEARSALS = 20;
 
@@ -84,7 +82,7 @@ final class UpCommand implements Callable<Integer> {
     private static void run(
             RerankConfig config, ServeCommand.Address address, @Nullable Path scenes, CloseOnExit resources)
             throws Exception {
-        new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
+        new TopicAdmin(config.kafka(), EmbeddedBroker.TIMEOUT).createMissing(TopicAdmin.topics(config.kafka()), 1);
         Readiness readiness = new Readiness();
         Gateway gateway = resources.add(new Gateway(config));
         GatewayServer server = resources.add(GatewayServer.start(gateway, readiness, address.get(), scenes));

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.kafka.TopicReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -100,12 +101,7 @@ final class Live implements AutoCloseable {
     }
 
     private void read() {
-        Set<String> topics = Set.of(
-                kafka.requestsTopic(),
-                kafka.backfillTopic(),
-                kafka.resultsTopic(),
-                kafka.backfillResultsTopic(),
-                kafka.deadLettersTopic());
+        Set<String> topics = TopicAdmin.topics(kafka);
         while (stillWanted()) {
             try (TopicReader opened =
                     new TopicReader(kafka, topics, TopicReader.From.END, IsolationLevel.READ_UNCOMMITTED)) {

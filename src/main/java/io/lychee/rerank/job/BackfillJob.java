@@ -15,7 +15,6 @@ import io.lychee.rerank.scoring.EngineFactory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -52,7 +51,6 @@ public final class BackfillJob implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(BackfillJob.class);
     private static final String PARTS = ".parts";
-    private static final Duration BROKER = Duration.ofSeconds(10);
 
     /** Fields of the run's state: records of the input, about, and end offsets by partition. */
     private static final String TOTAL = "total";
@@ -166,7 +164,7 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private TopicAdmin topics() {
-        return new TopicAdmin(config.kafka(), BROKER);
+        return new TopicAdmin(config.kafka());
     }
 
     private Tally tally() throws IOException {
@@ -233,7 +231,7 @@ public final class BackfillJob implements AutoCloseable {
     }
 
     private void checkTopics() {
-        TopicCheck check = new TopicCheck(config.kafka(), BROKER);
+        TopicCheck check = new TopicCheck(config.kafka());
         Set<String> topics = new LinkedHashSet<>();
         if (inputs.isEmpty()) {
             topics.add(config.kafka().backfillTopic());

@@ -7,7 +7,6 @@ import io.lychee.rerank.kafka.OffsetCommitter;
 import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,8 +19,6 @@ import org.apache.kafka.common.TopicPartition;
 /** Keeps the checkpoints of an embedded job, from the last complete one of which the same command resumes. */
 public final class JobFolder implements AutoCloseable {
 
-    private static final Duration BROKER = Duration.ofSeconds(10);
-
     /** Field of the state: the group's offsets when the job began. */
     private static final String OFFSETS = "offsets";
 
@@ -32,7 +29,7 @@ public final class JobFolder implements AutoCloseable {
     private JobFolder(RunFolder folder, RerankConfig.Kafka kafka) {
         this.folder = folder;
         this.kafka = kafka;
-        this.topics = new TopicAdmin(kafka, BROKER);
+        this.topics = new TopicAdmin(kafka);
     }
 
     /**

@@ -20,9 +20,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -48,8 +46,6 @@ public final class RerankJob {
 
     private static final Logger LOG = LoggerFactory.getLogger(RerankJob.class);
 
-    private static final Duration BROKER = Duration.ofSeconds(10);
-
     /** A slot with one GPU. Flink demands processor and heap as well; only the GPU is scarce. */
     private static final SlotSharingGroup ON_GPUS = SlotSharingGroup.newBuilder("rerank-on-" + RerankFunction.GPU)
             .setCpuCores(0.1)
@@ -66,7 +62,7 @@ public final class RerankJob {
      */
     public static void main(String[] args) throws Exception {
         RerankConfig config = read(args);
-        checkBroker(config, BROKER).forEach(LOG::warn);
+        new TopicCheck(config.kafka()).checkJob().forEach(LOG::warn);
         StreamExecutionEnvironment env = environment(config);
         requireCheckpointFiles(env);
         build(env, config, new QwenEngineFactory(config));
@@ -104,16 +100,6 @@ public final class RerankJob {
         Map<String, String> values = RerankConfig.merge(file, Map.of(RerankOptions.ON_DEATH.key(), "exit"), keys);
         LOG.info(RerankConfig.describe(values));
         return RerankConfig.of(values);
-    }
-
-    /**
-     * Checks that the broker answers within {@code timeout}, and has the topics and rights of this job.
-     *
-     * @return warnings, one line each
-     * @throws ConfigException when it hasn't
-     */
-    public static List<String> checkBroker(RerankConfig config, Duration timeout) {
-        return new TopicCheck(config.kafka(), timeout).checkJob();
     }
 
     /** Returns the cluster's environment when submitted to one, else one embedded in this process. */

@@ -21,7 +21,7 @@ public final class KafkaSinks {
      * @param name part of the ids of transactions, which two sinks must not share
      */
     public static KafkaSink<OutputRecord> outputs(RerankConfig.Kafka kafka, Lane lane, String name) {
-        String results = resultsTopic(kafka, lane);
+        String results = topic(kafka, lane);
         String deadLetters = kafka.deadLettersTopic();
         return KafkaSink.<OutputRecord>builder()
                 .setKafkaProducerConfig(producer(kafka, lane))
@@ -32,7 +32,8 @@ public final class KafkaSinks {
                 .build();
     }
 
-    static String resultsTopic(RerankConfig.Kafka kafka, Lane lane) {
+    /** Returns the topic of a lane's answers. */
+    public static String topic(RerankConfig.Kafka kafka, Lane lane) {
         return lane == Lane.REALTIME ? kafka.resultsTopic() : kafka.backfillResultsTopic();
     }
 

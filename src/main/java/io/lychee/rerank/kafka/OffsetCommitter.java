@@ -24,7 +24,6 @@ import org.slf4j.LoggerFactory;
 public final class OffsetCommitter implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(OffsetCommitter.class);
-    private static final Duration BROKER = Duration.ofSeconds(10);
     private static final long CLOSE_MS = 5_000;
 
     private final String group;
@@ -37,7 +36,7 @@ public final class OffsetCommitter implements AutoCloseable {
     OffsetCommitter(RerankConfig.Kafka kafka, String job) {
         this.group = kafka.groupId();
         this.job = job;
-        this.admin = TopicAdmin.open(kafka, BROKER);
+        this.admin = TopicAdmin.open(kafka, TopicAdmin.TIMEOUT);
     }
 
     /** Reads the checkpoint from a commit's metadata; -1 where another job committed, or something else did. */

@@ -37,11 +37,17 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
  */
 public final class TopicAdmin {
 
+    static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final Duration CLOSE = Duration.ofSeconds(1);
     private static final long SHOWN_POLL_MS = 20;
 
     private final RerankConfig.Kafka kafka;
     private final Duration timeout;
+
+    /** Waits up to 10 s for each answer of the broker. */
+    public TopicAdmin(RerankConfig.Kafka kafka) {
+        this(kafka, TIMEOUT);
+    }
 
     public TopicAdmin(RerankConfig.Kafka kafka, Duration timeout) {
         this.kafka = kafka;

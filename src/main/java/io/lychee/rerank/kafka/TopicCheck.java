@@ -31,9 +31,18 @@ public final class TopicCheck {
     private final RerankConfig.Kafka kafka;
     private final TopicAdmin topics;
 
+    /** Waits up to 10 s for each answer of the broker. */
+    public TopicCheck(RerankConfig.Kafka kafka) {
+        this(kafka, new TopicAdmin(kafka));
+    }
+
     public TopicCheck(RerankConfig.Kafka kafka, Duration timeout) {
+        this(kafka, new TopicAdmin(kafka, timeout));
+    }
+
+    private TopicCheck(RerankConfig.Kafka kafka, TopicAdmin topics) {
         this.kafka = kafka;
-        this.topics = new TopicAdmin(kafka, timeout);
+        this.topics = topics;
     }
 
     /**

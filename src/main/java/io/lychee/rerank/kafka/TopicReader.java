@@ -35,7 +35,7 @@ public final class TopicReader implements AutoCloseable {
         END
     }
 
-    private static final Duration BROKER = Duration.ofSeconds(5);
+    private static final Duration PERIOD = Duration.ofSeconds(5);
 
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final Admin admin;
@@ -55,7 +55,7 @@ public final class TopicReader implements AutoCloseable {
         var properties = KafkaSources.consumer(kafka, isolation);
         properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         properties.setProperty(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
-        admin = TopicAdmin.open(kafka, BROKER);
+        admin = TopicAdmin.open(kafka, PERIOD);
         consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
         ends = askEnds();
         try {
@@ -82,7 +82,7 @@ public final class TopicReader implements AutoCloseable {
             if (!ends.isCompletedExceptionally()) {
                 addPartitions(ends.join().keySet());
             }
-            if (System.nanoTime() - askedAt > BROKER.toNanos()) {
+            if (System.nanoTime() - askedAt > PERIOD.toNanos()) {
                 ends = askEnds();
             }
         }
@@ -103,7 +103,7 @@ public final class TopicReader implements AutoCloseable {
 
     @Override
     public void close() {
-        consumer.close(CloseOptions.timeout(BROKER));
+        consumer.close(CloseOptions.timeout(PERIOD));
         admin.close(Duration.ZERO);
     }
 
