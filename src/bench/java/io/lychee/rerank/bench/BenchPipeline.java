@@ -201,8 +201,7 @@ final class BenchPipeline implements AutoCloseable {
                         throw new IllegalStateException("a list became a dead letter: "
                                 + DeadLetterCodec.decode(record.value()).message());
                     }
-                    RerankedList answer =
-                            RerankedListCodec.decode(record.value()).list();
+                    RerankedList answer = RerankedListCodec.decode(record.value());
                     Sent sent = underWay.remove(answer.requestId());
                     if (sent != null) {
                         sent.load.answered(new BenchLoad.Answered(

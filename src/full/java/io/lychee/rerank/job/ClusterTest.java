@@ -336,7 +336,7 @@ class ClusterTest {
 
         private void poll() throws Exception {
             for (var record : consumer.poll(Duration.ofMillis(300))) {
-                RerankedList answer = RerankedListCodec.decode(record.value()).list();
+                RerankedList answer = RerankedListCodec.decode(record.value());
                 answers.computeIfAbsent(answer.requestId(), id -> new ArrayList<>())
                         .add(answer);
             }

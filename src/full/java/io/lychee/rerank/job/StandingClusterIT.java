@@ -249,8 +249,7 @@ class StandingClusterIT {
                     .get();
             while (true) {
                 for (var record : consumer.poll(Duration.ofMillis(500))) {
-                    RerankedList answer =
-                            RerankedListCodec.decode(record.value()).list();
+                    RerankedList answer = RerankedListCodec.decode(record.value());
                     if (answer.requestId().equals(id)) {
                         assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
                         return;

@@ -275,7 +275,7 @@ class DeliveryTest {
 
     private static void count(KafkaConsumer<byte[], byte[]> consumer, Map<String, Integer> answers) throws Exception {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(300))) {
-            RerankedList answer = RerankedListCodec.decode(record.value()).list();
+            RerankedList answer = RerankedListCodec.decode(record.value());
             assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
             answers.merge(answer.requestId(), 1, Integer::sum);
         }

@@ -216,8 +216,7 @@ class FuzzTest {
                         key = letter.origin().key;
                     } else {
                         answered++;
-                        RerankedList answer =
-                                RerankedListCodec.decode(record.value()).list();
+                        RerankedList answer = RerankedListCodec.decode(record.value());
                         key = record.headers().lastHeader("lychee.key").value();
                         if (answer.requestId().startsWith("pictures-")) {
                             assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);

@@ -123,7 +123,7 @@ final class HeldJob implements AutoCloseable {
         List<String> ids = new ArrayList<>();
         while (ids.size() < count) {
             for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                ids.add(RerankedListCodec.decode(record.value()).list().requestId());
+                ids.add(RerankedListCodec.decode(record.value()).requestId());
             }
         }
         assertThat(ids).hasSize(count);

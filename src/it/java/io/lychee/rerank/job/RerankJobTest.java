@@ -129,7 +129,7 @@ class RerankJobTest {
         poll(LISTS, deadExpected);
 
         for (ConsumerRecord<byte[], byte[]> record : answers()) {
-            RerankedList answer = RerankedListCodec.decode(record.value()).list();
+            RerankedList answer = RerankedListCodec.decode(record.value());
             assertAnswers(asked.remove(answer.requestId()), answer);
             assertKeyAndHeaders(record, answer.requestId());
         }
@@ -153,8 +153,7 @@ class RerankJobTest {
         producer.flush();
         results.clear();
         poll(backfillResults.size() + 1, deadExpected);
-        assertThat(RerankedListCodec.decode(results.get(0).value()).list().requestId())
-                .isEqualTo("last");
+        assertThat(RerankedListCodec.decode(results.get(0).value()).requestId()).isEqualTo("last");
         assertThat(job.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
     }
 

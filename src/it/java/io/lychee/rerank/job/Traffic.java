@@ -82,7 +82,7 @@ public final class Traffic implements AutoCloseable {
 
     private void poll() throws Exception {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(300))) {
-            RerankedList answer = RerankedListCodec.decode(record.value()).list();
+            RerankedList answer = RerankedListCodec.decode(record.value());
             assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
             answers.merge(answer.requestId(), 1, Integer::sum);
         }

@@ -23,7 +23,6 @@ import io.lychee.rerank.records.CandidateListDecoder;
 import io.lychee.rerank.records.DeadLetter;
 import io.lychee.rerank.records.DeadLetterCodec;
 import io.lychee.rerank.records.TopicLines;
-import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.RerankedListCodec;
@@ -143,9 +142,9 @@ class KafkaIT {
 
         Map<String, ConsumerRecord<byte[], byte[]>> answers = new TreeMap<>();
         for (var record : read(kafka.resultsTopic(), 40)) {
-            Answer answer = RerankedListCodec.decode(record.value());
-            answers.put(answer.list().requestId(), record);
-            assertThat(record.key()).isEqualTo(bytes(answer.list().requestId()));
+            RerankedList answer = RerankedListCodec.decode(record.value());
+            answers.put(answer.requestId(), record);
+            assertThat(record.key()).isEqualTo(bytes(answer.requestId()));
         }
         assertThat(answers).hasSize(40);
         assertThat(headers(answers.get("q-4"))).containsExactly("trace=t4", "trace=null");
@@ -426,7 +425,8 @@ class KafkaIT {
                 new Latency(1, 2, 3, 4),
                 new Usage(0, 0, 0, 0),
                 new ModelInfo("none", "none"),
-                list.attributes());
+                list.attributes(),
+                null);
     }
 
     private static CandidateList list(String requestId) {

@@ -196,7 +196,7 @@ class MetricsRunTest {
             while (answers.size() < LISTS || dead < DEAD_LETTERS) {
                 for (var record : consumer.poll(Duration.ofMillis(200))) {
                     if (record.topic().equals(results.topic())) {
-                        answers.add(RerankedListCodec.decode(record.value()).list());
+                        answers.add(RerankedListCodec.decode(record.value()));
                     } else {
                         dead++;
                     }

@@ -121,8 +121,7 @@ final class DemoCommand implements Callable<Integer> {
                         throw new IllegalStateException("a list of the demo became a dead letter: "
                                 + DeadLetterCodec.decode(record.value()).message());
                     }
-                    RerankedList answer =
-                            RerankedListCodec.decode(record.value()).list();
+                    RerankedList answer = RerankedListCodec.decode(record.value());
                     CandidateList list = open.remove(answer.requestId());
                     if (list != null) {
                         report.add(list, answer);

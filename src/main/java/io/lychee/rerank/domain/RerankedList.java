@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param results kept candidates in their new order: the scored ones, then those without a score in retrieval order
  * @param leftOut all others, in retrieval order, each with its reason
  * @param attributes the list's, carried through
+ * @param shortened names the parts left out because the answer was too large for a record; null when it is whole
  */
 public record RerankedList(
         String requestId,
@@ -25,7 +26,8 @@ public record RerankedList(
         Latency latency,
         Usage usage,
         ModelInfo model,
-        Map<String, String> attributes) {
+        Map<String, String> attributes,
+        @Nullable String shortened) {
 
     public RerankedList {
         results = List.copyOf(results);

@@ -6,7 +6,6 @@ import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.records.LineReader;
-import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
 import java.io.IOException;
@@ -67,13 +66,13 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
             throw new ConfigException(line + ": the line has " + line.size + " bytes; at most " + MAX_LINE);
         }
         try {
-            Answer answer = RerankedListCodec.decode(Objects.requireNonNull(line.value));
+            RerankedList answer = RerankedListCodec.decode(Objects.requireNonNull(line.value));
             String shortened = answer.shortened();
             if (shortened != null && (shortened.contains("left_out") || shortened.contains("results behind"))) {
                 throw new ConfigException(
                         line + ": this answer lost candidates, so its quality can't be known: " + shortened);
             }
-            return answer.list();
+            return answer;
         } catch (UnreadableException e) {
             throw new ConfigException(line + ": no answer: " + e.getMessage(), e);
         }

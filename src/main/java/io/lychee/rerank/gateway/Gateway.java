@@ -4,12 +4,12 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
+import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicReader;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.records.DeadLetter;
 import io.lychee.rerank.records.DeadLetterCodec;
-import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.CandidateListCodec;
 import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.UnreadableException;
@@ -51,7 +51,7 @@ public final class Gateway implements AutoCloseable {
 
     /** Holds an answer as it came from the topic, and decoded. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    record Reply(byte[] record, Answer answer) {}
+    record Reply(byte[] record, RerankedList answer) {}
 
     private final RerankConfig config;
     private final Set<String> answerTopics;
@@ -231,8 +231,8 @@ public final class Gateway implements AutoCloseable {
                 result.completeExceptionally(
                         new HttpError(422, "the job refused the list, " + dead.reason() + ": " + dead.message()));
             } else {
-                Answer answer = RerankedListCodec.decode(record.value());
-                heartbeat.model(answer.list().model().name());
+                RerankedList answer = RerankedListCodec.decode(record.value());
+                heartbeat.model(answer.model().name());
                 result.complete(new Reply(record.value(), answer));
             }
         } catch (UnreadableException e) {

@@ -52,7 +52,7 @@ final class ListsApi implements Api {
         return new Call(own, reply -> {
             ObjectNode tree = json(reply.record());
             tree.put("request_id", ownId);
-            return Response.json(tree, reply.answer().list().latency());
+            return Response.json(tree, reply.answer().latency());
         });
     }
 

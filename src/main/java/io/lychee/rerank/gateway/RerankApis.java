@@ -120,7 +120,7 @@ final class RerankApis {
         public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
             CandidateList list = gateway.bodies().read(bytes).list(gateway, false);
             return new Call(list, reply -> {
-                RerankedList answer = reply.answer().list();
+                RerankedList answer = reply.answer();
                 byte[] table = MarkdownTable.of(list, answer).getBytes(StandardCharsets.UTF_8);
                 return new Response(200, "text/markdown; charset=utf-8", table, answer.latency());
             });
@@ -130,7 +130,7 @@ final class RerankApis {
     /** Answers 422 or 504 where nothing could be scored. */
     private static Api.Call call(CandidateList list, BiConsumer<RerankedList, ObjectNode> write) {
         return new Api.Call(list, reply -> {
-            RerankedList answer = reply.answer().list();
+            RerankedList answer = reply.answer();
             if (answer.status() == ListStatus.UNSCORED) {
                 throw new HttpError(
                         answer.reason() == Reason.DEADLINE ? 504 : 422,

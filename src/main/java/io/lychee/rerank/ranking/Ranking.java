@@ -55,7 +55,8 @@ public final class Ranking {
                 scored.latency(),
                 scored.usage(),
                 scored.model(),
-                list.attributes());
+                list.attributes(),
+                null);
     }
 
     private static RankedCandidate unplaced(

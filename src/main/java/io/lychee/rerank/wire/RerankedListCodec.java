@@ -30,12 +30,12 @@ public final class RerankedListCodec {
      *
      * @throws UnreadableException when {@code value} is no answer of a known schema
      */
-    public static Answer decode(byte[] value) throws UnreadableException {
+    public static RerankedList decode(byte[] value) throws UnreadableException {
         GenericRecord record = TYPE.read(value);
         GenericRecord latency = get(record, "latency");
         GenericRecord usage = get(record, "usage");
         GenericRecord model = get(record, "model");
-        RerankedList list = new RerankedList(
+        return new RerankedList(
                 get(record, "request_id"),
                 Objects.requireNonNull(Fields.constant(ListStatus.class, record, "status")),
                 Fields.constant(Reason.class, record, "reason"),
@@ -51,11 +51,10 @@ public final class RerankedListCodec {
                         get(usage, "prefix_tokens"),
                         get(usage, "cache_hits")),
                 new ModelInfo(get(model, "name"), get(model, "fingerprint")),
-                get(record, "attributes"));
-        return new Answer(list, get(record, "shortened"));
+                get(record, "attributes"),
+                get(record, "shortened"));
     }
 
-    /** Builds the whole answer; its encoder may shorten it. */
     public static GenericRecord toRecord(RerankedList list) {
         Latency latency = list.latency();
         Usage usage = list.usage();
@@ -84,7 +83,7 @@ public final class RerankedListCodec {
                         usage.cacheHits()),
                 Fields.record(TYPE.schema("model"), model.name(), model.fingerprint()),
                 list.attributes(),
-                null);
+                list.shortened());
     }
 
     private static GenericRecord toRecord(RankedCandidate candidate) {

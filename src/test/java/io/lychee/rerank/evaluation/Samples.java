@@ -77,7 +77,8 @@ public final class Samples {
                 new Latency(0, 0, 0, 0),
                 new Usage(0, 0, 0, 0),
                 new ModelInfo("test", "0"),
-                attributes);
+                attributes,
+                null);
     }
 
     public static String json(RerankedList answer) {

@@ -16,7 +16,6 @@ import io.lychee.rerank.domain.Usage;
 import io.lychee.rerank.kafka.OutputRecord;
 import io.lychee.rerank.kafka.SourceRecord;
 import io.lychee.rerank.kafka.TestingRecords;
-import io.lychee.rerank.wire.Answer;
 import io.lychee.rerank.wire.DeadLetterReason;
 import io.lychee.rerank.wire.RerankedListCodec;
 import io.lychee.rerank.wire.WireSchema;
@@ -25,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -44,7 +44,7 @@ class AnswerEncoderTest {
 
         OutputRecord out = new AnswerEncoder(format, LARGE).encode(answer, origin);
 
-        assertThat(RerankedListCodec.decode(out.value)).isEqualTo(new Answer(answer, null));
+        assertThat(RerankedListCodec.decode(out.value)).isEqualTo(answer);
         assertThat(out.deadLetter).isFalse();
         assertThat(out.position).isEqualTo(7);
     }
@@ -85,10 +85,17 @@ class AnswerEncoderTest {
 
             String what = "seed " + seed;
             assertThat(out.size()).as(what).isLessThanOrEqualTo(limit - 128);
-            Answer read = RerankedListCodec.decode(out.value);
-            RerankedList list = read.list();
-            boolean whole = list.equals(answer) && out.headerNames.length == 2;
-            assertThat(read.shortened() == null).as(what).isEqualTo(whole);
+            RerankedList list = RerankedListCodec.decode(out.value);
+            boolean whole = list.results().equals(answer.results())
+                    && list.leftOut().equals(answer.leftOut())
+                    && list.attributes().equals(answer.attributes())
+                    && Objects.equals(list.detail(), answer.detail())
+                    && list.model().equals(answer.model())
+                    && out.headerNames.length == 2;
+            assertThat(list.shortened() == null).as(what).isEqualTo(whole);
+            if (whole) {
+                assertThat(list).as(what).isEqualTo(answer);
+            }
             assertThat(list.results())
                     .as(what)
                     .hasSizeLessThanOrEqualTo(answer.results().size());
@@ -102,18 +109,18 @@ class AnswerEncoderTest {
 
     @Test
     void detailsGoFirstThenWhatWasLeftOut() throws Exception {
-        Answer lost = RerankedListCodec.decode(new AnswerEncoder(OutputFormat.JSON, 16_384)
+        RerankedList lost = RerankedListCodec.decode(new AnswerEncoder(OutputFormat.JSON, 16_384)
                 .encode(answer(20, 20, "x".repeat(1000), 10), TestingRecords.source("x"))
                 .value);
         assertThat(lost.shortened()).startsWith("details and rules of candidates left out: with them the record would");
-        assertThat(lost.list().leftOut()).hasSize(20);
+        assertThat(lost.leftOut()).hasSize(20);
 
         lost = RerankedListCodec.decode(new AnswerEncoder(OutputFormat.JSON, 8192)
                 .encode(answer(20, 40, "x".repeat(1000), 10), TestingRecords.source("x"))
                 .value);
         assertThat(lost.shortened()).startsWith("details and rules of candidates, left_out left out: ");
-        assertThat(lost.list().results()).hasSize(20);
-        assertThat(lost.list().leftOut()).isEmpty();
+        assertThat(lost.results()).hasSize(20);
+        assertThat(lost.leftOut()).isEmpty();
     }
 
     @ParameterizedTest
@@ -223,6 +230,7 @@ class AnswerEncoderTest {
                 new Latency(1, 2, 3, 4),
                 new Usage(5, 6, 7, 8),
                 new ModelInfo("tiny", "0123abcd"),
-                attributes);
+                attributes,
+                null);
     }
 }
