@@ -93,12 +93,10 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
             }
             before[at] = place;
         }
-        List<Integer> judged = new ArrayList<>();
-        for (RankedDocument place : after) {
-            if (place.relevance() != null && place.relevance() >= 0) {
-                judged.add(place.relevance());
-            }
-        }
+        List<Integer> judged = after.stream()
+                .map(RankedDocument::relevance)
+                .filter(relevance -> relevance != null && relevance >= 0)
+                .toList();
         return new JudgedQuery(
                 answer.requestId(),
                 answer.attributes(),

@@ -1,6 +1,7 @@
 package io.lychee.rerank.evaluation;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -86,11 +87,7 @@ public final class Calibration {
     }
 
     long countRelevant() {
-        long sum = 0;
-        for (long count : relevant) {
-            sum += count;
-        }
-        return sum;
+        return Arrays.stream(relevant).sum();
     }
 
     /** For each thousandth from 0 to 1. */
@@ -100,21 +97,18 @@ public final class Calibration {
 
     /** The highest below which one may drop and still keep 95 % of what is relevant; null where nothing is. */
     public @Nullable Threshold drop() {
-        Threshold found = null;
-        for (Threshold cut : cuts) {
-            found = cut.recall() >= KEPT_RECALL ? cut : found;
-        }
-        return found;
+        return cuts.stream()
+                .filter(cut -> cut.recall() >= KEPT_RECALL)
+                .reduce((lower, higher) -> higher)
+                .orElse(null);
     }
 
     /** The lowest from which on 90 % are relevant; null where no score is so sure. */
     public @Nullable Threshold boost() {
-        for (Threshold cut : cuts) {
-            if (cut.kept() > 0 && cut.precision() >= BOOST_PRECISION) {
-                return cut;
-            }
-        }
-        return null;
+        return cuts.stream()
+                .filter(cut -> cut.kept() > 0 && cut.precision() >= BOOST_PRECISION)
+                .findFirst()
+                .orElse(null);
     }
 
     /** The suggestions as the job's {@code rules} take them; empty where there are none. */

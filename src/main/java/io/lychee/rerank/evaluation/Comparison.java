@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,38 +37,35 @@ public record Comparison(
     }
 
     public static Comparison of(List<JudgedQuery> queries, Measures measures, Bootstrap bootstrap) {
-        List<double[]> before = new ArrayList<>();
-        List<double[]> after = new ArrayList<>();
-        List<double[]> differences = new ArrayList<>();
-        for (JudgedQuery query : queries) {
-            double[] is = measures.of(query.after(), query.judged());
-            after.add(is);
-            if (query.before() != null) {
-                double[] was = measures.of(query.before(), query.judged());
-                before.add(was);
-                double[] difference = is.clone();
-                for (int m = 0; m < is.length; m++) {
-                    difference[m] -= was[m];
-                }
-                differences.add(difference);
-            }
-        }
-        List<List<RankedDocument>> rankings =
-                queries.stream().map(JudgedQuery::after).toList();
-        Map<String, Number> afterMeans = means(queries, rankings, after, measures);
-        if (before.size() < queries.size()) {
+        List<double[]> after = values(queries, JudgedQuery::after, measures);
+        Map<String, Number> afterMeans = means(queries, JudgedQuery::after, after, measures);
+        if (queries.stream().anyMatch(query -> query.before() == null)) {
             return new Comparison(queries.size(), null, afterMeans, null);
         }
-        List<List<RankedDocument>> were = queries.stream()
-                .map(query -> Objects.requireNonNull(query.before()))
-                .toList();
-        Map<String, PairedDifference> gains = new LinkedHashMap<>();
-        List<PairedDifference> each =
-                bootstrap.gains(differences, measures.names().size());
-        for (int m = 0; m < each.size(); m++) {
-            gains.put(measures.names().get(m), each.get(m));
+        Function<JudgedQuery, List<RankedDocument>> earlier = query -> Objects.requireNonNull(query.before());
+        List<double[]> before = values(queries, earlier, measures);
+        List<double[]> differences = new ArrayList<>();
+        for (int q = 0; q < queries.size(); q++) {
+            double[] difference = after.get(q).clone();
+            for (int m = 0; m < difference.length; m++) {
+                difference[m] -= before.get(q)[m];
+            }
+            differences.add(difference);
         }
-        return new Comparison(queries.size(), means(queries, were, before, measures), afterMeans, gains);
+        List<String> names = measures.names();
+        List<PairedDifference> each = bootstrap.gains(differences, names.size());
+        Map<String, PairedDifference> gains = new LinkedHashMap<>();
+        for (int m = 0; m < names.size(); m++) {
+            gains.put(names.get(m), each.get(m));
+        }
+        return new Comparison(queries.size(), means(queries, earlier, before, measures), afterMeans, gains);
+    }
+
+    private static List<double[]> values(
+            List<JudgedQuery> queries, Function<JudgedQuery, List<RankedDocument>> ranking, Measures measures) {
+        return queries.stream()
+                .map(query -> measures.of(ranking.apply(query), query.judged()))
+                .toList();
     }
 
     /** For each value of a list attribute, in alphabetical order; lists without it are left out. */
@@ -86,7 +84,12 @@ public record Comparison(
     }
 
     private static Map<String, Number> means(
-            List<JudgedQuery> queries, List<List<RankedDocument>> rankings, List<double[]> values, Measures measures) {
+            List<JudgedQuery> queries,
+            Function<JudgedQuery, List<RankedDocument>> ranking,
+            List<double[]> values,
+            Measures measures) {
+        List<RankedDocument> places =
+                queries.stream().map(ranking).flatMap(List::stream).toList();
         Map<String, Number> means = new LinkedHashMap<>();
         List<String> names = measures.names();
         for (int m = 0; m < names.size(); m++) {
@@ -97,18 +100,13 @@ public record Comparison(
             means.put(names.get(m), sum / values.size());
         }
         means.put("num_q", queries.size());
-        means.put("num_ret", rankings.stream().mapToLong(List::size).sum());
+        means.put("num_ret", places.size());
         means.put(
                 "num_rel",
                 queries.stream()
                         .mapToLong(query -> measures.relevant(query.judged()))
                         .sum());
-        means.put(
-                "num_rel_ret",
-                rankings.stream()
-                        .flatMap(List::stream)
-                        .filter(measures::relevant)
-                        .count());
+        means.put("num_rel_ret", places.stream().filter(measures::relevant).count());
         return means;
     }
 }

@@ -1,33 +1,27 @@
 package io.lychee.rerank.evaluation;
 
+import com.samskivert.mustache.Escapers;
+import com.samskivert.mustache.Mustache;
+import io.lychee.rerank.domain.Unicode;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /** Escapes and formats text for HTML. */
 final class Html {
 
+    private static final Pattern NO_TEXT = Pattern.compile("[\\p{Cc}\\p{Cs}&&[^\n\t]]");
+    private static final Mustache.Escaper ESCAPER = Escapers.simple(new String[][] {
+        {"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"},
+    });
+
     private Html() {}
 
-    /** Escapes text for elements and for attributes in either quotes; control characters become U+FFFD. */
+    /**
+     * Escapes text for elements and for attributes in either quotes; control characters and halves of surrogate pairs
+     * become U+FFFD.
+     */
     static String escape(String text) {
-        StringBuilder out = new StringBuilder(text.length() + 16);
-        text.codePoints().forEach(c -> {
-            switch (c) {
-                case '&' -> out.append("&amp;");
-                case '<' -> out.append("&lt;");
-                case '>' -> out.append("&gt;");
-                case '"' -> out.append("&quot;");
-                case '\'' -> out.append("&#39;");
-                default -> {
-                    boolean shown = c == '\n' || c == '\t' || !(Character.isISOControl(c) || surrogate(c));
-                    out.appendCodePoint(shown ? c : 0xFFFD);
-                }
-            }
-        });
-        return out.toString();
-    }
-
-    private static boolean surrogate(int c) {
-        return c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE;
+        return ESCAPER.escape(NO_TEXT.matcher(text).replaceAll(String.valueOf(Unicode.REPLACEMENT)));
     }
 
     /** Cuts a text to at most {@code maxChars} code points. */
