@@ -25,7 +25,6 @@ public final class KafkaSinks {
         String deadLetters = kafka.deadLettersTopic();
         return KafkaSink.<OutputRecord>builder()
                 .setKafkaProducerConfig(producer(kafka, lane))
-                .setBootstrapServers(kafka.bootstrapServers())
                 .setRecordSerializer((record, context, timestamp) -> record.toProducerRecord(results, deadLetters))
                 .setDeliveryGuarantee(DeliveryGuarantee.valueOf(kafka.delivery().name()))
                 .setTransactionalIdPrefix(kafka.groupId() + "-" + name)
@@ -47,6 +46,7 @@ public final class KafkaSinks {
         properties.setProperty(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
         properties.setProperty(ProducerConfig.LINGER_MS_CONFIG, lane == Lane.REALTIME ? "0" : "20");
         properties.putAll(kafka.properties());
+        properties.setProperty(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         properties.setProperty(
                 ProducerConfig.TRANSACTION_TIMEOUT_CONFIG,
                 Long.toString(kafka.transactionTimeout().toMillis()));

@@ -52,7 +52,6 @@ public final class KafkaSources {
         properties.setProperty(KafkaSourceOptions.COMMIT_OFFSETS_ON_CHECKPOINT.key(), "false");
         return KafkaSource.<SourceRecord>builder()
                 .setProperties(properties)
-                .setBootstrapServers(kafka.bootstrapServers())
                 .setGroupId(kafka.groupId())
                 .setClientIdPrefix(kafka.groupId() + "-" + lane.name().toLowerCase(Locale.ROOT))
                 .setTopics(topic(kafka, lane))
@@ -68,6 +67,7 @@ public final class KafkaSources {
                 Integer.toString(Math.max(DEFAULT_FETCH_BYTES, kafka.maxRecordBytes())));
         properties.setProperty(ConsumerConfig.ISOLATION_LEVEL_CONFIG, isolation.toString());
         properties.putAll(kafka.properties());
+        properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         return properties;
     }
 

@@ -53,7 +53,6 @@ public final class TopicReader implements AutoCloseable {
         this.topics = topics;
         this.isolation = isolation;
         var properties = KafkaSources.consumer(kafka, isolation);
-        properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
         properties.setProperty(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, "false");
         admin = TopicAdmin.open(kafka, PERIOD);
         consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());

@@ -10,6 +10,7 @@ import java.util.Properties;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -43,9 +44,7 @@ record UnreadableRecord(TopicPartition partition, long offset) {
 
     /** Reads the partitions one record at a time, until one exhausts the heap again. */
     private static Optional<UnreadableRecord> find(RerankConfig.Kafka kafka, Map<TopicPartition, Long> positions) {
-        Properties properties = new Properties();
-        properties.putAll(kafka.properties());
-        properties.setProperty(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka.bootstrapServers());
+        Properties properties = KafkaSources.consumer(kafka, IsolationLevel.READ_COMMITTED);
         properties.setProperty(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, "1");
         for (var position : positions.entrySet()) {
             try (var consumer =
