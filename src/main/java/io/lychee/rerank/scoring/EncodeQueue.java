@@ -166,7 +166,7 @@ final class EncodeQueue {
     /** Queues a fetched task to be encoded, unless its list has been answered. */
     void fetched(EncodeTask task, List<byte[]> bytes) {
         reservedBytes -= estimate(task);
-        if (task.owner().answered) {
+        if (task.owner().done) {
             countFetching(task, -1);
         } else {
             hold(task, bytes);

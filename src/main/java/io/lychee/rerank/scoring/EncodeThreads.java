@@ -35,7 +35,7 @@ final class EncodeThreads {
 
     EncodeThreads(Engine engine) {
         this.engine = engine;
-        this.queue = engine.scheduler.encoding();
+        this.queue = engine.scheduler.encodeQueue();
         this.encodable = engine.lock.newCondition();
     }
 

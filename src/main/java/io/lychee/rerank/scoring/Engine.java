@@ -45,8 +45,8 @@ public final class Engine implements AutoCloseable {
     final Scheduler scheduler;
 
     private final Consumer<RuntimeException> onDeath;
-    private final EncodeThreads encoding;
-    private final DeviceThreads device;
+    private final EncodeThreads encodeThreads;
+    private final DeviceThreads deviceThreads;
     private final AtomicLong submitted = new AtomicLong();
     private volatile @Nullable RuntimeException dead; // written under the lock
     private volatile boolean scorerClosed;
@@ -81,10 +81,10 @@ public final class Engine implements AutoCloseable {
         // a pass that is awaited, or a list that comes, while this closes needs no timer any more
         timer.setRejectedExecutionHandler(new ThreadPoolExecutor.DiscardPolicy());
         timer.prestartCoreThread(); // here, not under the first caller: see EngineRegistry.apart
-        this.encoding = new EncodeThreads(this);
-        this.device = new DeviceThreads(this);
-        underLock(encoding::start);
-        device.start();
+        this.encodeThreads = new EncodeThreads(this);
+        this.deviceThreads = new DeviceThreads(this);
+        underLock(encodeThreads::start);
+        deviceThreads.start();
     }
 
     static Thread daemon(String name, Runnable work) {
@@ -122,7 +122,7 @@ public final class Engine implements AutoCloseable {
                     expiry.cancel(false);
                 }
                 if (error != null) {
-                    underLock(() -> scheduler.cancel(taken));
+                    underLock(() -> scheduler.remove(taken));
                 }
             });
         }
@@ -153,7 +153,7 @@ public final class Engine implements AutoCloseable {
 
     /** Returns bytes of images to be encoded, and of encoded work that waits for the device. */
     public long encodedBytes() {
-        return underLock(() -> scheduler.encoding().bytes());
+        return underLock(() -> scheduler.encodeQueue().bytes());
     }
 
     /** Returns tokens that a pass may hold now; fewer than configured after the device's memory didn't suffice. */
@@ -185,7 +185,7 @@ public final class Engine implements AutoCloseable {
         try {
             result = change.get();
             answered = scheduler.drain();
-            encoding.wake();
+            encodeThreads.wake();
         } finally {
             lock.unlock();
         }
@@ -196,7 +196,7 @@ public final class Engine implements AutoCloseable {
 
     /** Wakes the device thread, under the lock. */
     void wakeDevice() {
-        device.wake();
+        deviceThreads.wake();
     }
 
     /** Ends the engine for an error that is no fault of a list. */
@@ -213,8 +213,8 @@ public final class Engine implements AutoCloseable {
             }
             dead = cause;
             abandoned = scheduler.abandon();
-            encoding.wakeAll();
-            device.wake();
+            encodeThreads.wakeAll();
+            deviceThreads.wake();
         } finally {
             lock.unlock();
         }
@@ -236,12 +236,12 @@ public final class Engine implements AutoCloseable {
     public synchronized void close() {
         fail(new EngineClosedException());
         timer.shutdownNow();
-        List<Thread> encoders = underLock(encoding::threads);
+        List<Thread> encoders = underLock(encodeThreads::threads);
         encoders.forEach(Thread::interrupt);
-        device.threads().forEach(Thread::interrupt);
+        deviceThreads.threads().forEach(Thread::interrupt);
         long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MILLIS);
         // freeing what a native call still uses would crash the JVM
-        if (haveEnded(device.threads(), until) && !scorerClosed) {
+        if (haveEnded(deviceThreads.threads(), until) && !scorerClosed) {
             scorer.close();
             scorerClosed = true;
         }

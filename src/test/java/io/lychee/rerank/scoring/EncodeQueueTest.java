@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 /** Fetching and encoding: order, bounds, and lists that leave. */
 class EncodeQueueTest extends SchedulerFixture {
 
-    private final EncodeQueue queue = scheduler.encoding();
+    private final EncodeQueue queue = scheduler.encodeQueue();
 
     @Test
     void backfillGetsHalfOfTheFetches() {
@@ -202,7 +202,7 @@ class EncodeQueueTest extends SchedulerFixture {
             if (step > 3) {
                 planned = scheduler.nextPass(ticker.nanos());
             }
-            scheduler.cancel(pending);
+            scheduler.remove(pending);
             if (step == 0) {
                 scheduler.fetchFailed(task, Reason.IMAGE_NOT_FOUND, "cancelled");
             } else if (step == 2) {

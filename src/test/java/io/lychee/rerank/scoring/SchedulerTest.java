@@ -52,9 +52,9 @@ class SchedulerTest extends SchedulerFixture {
         Scheduler keeping = new Scheduler(Lists.keepingScores(60, 10), Integer.MAX_VALUE, counters);
         for (int round = 0; round < 2; round++) {
             keeping.add(list(Lists.of("a", 2), Lane.REALTIME, 0), ticker.nanos());
-            for (EncodeTask task = keeping.encoding().nextEncode();
+            for (EncodeTask task = keeping.encodeQueue().nextEncode();
                     task != null;
-                    task = keeping.encoding().nextEncode()) {
+                    task = keeping.encodeQueue().nextEncode()) {
                 keeping.encoded(task, Lists.segment(7 + task.index()));
             }
             Scheduler.PlannedPass planned = keeping.nextPass(ticker.nanos());
@@ -68,7 +68,7 @@ class SchedulerTest extends SchedulerFixture {
                     .satisfies(answer -> assertThat(answer.results())
                             .extracting(RankedCandidate::score)
                             .containsExactly(0.5, 0.25));
-            assertThat(keeping.encoding().bytes()).isZero();
+            assertThat(keeping.encodeQueue().bytes()).isZero();
         }
         assertThat(counters.get(Counter.SCORE_HITS)).isEqualTo(2);
     }
@@ -137,8 +137,8 @@ class SchedulerTest extends SchedulerFixture {
 
         scheduler.scored(running, new float[] {0.9f}, new int[0], 1_000_000, ticker.nanos());
         assertThat(answers()).as("a pass that comes too late changes nothing").isEmpty();
-        assertThat(scheduler.encoding().bytes()).isZero();
-        assertThat(scheduler.encoding().hasWork())
+        assertThat(scheduler.encodeQueue().bytes()).isZero();
+        assertThat(scheduler.encodeQueue().hasWork())
                 .as("work nobody waits for is dropped")
                 .isFalse();
     }
@@ -163,8 +163,8 @@ class SchedulerTest extends SchedulerFixture {
         assertThat(answers.get(2).reason()).isEqualTo(Reason.QUERY_EMPTY);
         assertThat(answers.get(2).results()).hasSize(2);
         assertThat(answers.get(3).reason()).isEqualTo(Reason.QUERY_IMAGE);
-        assertThat(scheduler.encoding().hasWork()).isFalse();
-        assertThat(scheduler.encoding().bytes()).isZero();
+        assertThat(scheduler.encodeQueue().hasWork()).isFalse();
+        assertThat(scheduler.encodeQueue().bytes()).isZero();
     }
 
     @Test
