@@ -29,7 +29,8 @@ final class TokensGoldenTest {
                         query,
                         encoder.fetch(query).join());
                 PromptPart candidate = encoder.encodeCandidate(
-                        document, encoder.fetch(document).join());
+                        PromptGolden.candidate(document),
+                        encoder.fetch(document).join());
 
                 assertThat(joined(prefix, candidate))
                         .as(one.get("name").asText())

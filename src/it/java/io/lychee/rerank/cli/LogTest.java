@@ -2,6 +2,7 @@ package io.lychee.rerank.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
@@ -127,7 +128,7 @@ class LogTest {
         }
 
         @Override
-        public PromptPart encodeCandidate(Content candidate, List<byte[]> images) {
+        public PromptPart encodeCandidate(Candidate candidate, List<byte[]> images) {
             throw new IllegalStateException("a mistake");
         }
 

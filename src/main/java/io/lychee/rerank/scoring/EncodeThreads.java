@@ -218,9 +218,8 @@ final class EncodeThreads {
     private PromptPart part(EncodeTask task, List<byte[]> images) throws RejectedException {
         ListInFlight owner = task.owner();
         return task.isPrefix()
-                ? engine.encoder.encodePrefix(owner.list.instruction(), engine.encoder.prepare(task.content()), images)
-                : engine.encoder.encodeCandidate(
-                        engine.encoder.prepare(owner.list.candidates().get(task.index())), images);
+                ? engine.encoder.encodePrefix(owner.list.instruction(), owner.list.query(), images)
+                : engine.encoder.encodeCandidate(owner.list.candidates().get(task.index()), images);
     }
 
     private static Reason reason(EncodeTask task) {
