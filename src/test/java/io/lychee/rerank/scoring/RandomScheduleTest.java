@@ -47,7 +47,7 @@ class RandomScheduleTest extends SchedulerFixture {
                 for (EncodeTask task = queue.nextFetch();
                         task != null;
                         task = random.nextInt(8) > 0 ? queue.nextFetch() : null) {
-                    long reserved = queue.reservedBytes();
+                    long reserved = queue.reservedBytes;
                     assertThat(reserved == 0
                                     || reserved == (long) task.references() * Lists.IMAGE_BYTES
                                     || reserved + queue.bytes() <= settings.encodeBytes())
@@ -100,7 +100,7 @@ class RandomScheduleTest extends SchedulerFixture {
             }
             assertThat(scored.values()).as("seed %d", seed).allMatch(times -> times == 1);
             assertThat(fresh.encodeQueue().bytes()).as("seed %d", seed).isZero();
-            assertThat(fresh.encodeQueue().reservedBytes()).as("seed %d", seed).isZero();
+            assertThat(fresh.encodeQueue().reservedBytes).as("seed %d", seed).isZero();
             assertThat(fresh.unsettled()).as("seed %d", seed).isZero();
         }
     }
