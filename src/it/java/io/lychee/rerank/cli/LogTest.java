@@ -82,7 +82,11 @@ class LogTest {
         CandidateList list = new CandidateList(
                 "q-17", null, Map.of(), query, Lists.of("q-17", 1).candidates(), null, null);
         try (Engine engine = new Engine(
-                new Failing(new TestingEncoder()), new TestingScorer(), Lists.settings(60), Ticker.system())) {
+                new Failing(new TestingEncoder()),
+                new TestingScorer(),
+                Lists.settings(60),
+                Ticker.system(),
+                error -> {})) {
             engine.submit(list, Lists.realtime()).join();
         }
 

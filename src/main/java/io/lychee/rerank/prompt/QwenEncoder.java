@@ -154,11 +154,6 @@ public final class QwenEncoder implements Encoder {
         return no;
     }
 
-    /** Id of the token that represents one merged cell of an image. */
-    public int imagePadId() {
-        return imagePad;
-    }
-
     @Override
     public void close() {
         fetcher.close();

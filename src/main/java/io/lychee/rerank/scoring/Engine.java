@@ -55,12 +55,9 @@ public final class Engine implements AutoCloseable {
     /** Lists of one lane in flight, their candidates that are not settled, and the oldest one's time in the engine. */
     public record QueueSize(int lists, long candidates, long oldestMillis) {}
 
-    /** Owns the encoder and the scorer from now on, and closes them. */
-    public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
-        this(encoder, scorer, settings, ticker, error -> {});
-    }
-
     /**
+     * Owns the encoder and the scorer from now on, and closes them.
+     *
      * @param onDeath called once when the device fails, before the lists in flight fail, and when a device that hangs
      *     is in the way of another engine; not when closed
      */
