@@ -18,7 +18,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.apache.avro.generic.GenericRecord;
 
 /**
@@ -92,7 +91,7 @@ public final class AnswerEncoder {
     private static void count(RerankedList answer, OutputRecord out) {
         out.unscored = answer.status() == ListStatus.UNSCORED;
         out.candidates = answer.results().size() + answer.leftOut().size();
-        out.rejected = Stream.concat(answer.results().stream(), answer.leftOut().stream())
+        out.rejected = answer.all()
                 .filter(candidate -> candidate.score() == null)
                 .map(RankedCandidate::reason)
                 .filter(reason -> reason != null && reason != Reason.DEADLINE)
