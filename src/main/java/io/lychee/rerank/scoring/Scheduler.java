@@ -7,6 +7,7 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -169,6 +170,8 @@ final class Scheduler {
         if (task.isPrefix()) {
             boolean ofQuery = reason == Reason.QUERY_EMPTY || reason == Reason.OVER_BUDGET;
             finish(list, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
+            // the same answer, whichever failure was found first
+            Arrays.fill(list.states, CandidateState.Waiting.INSTANCE);
         } else {
             list.settle(task.index(), ScoredList.Score.rejected(reason, detail));
             finishIfComplete(list);
@@ -324,13 +327,18 @@ final class Scheduler {
         return ScoredList.Score.scored(score, candidate.truncated(), remark);
     }
 
-    /** Answers a list at its deadline with what has been scored. */
+    /** Answers a list at its deadline with what has been scored; it is complete where every candidate is settled. */
     void expire(ListInFlight list) {
-        finish(list, Reason.DEADLINE, "the deadline came before every candidate was scored");
+        if (list.unsettled() == 0) {
+            finish(list, null, null);
+        } else {
+            finish(list, Reason.DEADLINE, "the deadline came before every candidate was scored");
+        }
     }
 
+    /** Answers a list without a candidate to wait for, once the query is known to be sound: its failure goes first. */
     private void finishIfComplete(ListInFlight list) {
-        if (list.unsettled() == 0) {
+        if (list.unsettled() == 0 && (list.prefix != null || list.states.length == 0)) {
             finish(list, null, null);
         }
     }
