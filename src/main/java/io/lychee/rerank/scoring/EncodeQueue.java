@@ -115,8 +115,7 @@ final class EncodeQueue {
     private @Nullable EncodeTask encodable() {
         EncodeTask text = first(toEncode);
         EncodeTask images = first(fetched.navigableKeySet());
-        boolean textFirst = text != null && (images == null || text.compareTo(images) < 0);
-        return textFirst && mayEncode(text) ? text : images;
+        return text != null && (images == null || text.compareTo(images) < 0) && mayEncode(text) ? text : images;
     }
 
     private static @Nullable EncodeTask first(NavigableSet<EncodeTask> tasks) {
