@@ -191,7 +191,7 @@ final class EncodeThreads {
             long nanos = engine.ticker.nanos() - start;
             change = () -> {
                 if (engine.scheduler.encoded(task, part)) {
-                    engine.wakeDevice();
+                    engine.deviceThreads.wake();
                 }
                 engine.counters.add(Counter.ENCODED, 1);
                 engine.counters.add(Counter.ENCODE_NANOS, nanos);

@@ -45,10 +45,7 @@ public interface Encoder extends AutoCloseable {
      * @param failures of these, those that brought no image
      * @param nanos from asking to the end, summed
      */
-    record Fetches(long count, long failures, long bytes, long nanos) {
-
-        static final Fetches NONE = new Fetches(0, 0, 0, 0);
-    }
+    record Fetches(long count, long failures, long bytes, long nanos) {}
 
     Fetches fetches();
 

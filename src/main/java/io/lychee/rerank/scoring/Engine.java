@@ -41,12 +41,12 @@ public final class Engine implements AutoCloseable {
     final Ticker ticker;
     final ScheduledThreadPoolExecutor timer;
     final EngineCounters counters = new EngineCounters();
+    final DeviceThreads deviceThreads;
     /** Guarded by the lock. */
     final Scheduler scheduler;
 
     private final Consumer<RuntimeException> onDeath;
     private final EncodeThreads encodeThreads;
-    private final DeviceThreads deviceThreads;
     private final AtomicLong submitted = new AtomicLong();
     private volatile @Nullable RuntimeException dead; // written under the lock
     private volatile boolean scorerClosed;
@@ -189,11 +189,6 @@ public final class Engine implements AutoCloseable {
         counters.add(Counter.ANSWERED, answered.size());
         answered.forEach(list -> list.answer.complete(list.toAnswer(scorer.model())));
         return result;
-    }
-
-    /** Wakes the device thread, under the lock. */
-    void wakeDevice() {
-        deviceThreads.wake();
     }
 
     /** Ends the engine for an error that is no fault of a list. */

@@ -89,7 +89,7 @@ public final class TestingEncoder implements Encoder {
 
     @Override
     public Fetches fetches() {
-        return Fetches.NONE;
+        return new Fetches(0, 0, 0, 0);
     }
 
     @Override
