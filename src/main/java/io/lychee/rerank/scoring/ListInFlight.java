@@ -136,7 +136,6 @@ final class ListInFlight {
 
     /** @param whyIncomplete why it is answered before every candidate is settled; null when all are */
     void finish(@Nullable Reason whyIncomplete, @Nullable String sentence) {
-        done = true;
         reason = whyIncomplete;
         detail = sentence;
     }
