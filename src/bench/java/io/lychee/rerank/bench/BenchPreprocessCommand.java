@@ -32,6 +32,7 @@ import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -113,9 +114,9 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         List<Work> work = new ArrayList<>();
         for (Path file : files) {
             byte[] data = Files.readAllBytes(file);
-            Content content = new Content(null, List.of(new Image.Bytes(data)));
+            Candidate candidate = candidate(null, List.of(new Image.Bytes(data)));
             work.add(encoder -> {
-                var unused = encoder.encodeCandidate(content, List.of(data));
+                var unused = encoder.encodeCandidate(candidate, List.of(data));
                 return 1;
             });
         }
@@ -124,10 +125,14 @@ final class BenchPreprocessCommand implements Callable<Integer> {
 
     private static List<Work> textWork(List<String> texts) {
         return texts.stream()
-                .map(text -> new Content(text, List.of()))
-                .<Work>map(content ->
-                        encoder -> encoder.encodeCandidate(content, List.of()).textTokens())
+                .map(text -> candidate(text, List.of()))
+                .<Work>map(candidate ->
+                        encoder -> encoder.encodeCandidate(candidate, List.of()).textTokens())
                 .toList();
+    }
+
+    private static Candidate candidate(@Nullable String text, List<Image> images) {
+        return new Candidate("a", new Content(text, images), null, Map.of(), null);
     }
 
     /** Measures the rate of one core's CPU time and of all cores, in images or tokens a second. */

@@ -93,7 +93,7 @@ final class SyntheticLists {
         try {
             segments.add(encoder.encodePrefix(list.instruction(), list.query(), bytes(list.query())));
             for (Candidate candidate : list.candidates()) {
-                segments.add(encoder.encodeCandidate(candidate.content(), bytes(candidate.content())));
+                segments.add(encoder.encodeCandidate(candidate, bytes(candidate.content())));
             }
         } catch (RejectedException e) {
             throw new IllegalStateException(e);
@@ -144,7 +144,10 @@ final class SyntheticLists {
     }
 
     private int tokens(String text) throws RejectedException {
-        return encoder.encodeCandidate(new Content(text, List.of()), List.of()).tokens().length;
+        return encoder.encodeCandidate(
+                        new Candidate("a", new Content(text, List.of()), null, Map.of(), null), List.of())
+                .tokens()
+                .length;
     }
 
     private static String words(RandomGenerator random, int count) {

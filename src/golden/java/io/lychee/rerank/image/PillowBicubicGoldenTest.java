@@ -39,8 +39,8 @@ final class PillowBicubicGoldenTest {
         float[] expected = PromptGolden.tensor(name + "/pixel_values");
         int at = 0;
         try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
-            var segment =
-                    encoder.encodeCandidate(content, encoder.fetch(content).join());
+            var segment = encoder.encodeCandidate(
+                    PromptGolden.candidate(content), encoder.fetch(content).join());
             for (EncodedImage image : segment.images()) {
                 at = checkPatches(name, image, expected, at);
             }

@@ -3,6 +3,7 @@ package io.lychee.rerank.prompt;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import java.io.IOException;
@@ -76,6 +77,10 @@ public final class PromptGolden {
                 .<Image>map(name -> new Image.Reference("file:" + name.asText()))
                 .toList();
         return new Content(text.isNull() ? null : text.asText(), images);
+    }
+
+    public static Candidate candidate(Content content) {
+        return new Candidate("a", content, null, Map.of(), null);
     }
 
     /** One float32 tensor of {@code tensors.safetensors}. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.lychee.rerank.domain.Content;
+import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.scoring.PromptPart;
 import java.nio.file.Path;
 import java.util.List;
@@ -29,7 +30,8 @@ final class TokensGoldenTest {
                         query,
                         encoder.fetch(query).join());
                 PromptPart candidate = encoder.encodeCandidate(
-                        document, encoder.fetch(document).join());
+                        PromptGolden.candidate(document),
+                        encoder.fetch(document).join());
 
                 assertThat(joined(prefix, candidate))
                         .as(one.get("name").asText())
@@ -59,7 +61,11 @@ final class TokensGoldenTest {
         try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config(PromptGolden.published(folder)))) {
             assertThat(encoder.yesId()).isEqualTo(9693);
             assertThat(encoder.noId()).isEqualTo(2152);
-            assertThat(encoder.imagePadId()).isEqualTo(151655);
+            Content image = new Content(null, List.of(new Image.Reference("file:tiny.png")));
+            PromptPart picture = encoder.encodeCandidate(
+                    PromptGolden.candidate(image), encoder.fetch(image).join());
+            assertThat(IntStream.of(picture.tokens()).filter(id -> id == 151655).boxed())
+                    .hasSize(picture.visionTokens());
             assertThat(golden.get("cases")).hasSize(60);
             for (JsonNode one : golden.get("cases")) {
                 PromptPart prefix = encoder.encodePrefix(

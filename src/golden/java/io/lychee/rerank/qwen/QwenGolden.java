@@ -10,6 +10,7 @@ import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.RejectedException;
+import io.lychee.rerank.prompt.PromptGolden;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
@@ -143,7 +144,9 @@ public final class QwenGolden {
         try {
             byte[] bytes = Files.readAllBytes(DIRECTORY.resolve("images").resolve(name));
             Content content = new Content(null, List.of(new Image.Bytes(bytes)));
-            return ENCODER.encodeCandidate(content, List.of(bytes)).images().get(0);
+            return ENCODER.encodeCandidate(PromptGolden.candidate(content), List.of(bytes))
+                    .images()
+                    .get(0);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (RejectedException e) {

@@ -2,6 +2,7 @@ package io.lychee.rerank.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
@@ -81,7 +82,11 @@ class LogTest {
         CandidateList list = new CandidateList(
                 "q-17", null, Map.of(), query, Lists.of("q-17", 1).candidates(), null, null);
         try (Engine engine = new Engine(
-                new Failing(new TestingEncoder()), new TestingScorer(), Lists.settings(60), Ticker.system())) {
+                new Failing(new TestingEncoder()),
+                new TestingScorer(),
+                Lists.settings(60),
+                Ticker.system(),
+                error -> {})) {
             engine.submit(list, Lists.realtime()).join();
         }
 
@@ -127,7 +132,7 @@ class LogTest {
         }
 
         @Override
-        public PromptPart encodeCandidate(Content candidate, List<byte[]> images) {
+        public PromptPart encodeCandidate(Candidate candidate, List<byte[]> images) {
             throw new IllegalStateException("a mistake");
         }
 

@@ -133,13 +133,14 @@ class BoundedRunsTest {
         public EngineRegistry.Lease lease(List<Integer> gpus) {
             Scorer scorer = new TestingScorer();
             return EngineRegistry.lease(
-                    key,
+                    new EngineRegistry.Key(key, ""),
                     List.of("cpu"),
                     device -> new Engine(
                             new TestingEncoder(),
                             held ? new HeldScorer(scorer) : scorer,
                             Lists.settings(60),
-                            Ticker.system()),
+                            Ticker.system(),
+                            error -> {}),
                     Duration.ZERO);
         }
     }

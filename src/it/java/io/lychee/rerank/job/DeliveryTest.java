@@ -329,7 +329,8 @@ class DeliveryTest {
 
         @Override
         public EngineRegistry.Lease lease(List<Integer> gpus) {
-            return EngineRegistry.lease(key, List.of("cpu"), device -> open(), Duration.ZERO);
+            return EngineRegistry.lease(
+                    new EngineRegistry.Key(key, ""), List.of("cpu"), device -> open(), Duration.ZERO);
         }
 
         private static Engine open() {
@@ -339,7 +340,7 @@ class DeliveryTest {
                 scorer.lifetime = 30;
                 scorer.failure = new ScoringException("the device is gone");
             }
-            return new Engine(new TestingEncoder(), scorer, Lists.settings(60), Ticker.system());
+            return new Engine(new TestingEncoder(), scorer, Lists.settings(60), Ticker.system(), error -> {});
         }
     }
 }

@@ -251,13 +251,14 @@ class FinishedRunsTest {
         public EngineRegistry.Lease lease(List<Integer> gpus) {
             Scorer scorer = new TestingScorer();
             return EngineRegistry.lease(
-                    key,
+                    new EngineRegistry.Key(key, ""),
                     List.of("cpu"),
                     device -> new Engine(
                             new TestingEncoder(),
                             failing == null ? scorer : new FailingScorer(scorer, Path.of(failing)),
                             Lists.settings(60),
-                            Ticker.system()),
+                            Ticker.system(),
+                            error -> {}),
                     Duration.ZERO);
         }
     }

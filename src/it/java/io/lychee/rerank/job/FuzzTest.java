@@ -241,10 +241,7 @@ class FuzzTest {
     }
 
     private static long count(RerankedList answer, CandidateStatus status) {
-        return Stream.concat(answer.results().stream(), answer.leftOut().stream())
-                .map(RankedCandidate::status)
-                .filter(status::equals)
-                .count();
+        return answer.all().map(RankedCandidate::status).filter(status::equals).count();
     }
 
     private byte[] encode(String id, int candidates, List<Image> images) {

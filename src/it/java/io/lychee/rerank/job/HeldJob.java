@@ -86,9 +86,14 @@ final class HeldJob implements AutoCloseable {
         @Override
         public EngineRegistry.Lease lease(List<Integer> gpus) {
             return EngineRegistry.lease(
-                    device,
+                    new EngineRegistry.Key(device, ""),
                     List.of("cpu"),
-                    any -> new Engine(new TestingEncoder(), SCORERS.get(device), Lists.settings(60), Ticker.system()),
+                    any -> new Engine(
+                            new TestingEncoder(),
+                            SCORERS.get(device),
+                            Lists.settings(60),
+                            Ticker.system(),
+                            error -> {}),
                     Duration.ZERO);
         }
     }

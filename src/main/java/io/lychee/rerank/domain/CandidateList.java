@@ -30,7 +30,7 @@ public record CandidateList(
     /** @throws IllegalArgumentException when a field is out of its range */
     public CandidateList {
         if (!REQUEST_ID.matcher(requestId).matches()) {
-            throw new IllegalArgumentException("request_id is \"" + abbreviate(requestId)
+            throw new IllegalArgumentException("request_id is \"" + Unicode.cut(requestId, 60)
                     + "\"; expected 1 to 200 of letters, digits and . _ : -");
         }
         if (topN != null && topN < 1) {
@@ -46,9 +46,5 @@ public record CandidateList(
 
     public static boolean isHeartbeat(String requestId) {
         return requestId.startsWith(HEARTBEAT);
-    }
-
-    private static String abbreviate(String text) {
-        return text.length() <= 60 ? text : text.substring(0, 60) + "…";
     }
 }

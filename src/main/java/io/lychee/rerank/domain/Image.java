@@ -12,7 +12,7 @@ public sealed interface Image {
     record Reference(String uri) implements Image {
 
         public Reference {
-            uri = Urls.strip(uri);
+            uri = uri.trim(); // control characters too, as URLs lose them
         }
     }
 

@@ -34,22 +34,4 @@ public record RankedCandidate(
         rules = List.copyOf(rules);
         attributes = Map.copyOf(attributes);
     }
-
-    /** The same candidate at another place, or left out. */
-    public RankedCandidate placed(@Nullable Integer newRank, @Nullable Reason newReason) {
-        return new RankedCandidate(
-                id,
-                newRank,
-                retrievalRank,
-                retrievalScore,
-                score,
-                rankValue,
-                status,
-                newReason,
-                detail,
-                truncated,
-                rules,
-                attributes,
-                relevance);
-    }
 }

@@ -3,6 +3,7 @@ package io.lychee.rerank.domain;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,5 +34,10 @@ public record RerankedList(
         results = List.copyOf(results);
         leftOut = List.copyOf(leftOut);
         attributes = Map.copyOf(attributes);
+    }
+
+    /** Returns every candidate once: the results, then those left out. */
+    public Stream<RankedCandidate> all() {
+        return Stream.concat(results.stream(), leftOut.stream());
     }
 }

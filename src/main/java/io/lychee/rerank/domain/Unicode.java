@@ -1,10 +1,15 @@
 package io.lychee.rerank.domain;
 
+import java.util.regex.Pattern;
+
 /** Keeps text valid Unicode, so that every encoder and tokenizer reads it alike. */
 public final class Unicode {
 
     /** Replaces text that is no Unicode. */
     public static final char REPLACEMENT = '\uFFFD';
+
+    /** A surrogate without its other half: whole pairs are read as one character. */
+    private static final Pattern HALF = Pattern.compile("\\p{Cs}");
 
     private Unicode() {}
 
@@ -14,18 +19,10 @@ public final class Unicode {
             if (Character.isSupplementaryCodePoint(text.codePointAt(i))) {
                 i++;
             } else if (Character.isSurrogate(text.charAt(i))) {
-                return replaceHalves(text);
+                return HALF.matcher(text).replaceAll(String.valueOf(REPLACEMENT));
             }
         }
         return text;
-    }
-
-    private static String replaceHalves(String text) {
-        StringBuilder out = new StringBuilder(text.length());
-        text.codePoints()
-                .map(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE ? REPLACEMENT : c)
-                .forEach(out::appendCodePoint);
-        return out.toString();
     }
 
     /** Cuts {@code text} to its beginning, at most {@code length} characters. */

@@ -2,31 +2,18 @@ package io.lychee.rerank.domain;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.regex.Pattern;
 
 /** Cleans and decodes URLs as the WHATWG URL standard does. */
 public final class Urls {
 
-    private Urls() {}
+    private static final Pattern BREAK = Pattern.compile("[\\t\\n\\r]");
 
-    /** Drops control characters and spaces around a URL. */
-    public static String strip(String url) {
-        int from = 0;
-        int to = url.length();
-        while (from < to && url.charAt(from) <= ' ') {
-            from++;
-        }
-        while (to > from && url.charAt(to - 1) <= ' ') {
-            to--;
-        }
-        return url.substring(from, to);
-    }
+    private Urls() {}
 
     /** Drops tabs and line breaks within a URL, and control characters and spaces around it. */
     public static String clean(String url) {
-        String stripped = strip(url);
-        StringBuilder out = new StringBuilder(stripped.length());
-        stripped.chars().filter(c -> c != '\t' && c != '\n' && c != '\r').forEach(c -> out.append((char) c));
-        return out.length() == stripped.length() ? stripped : out.toString();
+        return BREAK.matcher(url.trim()).replaceAll("");
     }
 
     /** Decodes each percent sign before two hexadecimal digits; others stay. */

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** Writes an answer as a Markdown table for people: one row a candidate, best first. */
 final class MarkdownTable {
@@ -20,7 +19,7 @@ final class MarkdownTable {
     private MarkdownTable() {}
 
     static String of(CandidateList list, RerankedList answer) {
-        return Stream.concat(answer.results().stream(), answer.leftOut().stream())
+        return answer.all()
                 .map(candidate -> row(list, candidate))
                 .collect(Collectors.joining(
                         "", "| rank | was | score | band | document | note |\n|---:|---:|---:|---|---|---|\n", ""));

@@ -15,7 +15,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.BiConsumer;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -158,7 +157,7 @@ final class RerankApis {
         if (answer.status() == ListStatus.PARTIAL) {
             warnings.add("not finished in time: " + answer.detail());
         }
-        Stream.concat(answer.results().stream(), answer.leftOut().stream())
+        answer.all()
                 .sorted(Comparator.comparingInt(RankedCandidate::retrievalRank))
                 .forEach(candidate -> {
                     String document = "documents[" + (candidate.retrievalRank() - 1) + "]";

@@ -55,9 +55,9 @@ final class JpegColors {
             int y = row[i];
             int cb = row[i + 1];
             int cr = row[i + 2];
-            row[i] = clip(y + CR_TO_R[cr]);
-            row[i + 1] = clip(y + ((CB_TO_G[cb] + CR_TO_G[cr]) >> 16));
-            row[i + 2] = clip(y + CB_TO_B[cb]);
+            row[i] = RgbImage.clip(y + CR_TO_R[cr]);
+            row[i + 1] = RgbImage.clip(y + ((CB_TO_G[cb] + CR_TO_G[cr]) >> 16));
+            row[i + 2] = RgbImage.clip(y + CB_TO_B[cb]);
         }
     }
 
@@ -68,12 +68,8 @@ final class JpegColors {
             // YCCK converts to red, green and blue, of which libjpeg and then Pillow take the complement
             int ink = luma ? row[i] : 255 - row[i];
             int product = ink * light + 128;
-            row[i] = clip(light - (((product >> 8) + product) >> 8));
+            row[i] = RgbImage.clip(light - (((product >> 8) + product) >> 8));
         }
-    }
-
-    static int clip(int value) {
-        return Math.max(0, Math.min(255, value));
     }
 
     private static int fix(double x) {

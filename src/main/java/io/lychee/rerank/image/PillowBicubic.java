@@ -44,7 +44,7 @@ final class PillowBicubic {
                 add(sum, ring[(first + k) % vertical.width], vertical.coefficients[y * vertical.width + k]);
             }
             for (int i = 0; i < sum.length; i++) {
-                bytes[i] = (byte) clip(sum[i] >> PRECISION_BITS);
+                bytes[i] = (byte) RgbImage.clip(sum[i] >> PRECISION_BITS);
             }
             out.put(bytes);
         }
@@ -77,14 +77,10 @@ final class PillowBicubic {
                 b += source[at + 2] * c;
                 at += 3;
             }
-            row[3 * x] = clip(r >> PRECISION_BITS);
-            row[3 * x + 1] = clip(g >> PRECISION_BITS);
-            row[3 * x + 2] = clip(b >> PRECISION_BITS);
+            row[3 * x] = RgbImage.clip(r >> PRECISION_BITS);
+            row[3 * x + 1] = RgbImage.clip(g >> PRECISION_BITS);
+            row[3 * x + 2] = RgbImage.clip(b >> PRECISION_BITS);
         }
-    }
-
-    private static int clip(int value) {
-        return Math.max(0, Math.min(255, value));
     }
 
     /** The input positions of each output position, and their coefficients. */

@@ -13,6 +13,11 @@ record RgbImage(int width, int height, byte[] data) {
         }
     }
 
+    /** Bounds a sample to 8 bits. */
+    static int clip(int value) {
+        return Math.max(0, Math.min(255, value));
+    }
+
     /** Writes row {@code y} from {@code rgb[at]} on. */
     interface RowWriter {
         void write(int y, byte[] rgb, int at);

@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.LongSupplier;
-import java.util.stream.Stream;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
 import org.apache.flink.metrics.MetricGroup;
@@ -110,7 +109,7 @@ final class RerankMetrics {
     void answered(RerankedList answer) {
         lists.get(answer.status()).inc();
         candidates.inc(answer.results().size() + answer.leftOut().size());
-        Stream.concat(answer.results().stream(), answer.leftOut().stream())
+        answer.all()
                 .filter(candidate -> candidate.score() == null && candidate.reason() != null)
                 .forEach(candidate -> unscored.get(candidate.reason()).inc());
         if (answer.reason() == Reason.DEADLINE) {

@@ -69,16 +69,6 @@ public final class QwenEncoder implements Encoder {
     }
 
     @Override
-    public Content prepare(Content query) {
-        return cleaner.prepare(query);
-    }
-
-    @Override
-    public Content prepare(Candidate candidate) {
-        return cleaner.prepare(candidate);
-    }
-
-    @Override
     public CompletableFuture<List<byte[]>> fetch(Content content) {
         return fetcher.fetch(content);
     }
@@ -86,19 +76,21 @@ public final class QwenEncoder implements Encoder {
     @Override
     public PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> bytes)
             throws RejectedException {
-        if (query.isEmpty()) {
+        Content clean = cleaner.prepare(query);
+        if (clean.isEmpty()) {
             throw new RejectedException(Reason.QUERY_EMPTY, "the query has neither text nor image");
         }
         String task = instruction == null ? prompt.instruction() : instruction;
-        return encode(template.prefix(), task, query, bytes, limits.maxQueryTokens());
+        return encode(template.prefix(), task, clean, bytes, limits.maxQueryTokens());
     }
 
     @Override
-    public PromptPart encodeCandidate(Content candidate, List<byte[]> bytes) throws RejectedException {
-        if (candidate.isEmpty()) {
+    public PromptPart encodeCandidate(Candidate candidate, List<byte[]> bytes) throws RejectedException {
+        Content clean = cleaner.prepare(candidate);
+        if (clean.isEmpty()) {
             throw new RejectedException(Reason.EMPTY, "the candidate has neither text nor image");
         }
-        return encodeAny(candidate, bytes);
+        return encodeAny(clean, bytes);
     }
 
     /** Encodes a candidate that may be blank, as the reference does. */
@@ -160,11 +152,6 @@ public final class QwenEncoder implements Encoder {
 
     public int noId() {
         return no;
-    }
-
-    /** Id of the token that represents one merged cell of an image. */
-    public int imagePadId() {
-        return imagePad;
     }
 
     @Override

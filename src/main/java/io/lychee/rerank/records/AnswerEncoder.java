@@ -21,7 +21,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.apache.avro.generic.GenericRecord;
 
 /**
@@ -95,7 +94,7 @@ public final class AnswerEncoder {
     private static void count(RerankedList answer, OutputRecord out) {
         out.unscoredList = answer.status() == ListStatus.UNSCORED;
         out.candidates = answer.results().size() + answer.leftOut().size();
-        out.unscorable = Stream.concat(answer.results().stream(), answer.leftOut().stream())
+        out.unscorable = answer.all()
                 .filter(candidate -> candidate.score() == null)
                 .map(RankedCandidate::reason)
                 .filter(reason -> reason != null && reason != Reason.DEADLINE)

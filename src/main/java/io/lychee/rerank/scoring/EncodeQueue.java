@@ -1,8 +1,11 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.Lane;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableSet;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -15,12 +18,18 @@ final class EncodeQueue {
 
     private final EngineSettings settings;
     private final TreeSet<EncodeTask> toFetch = new TreeSet<>();
+    /** Tasks that need no fetch. */
     private final TreeSet<EncodeTask> toEncode = new TreeSet<>();
-    /** Image bytes of tasks that were fetched, or are being encoded. */
-    private final TreeMap<EncodeTask, List<byte[]>> images = new TreeMap<>();
+    /** Fetched tasks to be encoded, with the bytes of their images. */
+    private final TreeMap<EncodeTask, List<byte[]>> fetched = new TreeMap<>();
+    /** Tasks being encoded, with the bytes of their images. */
+    private final Map<EncodeTask, List<byte[]>> beingEncoded = new HashMap<>();
 
+    /** Bytes of images that were fetched, or are being encoded. */
     private long imageBytes;
-    private long reservedBytes;
+    /** Bytes that fetches in flight may bring. */
+    long reservedBytes;
+
     private long encodedBytes;
     private long prefixBytes;
     /** Images by reference of tasks taken to fetch and not yet being encoded. */
@@ -39,14 +48,10 @@ final class EncodeQueue {
     /** Takes out a list's tasks; those that run give their bytes back when they end. */
     void remove(ListInFlight owner) {
         tasksOf(owner, toFetch).clear();
-        NavigableSet<EncodeTask> waiting = tasksOf(owner, toEncode);
-        for (EncodeTask task : waiting) {
-            if (images.containsKey(task)) {
-                countFetching(task, -1);
-                release(task);
-            }
+        tasksOf(owner, toEncode).clear();
+        for (EncodeTask task : List.copyOf(tasksOf(owner, fetched.navigableKeySet()))) {
+            imageBytes -= size(takeFetched(task));
         }
-        waiting.clear();
     }
 
     private static NavigableSet<EncodeTask> tasksOf(ListInFlight owner, NavigableSet<EncodeTask> tasks) {
@@ -75,16 +80,19 @@ final class EncodeQueue {
     @Nullable
     EncodeTask nextEncode() {
         EncodeTask task = encodable();
-        if (task != null) {
-            toEncode.remove(task);
-            if (images.containsKey(task)) {
-                countFetching(task, -1);
-            } else {
-                hold(task, task.inlineImages());
-                addCandidatesOf(task);
-            }
+        if (task != null && toEncode.remove(task)) {
+            beingEncoded.put(task, task.inlineImages());
+            imageBytes += size(task.inlineImages());
+            addCandidatesOf(task);
+        } else if (task != null) {
+            beingEncoded.put(task, takeFetched(task));
         }
         return task;
+    }
+
+    private List<byte[]> takeFetched(EncodeTask task) {
+        countFetching(task, -1);
+        return Objects.requireNonNull(fetched.remove(task));
     }
 
     /** Adds a list's candidates behind its prefix: earlier ones could fill the bound, and never leave it. */
@@ -99,26 +107,23 @@ final class EncodeQueue {
     }
 
     private @Nullable EncodeTask fetchable() {
-        EncodeTask task = toFetch.isEmpty() ? null : toFetch.first();
+        EncodeTask task = first(toFetch);
         return task == null || !mayFetch(task) ? null : task;
     }
 
+    /** Selects the most urgent task; for want of bytes none but what was fetched. */
     private @Nullable EncodeTask encodable() {
-        EncodeTask first = toEncode.isEmpty() ? null : toEncode.first();
-        if (first == null || images.containsKey(first) || mayEncode(first)) {
-            return first;
-        }
-        // for want of bytes no other text may be encoded, but what was fetched may
-        for (EncodeTask fetched : images.keySet()) {
-            if (toEncode.contains(fetched)) {
-                return fetched;
-            }
-        }
-        return null;
+        EncodeTask text = first(toEncode);
+        EncodeTask images = first(fetched.navigableKeySet());
+        return text != null && (images == null || text.compareTo(images) < 0) && mayEncode(text) ? text : images;
+    }
+
+    private static @Nullable EncodeTask first(NavigableSet<EncodeTask> tasks) {
+        return tasks.isEmpty() ? null : tasks.first();
     }
 
     private boolean mayEncode(EncodeTask task) {
-        EncodeTask waiting = toFetch.isEmpty() ? null : toFetch.first();
+        EncodeTask waiting = first(toFetch);
         // a smaller and less urgent task must not keep out a larger one that waits for bytes
         boolean yields = waiting != null && waiting.compareTo(task) < 0 && lacksBytes(waiting, 0);
         return !yields && (bytes() < bound(task) || bytes() == prefixBytes);
@@ -166,11 +171,11 @@ final class EncodeQueue {
     /** Queues a fetched task to be encoded, unless its list has been answered. */
     void fetched(EncodeTask task, List<byte[]> bytes) {
         reservedBytes -= estimate(task);
-        if (task.owner().answered) {
+        if (task.owner().done) {
             countFetching(task, -1);
         } else {
-            hold(task, bytes);
-            toEncode.add(task);
+            fetched.put(task, bytes);
+            imageBytes += size(bytes);
         }
     }
 
@@ -180,18 +185,13 @@ final class EncodeQueue {
     }
 
     List<byte[]> images(EncodeTask task) {
-        return images.getOrDefault(task, List.of());
-    }
-
-    private void hold(EncodeTask task, List<byte[]> bytes) {
-        images.put(task, bytes);
-        imageBytes += size(bytes);
+        return beingEncoded.getOrDefault(task, List.of());
     }
 
     /** Gives back the bytes of a task's images. */
     void release(EncodeTask task) {
-        List<byte[]> bytes = images.remove(task);
-        imageBytes -= bytes == null ? 0 : size(bytes);
+        imageBytes -= size(images(task));
+        beingEncoded.remove(task);
     }
 
     private static long size(List<byte[]> images) {
@@ -214,15 +214,11 @@ final class EncodeQueue {
         return imageBytes + encodedBytes;
     }
 
-    /** Returns bytes that fetches in flight may bring. */
-    long reservedBytes() {
-        return reservedBytes;
-    }
-
     void clear() {
         toFetch.clear();
         toEncode.clear();
-        images.clear();
+        fetched.clear();
+        beingEncoded.clear();
         imageBytes = 0;
         encodedBytes = 0;
         prefixBytes = 0;

@@ -2,7 +2,6 @@ package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Names one prompt part of a list to be encoded: its prefix, or one candidate. The most urgent comes first. */
@@ -30,21 +29,14 @@ record EncodeTask(ListInFlight owner, int index) implements Comparable<EncodeTas
 
     /** Counts the images that have to be fetched. */
     int references() {
-        int references = 0;
-        for (Image image : content().images()) {
-            references += image instanceof Image.Reference ? 1 : 0;
-        }
-        return references;
+        return content().images().size() - inlineImages().size();
     }
 
     /** Returns the bytes of the images that came with the list. */
     List<byte[]> inlineImages() {
-        List<byte[]> images = new ArrayList<>();
-        for (Image image : content().images()) {
-            if (image instanceof Image.Bytes bytes) {
-                images.add(bytes.data());
-            }
-        }
-        return images;
+        return content().images().stream()
+                .filter(Image.Bytes.class::isInstance)
+                .map(image -> ((Image.Bytes) image).data())
+                .toList();
     }
 }

@@ -35,7 +35,7 @@ final class EncodeThreads {
 
     EncodeThreads(Engine engine) {
         this.engine = engine;
-        this.queue = engine.scheduler.encoding();
+        this.queue = engine.scheduler.encodeQueue();
         this.encodable = engine.lock.newCondition();
     }
 
@@ -191,7 +191,7 @@ final class EncodeThreads {
             long nanos = engine.ticker.nanos() - start;
             change = () -> {
                 if (engine.scheduler.encoded(task, part)) {
-                    engine.wakeDevice();
+                    engine.deviceThreads.wake();
                 }
                 engine.counters.add(Counter.ENCODED, 1);
                 engine.counters.add(Counter.ENCODE_NANOS, nanos);
@@ -218,9 +218,8 @@ final class EncodeThreads {
     private PromptPart part(EncodeTask task, List<byte[]> images) throws RejectedException {
         ListInFlight owner = task.owner();
         return task.isPrefix()
-                ? engine.encoder.encodePrefix(owner.list.instruction(), engine.encoder.prepare(task.content()), images)
-                : engine.encoder.encodeCandidate(
-                        engine.encoder.prepare(owner.list.candidates().get(task.index())), images);
+                ? engine.encoder.encodePrefix(owner.list.instruction(), owner.list.query(), images)
+                : engine.encoder.encodeCandidate(owner.list.candidates().get(task.index()), images);
     }
 
     private static Reason reason(EncodeTask task) {

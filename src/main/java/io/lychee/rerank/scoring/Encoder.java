@@ -10,16 +10,6 @@ import org.jspecify.annotations.Nullable;
 /** Encodes text and images to {@link PromptPart}s; fetches images without a CPU thread. Thread-safe. */
 public interface Encoder extends AutoCloseable {
 
-    /** Normalizes the query's text, on an encoding thread. */
-    default Content prepare(Content query) {
-        return query;
-    }
-
-    /** Normalizes the candidate's text, on an encoding thread. */
-    default Content prepare(Candidate candidate) {
-        return candidate.content();
-    }
-
     /**
      * Fetches the encoded bytes of every image, in order. Never blocks the caller.
      *
@@ -28,7 +18,7 @@ public interface Encoder extends AutoCloseable {
     CompletableFuture<List<byte[]>> fetch(Content content);
 
     /**
-     * Encodes the part of the prompt that all candidates of a list share.
+     * Cleans and encodes the part of the prompt that all candidates of a list share.
      *
      * @param instruction null takes the default
      * @param images bytes of all images of the query, in order
@@ -37,11 +27,11 @@ public interface Encoder extends AutoCloseable {
     PromptPart encodePrefix(@Nullable String instruction, Content query, List<byte[]> images) throws RejectedException;
 
     /**
-     * Encodes the rest of the prompt, for one candidate.
+     * Cleans and encodes the rest of the prompt, for one candidate.
      *
      * @throws RejectedException when an image can't be decoded or a limit is passed
      */
-    PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException;
+    PromptPart encodeCandidate(Candidate candidate, List<byte[]> images) throws RejectedException;
 
     /** Counts images so far that needed no decoding because they had been decoded before. */
     default long imageHits() {
@@ -55,10 +45,7 @@ public interface Encoder extends AutoCloseable {
      * @param failures of these, those that brought no image
      * @param nanos from asking to the end, summed
      */
-    record Fetches(long count, long failures, long bytes, long nanos) {
-
-        static final Fetches NONE = new Fetches(0, 0, 0, 0);
-    }
+    record Fetches(long count, long failures, long bytes, long nanos) {}
 
     Fetches fetches();
 

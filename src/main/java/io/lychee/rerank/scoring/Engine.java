@@ -41,12 +41,12 @@ public final class Engine implements AutoCloseable {
     final Ticker ticker;
     final ScheduledThreadPoolExecutor timer;
     final EngineCounters counters = new EngineCounters();
+    final DeviceThreads deviceThreads;
     /** Guarded by the lock. */
     final Scheduler scheduler;
 
     private final Consumer<RuntimeException> onDeath;
-    private final EncodeThreads encoding;
-    private final DeviceThreads device;
+    private final EncodeThreads encodeThreads;
     private final AtomicLong submitted = new AtomicLong();
     private volatile @Nullable RuntimeException dead; // written under the lock
     private volatile boolean scorerClosed;
@@ -55,12 +55,9 @@ public final class Engine implements AutoCloseable {
     /** Lists of one lane in flight, their candidates that are not settled, and the oldest one's time in the engine. */
     public record QueueSize(int lists, long candidates, long oldestMillis) {}
 
-    /** Owns the encoder and the scorer from now on, and closes them. */
-    public Engine(Encoder encoder, Scorer scorer, EngineSettings settings, Ticker ticker) {
-        this(encoder, scorer, settings, ticker, error -> {});
-    }
-
     /**
+     * Owns the encoder and the scorer from now on, and closes them.
+     *
      * @param onDeath called once when the device fails, before the lists in flight fail, and when a device that hangs
      *     is in the way of another engine; not when closed
      */
@@ -81,10 +78,10 @@ public final class Engine implements AutoCloseable {
         // a pass that is awaited, or a list that comes, while this closes needs no timer any more
         timer.setRejectedExecutionHandler(new ThreadPoolExecutor.DiscardPolicy());
         timer.prestartCoreThread(); // here, not under the first caller: see EngineRegistry.apart
-        this.encoding = new EncodeThreads(this);
-        this.device = new DeviceThreads(this);
-        underLock(encoding::start);
-        device.start();
+        this.encodeThreads = new EncodeThreads(this);
+        this.deviceThreads = new DeviceThreads(this);
+        underLock(encodeThreads::start);
+        deviceThreads.start();
     }
 
     static Thread daemon(String name, Runnable work) {
@@ -122,7 +119,7 @@ public final class Engine implements AutoCloseable {
                     expiry.cancel(false);
                 }
                 if (error != null) {
-                    underLock(() -> scheduler.cancel(taken));
+                    underLock(() -> scheduler.remove(taken));
                 }
             });
         }
@@ -153,7 +150,7 @@ public final class Engine implements AutoCloseable {
 
     /** Returns bytes of images to be encoded, and of encoded work that waits for the device. */
     public long encodedBytes() {
-        return underLock(() -> scheduler.encoding().bytes());
+        return underLock(() -> scheduler.encodeQueue().bytes());
     }
 
     /** Returns tokens that a pass may hold now; fewer than configured after the device's memory didn't suffice. */
@@ -185,18 +182,13 @@ public final class Engine implements AutoCloseable {
         try {
             result = change.get();
             answered = scheduler.drain();
-            encoding.wake();
+            encodeThreads.wake();
         } finally {
             lock.unlock();
         }
         counters.add(Counter.ANSWERED, answered.size());
         answered.forEach(list -> list.answer.complete(list.toAnswer(scorer.model())));
         return result;
-    }
-
-    /** Wakes the device thread, under the lock. */
-    void wakeDevice() {
-        device.wake();
     }
 
     /** Ends the engine for an error that is no fault of a list. */
@@ -213,8 +205,8 @@ public final class Engine implements AutoCloseable {
             }
             dead = cause;
             abandoned = scheduler.abandon();
-            encoding.wakeAll();
-            device.wake();
+            encodeThreads.wakeAll();
+            deviceThreads.wake();
         } finally {
             lock.unlock();
         }
@@ -236,12 +228,12 @@ public final class Engine implements AutoCloseable {
     public synchronized void close() {
         fail(new EngineClosedException());
         timer.shutdownNow();
-        List<Thread> encoders = underLock(encoding::threads);
+        List<Thread> encoders = underLock(encodeThreads::threads);
         encoders.forEach(Thread::interrupt);
-        device.threads().forEach(Thread::interrupt);
+        deviceThreads.threads().forEach(Thread::interrupt);
         long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MILLIS);
         // freeing what a native call still uses would crash the JVM
-        if (haveEnded(device.threads(), until) && !scorerClosed) {
+        if (haveEnded(deviceThreads.threads(), until) && !scorerClosed) {
             scorer.close();
             scorerClosed = true;
         }

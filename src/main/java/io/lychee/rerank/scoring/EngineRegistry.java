@@ -156,11 +156,6 @@ public final class EngineRegistry {
         }
     }
 
-    /** Leases engines that differ by name alone. */
-    public static Lease lease(String network, List<String> devices, Function<String, Engine> open, Duration linger) {
-        return lease(new Key(network, ""), devices, open, linger);
-    }
-
     /**
      * Leases the engines of {@code key} on {@code devices}; opens one where there is none or the one there is dead.
      * Blocks while they load, which goes on when a caller is interrupted; callers with the same key share the load.

@@ -37,7 +37,8 @@ final class ListInFlight {
     @Nullable
     PromptPart prefix;
 
-    boolean answered;
+    /** Marks a list answered or given up; work in flight for it ends without effect. */
+    boolean done;
 
     private final long sequence;
     private final Ticker ticker;
@@ -134,8 +135,7 @@ final class ListInFlight {
     }
 
     /** @param whyIncomplete why it is answered before every candidate is settled; null when all are */
-    void markAnswered(@Nullable Reason whyIncomplete, @Nullable String sentence) {
-        answered = true;
+    void finish(@Nullable Reason whyIncomplete, @Nullable String sentence) {
         reason = whyIncomplete;
         detail = sentence;
     }

@@ -1,6 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import java.util.List;
+import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 
 /** One forward pass of the network: for each of its lists the shared prefix once, then candidates. */
@@ -16,10 +17,9 @@ public record Pass(List<Group> groups) {
             }
         }
 
-        /** Counts tokens of the language model: the prefix once, and each candidate. */
-        public int tokens() {
-            return prefix.tokens().length
-                    + candidates.stream().mapToInt(c -> c.tokens().length).sum();
+        /** Returns what the network reads: the prefix once, and each candidate. */
+        private Stream<PromptPart> parts() {
+            return Stream.concat(Stream.of(prefix), candidates.stream());
         }
     }
 
@@ -37,28 +37,29 @@ public record Pass(List<Group> groups) {
             return List.of(new Pass(groups.subList(0, half)), new Pass(groups.subList(half, groups.size())));
         }
         Group group = groups.get(0);
-        int candidates = group.candidates().size() / 2;
-        return Stream.of(
-                        group.candidates().subList(0, candidates),
-                        group.candidates()
-                                .subList(candidates, group.candidates().size()))
+        List<PromptPart> all = group.candidates();
+        return Stream.of(all.subList(0, all.size() / 2), all.subList(all.size() / 2, all.size()))
                 .map(part -> new Pass(List.of(new Group(group.prefix(), part))))
                 .toList();
     }
 
-    /** Counts tokens of the language model. */
+    private int sum(ToIntFunction<PromptPart> count) {
+        return groups.stream().flatMap(Group::parts).mapToInt(count).sum();
+    }
+
+    /** Counts tokens of the language model: each prefix once, and each candidate. */
     public int tokens() {
-        return groups.stream().mapToInt(Group::tokens).sum();
+        return sum(part -> part.tokens().length);
     }
 
     /** Counts tokens of images. */
     int visionTokens() {
-        return groups.stream()
-                .mapToInt(g -> g.prefix().visionTokens()
-                        + g.candidates().stream()
-                                .mapToInt(PromptPart::visionTokens)
-                                .sum())
-                .sum();
+        return sum(PromptPart::visionTokens);
+    }
+
+    /** Counts images, each as often as it occurs. */
+    int images() {
+        return sum(part -> part.images().size());
     }
 
     /** Counts tokens saved by prefix sharing. */
@@ -71,13 +72,5 @@ public record Pass(List<Group> groups) {
     /** Counts the scores it yields. */
     public int candidates() {
         return groups.stream().mapToInt(g -> g.candidates().size()).sum();
-    }
-
-    /** Counts images, each as often as it occurs. */
-    int images() {
-        return groups.stream()
-                .flatMap(g -> Stream.concat(Stream.of(g.prefix()), g.candidates().stream()))
-                .mapToInt(part -> part.images().size())
-                .sum();
     }
 }

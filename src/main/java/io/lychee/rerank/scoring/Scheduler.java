@@ -7,6 +7,7 @@ import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -53,9 +54,11 @@ final class Scheduler {
     private final EngineSettings settings;
     private final EngineCounters counters;
     private final TreeSet<ListInFlight> lists = new TreeSet<>(ListInFlight.URGENCY);
-    private final EncodeQueue encoding;
-    private final PassCost device = new PassCost();
-    private final List<ListInFlight> answered = new ArrayList<>();
+    private final EncodeQueue encodeQueue;
+    private final PassCost passCost = new PassCost();
+    /** Lists whose answers {@link #drain()} has not taken yet. */
+    private final List<ListInFlight> finished = new ArrayList<>();
+
     private final Cache<PairKey, Float> scores;
     private final int mostPassTokens;
     private volatile int passTokens;
@@ -68,7 +71,7 @@ final class Scheduler {
     Scheduler(EngineSettings settings, int deviceTokens, EngineCounters counters) {
         this.settings = settings;
         this.counters = counters;
-        this.encoding = new EncodeQueue(settings);
+        this.encodeQueue = new EncodeQueue(settings);
         this.mostPassTokens = Math.min(settings.passTokens(), deviceTokens);
         this.passTokens = mostPassTokens;
         this.scores = Caffeine.newBuilder()
@@ -80,45 +83,45 @@ final class Scheduler {
 
     void add(ListInFlight list, long nowNanos) {
         lists.add(list);
-        answerIfComplete(list);
+        finishIfComplete(list);
         if (list.deadline <= nowNanos) {
             expire(list);
         }
-        if (!list.answered) {
-            encoding.add(new EncodeTask(list, EncodeTask.PREFIX));
+        if (!list.done) {
+            encodeQueue.add(new EncodeTask(list, EncodeTask.PREFIX));
         }
     }
 
-    EncodeQueue encoding() {
-        return encoding;
+    EncodeQueue encodeQueue() {
+        return encodeQueue;
     }
 
     void fetchFailed(EncodeTask task, Reason reason, String detail) {
-        encoding.fetchFailed(task);
+        encodeQueue.fetchFailed(task);
         rejected(task, reason, detail);
     }
 
     /** Takes an encoded part; returns whether the device has work that it did not have. */
     boolean encoded(EncodeTask task, PromptPart part) {
-        encoding.release(task);
+        encodeQueue.release(task);
         if (!isAwaited(task)) {
             return false;
         }
         ListInFlight list = task.owner();
         if (task.isPrefix()) {
-            encoding.countPrefix(part.bytes());
+            encodeQueue.countPrefix(part.bytes());
             list.prefix = part;
             for (int i = 0; i < list.states.length; i++) {
                 pair(list, part, i);
             }
         } else {
-            encoding.countEncoded(part.bytes());
+            encodeQueue.countEncoded(part.bytes());
             list.states[task.index()] = new CandidateState.Ready(part);
             if (list.prefix != null) {
                 pair(list, list.prefix, task.index());
             }
         }
-        answerIfComplete(list);
+        finishIfComplete(list);
         return task.isPrefix()
                 ? list.readyTokens() > 0
                 : list.prefix != null && list.states[task.index()] instanceof CandidateState.Ready;
@@ -129,7 +132,7 @@ final class Scheduler {
         ListInFlight list = task.owner();
         boolean waits =
                 task.isPrefix() ? list.prefix == null : list.states[task.index()] instanceof CandidateState.Waiting;
-        return waits && !list.answered;
+        return waits && !list.done;
     }
 
     /** Settles a pair that fits no pass, as it would block its list, or whose score is known. */
@@ -140,7 +143,7 @@ final class Scheduler {
         PromptPart candidate = ready.part();
         int tokens = prefix.tokens().length + candidate.tokens().length;
         if (tokens > settings.maxPairTokens()) {
-            encoding.countEncoded(-candidate.bytes());
+            encodeQueue.countEncoded(-candidate.bytes());
             list.settle(
                     index,
                     ScoredList.Score.rejected(
@@ -153,23 +156,25 @@ final class Scheduler {
         Float known = scores.getIfPresent(new PairKey(prefix.key(), candidate.key()));
         if (known != null) {
             counters.add(Counter.SCORE_HITS, 1);
-            encoding.countEncoded(-candidate.bytes());
+            encodeQueue.countEncoded(-candidate.bytes());
             list.settle(index, score(known, prefix, candidate));
         }
     }
 
     void rejected(EncodeTask task, Reason reason, String detail) {
-        encoding.release(task);
+        encodeQueue.release(task);
         ListInFlight list = task.owner();
         if (!isAwaited(task)) {
             return;
         }
         if (task.isPrefix()) {
             boolean ofQuery = reason == Reason.QUERY_EMPTY || reason == Reason.OVER_BUDGET;
-            answer(list, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
+            finish(list, ofQuery ? reason : Reason.QUERY_IMAGE, detail);
+            // the same answer, whichever failure was found first
+            Arrays.fill(list.states, CandidateState.Waiting.INSTANCE);
         } else {
             list.settle(task.index(), ScoredList.Score.rejected(reason, detail));
-            answerIfComplete(list);
+            finishIfComplete(list);
         }
     }
 
@@ -177,7 +182,8 @@ final class Scheduler {
     @Nullable
     PlannedPass nextPass(long now) {
         // planned, not done: the last one may still run
-        boolean backfillFirst = lastPlanned == Lane.REALTIME && device.backfillIsDue(settings.backfillMinShare(), now);
+        boolean backfillFirst =
+                lastPlanned == Lane.REALTIME && passCost.backfillIsDue(settings.backfillMinShare(), now);
         PlannedPass first = plan(backfillFirst ? Lane.BACKFILL : Lane.REALTIME, now);
         return first != null ? first : plan(backfillFirst ? Lane.REALTIME : Lane.BACKFILL, now);
     }
@@ -203,7 +209,7 @@ final class Scheduler {
                 }
                 int after = left - ready.part().tokens().length;
                 boolean first = slices.isEmpty() && indices.isEmpty();
-                if ((after < 0 && !first) || now + device.estimate(most - after, now) > latestEnd) {
+                if ((after < 0 && !first) || now + passCost.estimate(most - after, now) > latestEnd) {
                     break;
                 }
                 left = after;
@@ -269,7 +275,7 @@ final class Scheduler {
 
     /** Returns nanoseconds that a pass takes on average; 0 when nothing is known. */
     long expectedNanos(Pass pass, long now) {
-        return device.expected(pass.tokens(), now);
+        return passCost.expected(pass.tokens(), now);
     }
 
     /**
@@ -280,13 +286,13 @@ final class Scheduler {
      */
     void scored(PlannedPass planned, float[] passScores, int[] imageHits, long passNanos, long now) {
         grow();
-        device.spent(planned.lane(), planned.pass().tokens(), passNanos, now);
+        passCost.spent(planned.lane(), planned.pass().tokens(), passNanos, now);
         int next = 0;
         for (int s = 0; s < planned.slices().size(); s++) {
             Slice slice = planned.slices().get(s);
             ListInFlight list = slice.owner();
             PromptPart prefix = slice.group().prefix();
-            if (!list.answered) {
+            if (!list.done) {
                 list.charge(passNanos, slice.group(), s < imageHits.length ? imageHits[s] : 0);
             }
             for (int i = 0; i < slice.indices().size(); i++) {
@@ -295,12 +301,12 @@ final class Scheduler {
                 if (Float.isFinite(score)) {
                     scores.put(new PairKey(prefix.key(), candidate.key()), score);
                 }
-                if (!list.answered) {
-                    encoding.countEncoded(-candidate.bytes());
+                if (!list.done) {
+                    encodeQueue.countEncoded(-candidate.bytes());
                     list.settle(slice.indices().get(i), score(score, prefix, candidate));
                 }
             }
-            answerIfComplete(list);
+            finishIfComplete(list);
         }
     }
 
@@ -321,50 +327,55 @@ final class Scheduler {
         return ScoredList.Score.scored(score, candidate.truncated(), remark);
     }
 
-    /** Answers a list at its deadline with what has been scored. */
+    /** Answers a list at its deadline with what has been scored; it is complete where every candidate is settled. */
     void expire(ListInFlight list) {
-        answer(list, Reason.DEADLINE, "the deadline came before every candidate was scored");
-    }
-
-    private void answerIfComplete(ListInFlight list) {
         if (list.unsettled() == 0) {
-            answer(list, null, null);
+            finish(list, null, null);
+        } else {
+            finish(list, Reason.DEADLINE, "the deadline came before every candidate was scored");
         }
     }
 
-    private void answer(ListInFlight list, @Nullable Reason reason, @Nullable String detail) {
-        if (!list.answered) {
-            cancel(list);
-            list.markAnswered(reason, detail);
-            answered.add(list);
+    /** Answers a list without a candidate to wait for, once the query is known to be sound: its failure goes first. */
+    private void finishIfComplete(ListInFlight list) {
+        if (list.unsettled() == 0 && (list.prefix != null || list.states.length == 0)) {
+            finish(list, null, null);
         }
     }
 
-    /** Takes out a list that its caller gave up; a pass that holds some of it ends without effect. */
-    void cancel(ListInFlight list) {
-        if (list.answered) {
+    private void finish(ListInFlight list, @Nullable Reason reason, @Nullable String detail) {
+        if (!list.done) {
+            remove(list);
+            list.finish(reason, detail);
+            finished.add(list);
+        }
+    }
+
+    /** Takes out a list that is answered or given up; a pass that holds some of it ends without effect. */
+    void remove(ListInFlight list) {
+        if (list.done) {
             return;
         }
-        list.answered = true;
+        list.done = true;
         lists.remove(list);
-        encoding.remove(list);
-        encoding.countEncoded(-list.encodedBytes());
-        encoding.countPrefix(list.prefix == null ? 0 : -list.prefix.bytes());
+        encodeQueue.remove(list);
+        encodeQueue.countEncoded(-list.encodedBytes());
+        encodeQueue.countPrefix(list.prefix == null ? 0 : -list.prefix.bytes());
     }
 
     /** Returns the lists to answer since the last call. */
     List<ListInFlight> drain() {
-        List<ListInFlight> drained = List.copyOf(answered);
-        answered.clear();
+        List<ListInFlight> drained = List.copyOf(finished);
+        finished.clear();
         return drained;
     }
 
     /** Takes out everything in flight, for an engine that is dead or closed. */
     List<ListInFlight> abandon() {
         List<ListInFlight> abandoned = List.copyOf(lists);
-        abandoned.forEach(list -> list.answered = true);
+        abandoned.forEach(list -> list.done = true);
         lists.clear();
-        encoding.clear();
+        encodeQueue.clear();
         return abandoned;
     }
 

@@ -11,22 +11,18 @@ public interface Ticker {
     /** Returns wall-clock time. */
     Instant now();
 
+    /** Returns the machine's clocks. */
     static Ticker system() {
-        return SystemTicker.INSTANCE;
-    }
+        return new Ticker() {
+            @Override
+            public long nanos() {
+                return System.nanoTime();
+            }
 
-    /** The machine's clocks. */
-    enum SystemTicker implements Ticker {
-        INSTANCE;
-
-        @Override
-        public long nanos() {
-            return System.nanoTime();
-        }
-
-        @Override
-        public Instant now() {
-            return Instant.now();
-        }
+            @Override
+            public Instant now() {
+                return Instant.now();
+            }
+        };
     }
 }

@@ -84,7 +84,7 @@ class DeadDeviceTest {
 
         private static EngineRegistry.Lease lease(OnDeath choice, Scorer scorer) {
             return EngineRegistry.lease(
-                    "dying",
+                    new EngineRegistry.Key("dying", ""),
                     List.of("cpu"),
                     device -> new Engine(
                             new TestingEncoder(),

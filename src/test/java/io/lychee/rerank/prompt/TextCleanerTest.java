@@ -8,9 +8,11 @@ import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
+import io.lychee.rerank.domain.RejectedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -116,15 +118,23 @@ class TextCleanerTest {
     }
 
     @Test
-    void isPartOfTheEncoder() {
-        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config("text.normalize", "true"))) {
-            assertThat(encoder.prepare(new Content("Ａ", List.of())).text()).isEqualTo("A");
-            assertThat(encoder.prepare(candidate("Ｂ", Map.of())).text()).isEqualTo("B");
-        }
-        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
-            Candidate candidate = candidate("Ｂ", Map.of());
-            assertThat(encoder.prepare(candidate)).isSameAs(candidate.content());
-            assertThat(encoder.prepare(candidate.content())).isSameAs(candidate.content());
+    void isPartOfTheEncoder() throws RejectedException {
+        Candidate wide = PromptGolden.candidate(new Content("Ｂ", List.of()));
+        Candidate plain = PromptGolden.candidate(new Content("B", List.of()));
+        for (boolean normalize : List.of(true, false)) {
+            try (QwenEncoder encoder =
+                    QwenEncoder.open(PromptGolden.config("text.normalize", String.valueOf(normalize)))) {
+                assertThat(Arrays.equals(
+                                encoder.encodePrefix(null, wide.content(), List.of())
+                                        .tokens(),
+                                encoder.encodePrefix(null, plain.content(), List.of())
+                                        .tokens()))
+                        .isEqualTo(normalize);
+                assertThat(Arrays.equals(
+                                encoder.encodeCandidate(wide, List.of()).tokens(),
+                                encoder.encodeCandidate(plain, List.of()).tokens()))
+                        .isEqualTo(normalize);
+            }
         }
     }
 

@@ -18,7 +18,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class RankingTest {
@@ -93,10 +92,8 @@ class RankingTest {
 
             RerankedList ranking = rank(n, topN, outcomes);
 
-            List<Integer> all = Stream.concat(ranking.results().stream(), ranking.leftOut().stream())
-                    .map(RankedCandidate::retrievalRank)
-                    .sorted()
-                    .toList();
+            List<Integer> all =
+                    ranking.all().map(RankedCandidate::retrievalRank).sorted().toList();
             assertThat(all)
                     .as("seed %d", seed)
                     .isEqualTo(IntStream.rangeClosed(1, n).boxed().toList());

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 /** Fetching and encoding: order, bounds, and lists that leave. */
 class EncodeQueueTest extends SchedulerFixture {
 
-    private final EncodeQueue queue = scheduler.encoding();
+    private final EncodeQueue queue = scheduler.encodeQueue();
 
     @Test
     void backfillGetsHalfOfTheFetches() {
@@ -135,7 +135,7 @@ class EncodeQueueTest extends SchedulerFixture {
             small.add(new EncodeTask(three, i));
         }
         EncodeTask first = small.nextFetch();
-        assertThat(small.reservedBytes()).isEqualTo(3 * Lists.IMAGE_BYTES);
+        assertThat(small.reservedBytes).isEqualTo(3 * Lists.IMAGE_BYTES);
         assertThat(small.hasWork()).as("one would fit, three more don't").isFalse();
         ListInFlight text = list(Lists.of("text", 1), Lane.REALTIME, 0);
         small.add(new EncodeTask(text, 0));
@@ -144,7 +144,7 @@ class EncodeQueueTest extends SchedulerFixture {
                 .isSameAs(text);
 
         small.fetched(first, List.of(new byte[600], new byte[600], new byte[601]));
-        assertThat(small.reservedBytes()).isZero();
+        assertThat(small.reservedBytes).isZero();
         assertThat(small.bytes()).isEqualTo(1801);
         assertThat(small.nextEncode()).isEqualTo(first);
         assertThat(small.hasWork()).as("what is being encoded is in memory").isFalse();
@@ -202,7 +202,7 @@ class EncodeQueueTest extends SchedulerFixture {
             if (step > 3) {
                 planned = scheduler.nextPass(ticker.nanos());
             }
-            scheduler.cancel(pending);
+            scheduler.remove(pending);
             if (step == 0) {
                 scheduler.fetchFailed(task, Reason.IMAGE_NOT_FOUND, "cancelled");
             } else if (step == 2) {
@@ -213,7 +213,7 @@ class EncodeQueueTest extends SchedulerFixture {
 
             assertThat(queue.hasWork()).as("step %d", step).isFalse();
             assertThat(queue.bytes()).as("step %d", step).isZero();
-            assertThat(queue.reservedBytes()).as("step %d", step).isZero();
+            assertThat(queue.reservedBytes).as("step %d", step).isZero();
             assertThat(scheduler.nextPass(ticker.nanos())).as("step %d", step).isNull();
             assertThat(scheduler.unsettled()).as("step %d", step).isZero();
             assertThat(answers()).as("step %d", step).isEmpty();

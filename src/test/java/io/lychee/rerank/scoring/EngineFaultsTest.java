@@ -112,7 +112,7 @@ class EngineFaultsTest extends EngineFixture {
         engine.close();
         scorer.hold = new CountDownLatch(1);
         EngineSettings settings = Lists.settings(40, 1 << 20, Duration.ofMillis(50), Duration.ofSeconds(60));
-        engine = new Engine(encoder, scorer, settings, Ticker.system());
+        engine = new Engine(encoder, scorer, settings, Ticker.system(), error -> {});
         CompletableFuture<RerankedList> answer = submit("q", List.of("a"));
 
         assertThatThrownBy(answer::get).hasMessageContaining("pass.timeout");

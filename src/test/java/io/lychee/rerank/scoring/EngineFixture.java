@@ -14,7 +14,7 @@ abstract class EngineFixture {
 
     final TestingEncoder encoder = new TestingEncoder();
     final TestingScorer scorer = new TestingScorer();
-    Engine engine = new Engine(encoder, scorer, Lists.settings(100), Ticker.system());
+    Engine engine = new Engine(encoder, scorer, Lists.settings(100), Ticker.system(), error -> {});
 
     @AfterEach
     void close() {

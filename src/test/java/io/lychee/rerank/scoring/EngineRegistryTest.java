@@ -26,10 +26,10 @@ class EngineRegistryTest extends EngineFixture {
     @Test
     void aLeaseThatIsClosedTakesItsOwnListsAlong() throws Exception {
         scorer.hold = new CountDownLatch(1);
-        EngineRegistry.Lease leaving =
-                EngineRegistry.lease("lists", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
-        try (EngineRegistry.Lease staying =
-                EngineRegistry.lease("lists", List.of("cpu"), device -> null, Duration.ZERO)) {
+        EngineRegistry.Lease leaving = EngineRegistry.lease(
+                new EngineRegistry.Key("lists", ""), List.of("cpu"), device -> engine, Duration.ofMinutes(5));
+        try (EngineRegistry.Lease staying = EngineRegistry.lease(
+                new EngineRegistry.Key("lists", ""), List.of("cpu"), device -> null, Duration.ZERO)) {
             for (int i = 0; i < 20; i++) {
                 var unused = leaving.submit(Lists.of("leaving" + i, 2), realtimeNow());
             }
@@ -65,7 +65,8 @@ class EngineRegistryTest extends EngineFixture {
             gaveUp.add(interrupted);
             Thread thread = new Thread(() -> {
                 try {
-                    EngineRegistry.lease("slow", List.of("cpu"), slow, Duration.ofMinutes(5));
+                    EngineRegistry.lease(
+                            new EngineRegistry.Key("slow", ""), List.of("cpu"), slow, Duration.ofMinutes(5));
                 } catch (CancellationException e) {
                     interrupted.complete(Thread.currentThread().isInterrupted());
                 }
@@ -81,7 +82,8 @@ class EngineRegistryTest extends EngineFixture {
                     .isTrue();
         }
         loaded.countDown();
-        try (EngineRegistry.Lease next = EngineRegistry.lease("slow", List.of("cpu"), slow, Duration.ZERO)) {
+        try (EngineRegistry.Lease next =
+                EngineRegistry.lease(new EngineRegistry.Key("slow", ""), List.of("cpu"), slow, Duration.ZERO)) {
             assertThat(next.engine()).isSameAs(engine);
         }
         assertThat(loads).hasValue(1);
@@ -89,12 +91,14 @@ class EngineRegistryTest extends EngineFixture {
 
     @Test
     void leasesShareAnEngineAndReplaceADeadOne() {
-        EngineRegistry.Lease first = EngineRegistry.lease("k", List.of("cpu"), device -> engine, Duration.ofMinutes(5));
-        EngineRegistry.Lease second = EngineRegistry.lease("k", List.of("cpu"), device -> null, Duration.ofMinutes(5));
+        EngineRegistry.Lease first = EngineRegistry.lease(
+                new EngineRegistry.Key("k", ""), List.of("cpu"), device -> engine, Duration.ofMinutes(5));
+        EngineRegistry.Lease second = EngineRegistry.lease(
+                new EngineRegistry.Key("k", ""), List.of("cpu"), device -> null, Duration.ofMinutes(5));
         assertThat(second.engine()).isSameAs(engine);
         first.close();
         assertThatThrownBy(() -> EngineRegistry.lease(
-                        "other",
+                        new EngineRegistry.Key("other", ""),
                         List.of("cpu"),
                         device -> {
                             throw new IllegalStateException("no checkpoint");
@@ -103,9 +107,9 @@ class EngineRegistryTest extends EngineFixture {
                 .hasMessage("no checkpoint");
 
         engine.close();
-        Engine replacement = new Engine(encoder, scorer, Lists.settings(40), Ticker.system());
-        try (EngineRegistry.Lease third =
-                EngineRegistry.lease("k", List.of("cpu"), device -> replacement, Duration.ofMinutes(5))) {
+        Engine replacement = new Engine(encoder, scorer, Lists.settings(40), Ticker.system(), error -> {});
+        try (EngineRegistry.Lease third = EngineRegistry.lease(
+                new EngineRegistry.Key("k", ""), List.of("cpu"), device -> replacement, Duration.ofMinutes(5))) {
             assertThat(third.engine()).isSameAs(replacement);
         }
         second.close();
@@ -115,11 +119,16 @@ class EngineRegistryTest extends EngineFixture {
     /** A job that is started again with another key needs the memory. */
     @Test
     void whatLingersGivesWayToAnotherConfiguration() {
-        EngineRegistry.lease("before", List.of("cuda:0"), device -> engine, Duration.ofMinutes(5))
+        EngineRegistry.lease(
+                        new EngineRegistry.Key("before", ""),
+                        List.of("cuda:0"),
+                        device -> engine,
+                        Duration.ofMinutes(5))
                 .close();
-        Engine second = new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system());
+        Engine second =
+                new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system(), error -> {});
         try (EngineRegistry.Lease after = EngineRegistry.lease(
-                "after",
+                new EngineRegistry.Key("after", ""),
                 List.of("cuda:0"),
                 device -> {
                     assertThat(scorer.closed).isTrue();
@@ -133,9 +142,10 @@ class EngineRegistryTest extends EngineFixture {
     @Test
     void aListGoesToTheDeviceWithTheLeastQueuedWork() {
         scorer.hold = new CountDownLatch(1);
-        Engine second = new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system());
+        Engine second =
+                new Engine(new TestingEncoder(), new TestingScorer(), Lists.settings(40), Ticker.system(), error -> {});
         try (EngineRegistry.Lease both = EngineRegistry.lease(
-                "two",
+                new EngineRegistry.Key("two", ""),
                 List.of("cuda:0", "cuda:1"),
                 device -> device.equals("cuda:0") ? engine : second,
                 Duration.ZERO)) {

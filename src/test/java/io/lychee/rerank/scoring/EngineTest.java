@@ -184,10 +184,10 @@ class EngineTest extends EngineFixture {
     }
 
     @Test
-    void textsArePreparedByEncodingThreads() throws Exception {
+    void textsAreEncodedByEncodingThreads() throws Exception {
         assertThat(submit("q", List.of("a", "b")).get().status()).isEqualTo(ListStatus.COMPLETE);
 
-        assertThat(encoder.preparing)
+        assertThat(encoder.encoding)
                 .isNotEmpty()
                 .allMatch(thread -> thread.getName().startsWith("lychee-encode"));
     }

@@ -174,13 +174,13 @@ class LanesTest {
             if (pending.deadline <= ticker.nanos()) {
                 scheduler.expire(pending);
             }
-            if (pending.answered) {
+            if (pending.done) {
                 lists.remove();
             }
         }
         while (!topic.isEmpty() && realtime.size() < REALTIME_CAPACITY) {
             ListInFlight pending = add(Lane.REALTIME, topic.remove(), timeoutMs);
-            if (!pending.answered) {
+            if (!pending.done) {
                 realtime.add(pending);
             }
         }
@@ -207,7 +207,7 @@ class LanesTest {
         ListInFlight pending = new ListInFlight(
                 Lists.of("q", CANDIDATES), new Arrival(lane, timestamp, now(), timeoutMs), sequence++, ticker);
         scheduler.add(pending, ticker.nanos());
-        if (!pending.answered) {
+        if (!pending.done) {
             scheduler.encoded(new EncodeTask(pending, EncodeTask.PREFIX), Lists.segment(PREFIX_TOKENS));
             for (int i = 0; i < CANDIDATES; i++) {
                 scheduler.encoded(new EncodeTask(pending, i), Lists.segment(CANDIDATE_TOKENS));

@@ -42,12 +42,12 @@ class RandomScheduleTest extends SchedulerFixture {
             Lane last = Lane.REALTIME;
             boolean worked = true;
             while (worked) {
-                EncodeQueue queue = fresh.encoding();
+                EncodeQueue queue = fresh.encodeQueue();
                 worked = queue.hasWork();
                 for (EncodeTask task = queue.nextFetch();
                         task != null;
                         task = random.nextInt(8) > 0 ? queue.nextFetch() : null) {
-                    long reserved = queue.reservedBytes();
+                    long reserved = queue.reservedBytes;
                     assertThat(reserved == 0
                                     || reserved == (long) task.references() * Lists.IMAGE_BYTES
                                     || reserved + queue.bytes() <= settings.encodeBytes())
@@ -65,7 +65,7 @@ class RandomScheduleTest extends SchedulerFixture {
                     fresh.encoded(task, Lists.segment(1 + random.nextInt(20)));
                 }
                 boolean realtimeReady = lists.stream()
-                        .anyMatch(p -> !p.answered
+                        .anyMatch(p -> !p.done
                                 && p.lane() == Lane.REALTIME
                                 && p.deadline == Long.MAX_VALUE
                                 && p.prefix != null
@@ -99,8 +99,8 @@ class RandomScheduleTest extends SchedulerFixture {
                 assertThat(scored).as("seed %d", seed).hasSize(candidates);
             }
             assertThat(scored.values()).as("seed %d", seed).allMatch(times -> times == 1);
-            assertThat(fresh.encoding().bytes()).as("seed %d", seed).isZero();
-            assertThat(fresh.encoding().reservedBytes()).as("seed %d", seed).isZero();
+            assertThat(fresh.encodeQueue().bytes()).as("seed %d", seed).isZero();
+            assertThat(fresh.encodeQueue().reservedBytes).as("seed %d", seed).isZero();
             assertThat(fresh.unsettled()).as("seed %d", seed).isZero();
         }
     }

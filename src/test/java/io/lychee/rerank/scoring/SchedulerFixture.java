@@ -59,7 +59,7 @@ abstract class SchedulerFixture {
 
     /** Fetches for a schedule; the prefix is taken to encode, and its candidates come in behind it. */
     void takePrefix(ListInFlight pending) {
-        assertThat(scheduler.encoding().nextEncode()).isEqualTo(new EncodeTask(pending, EncodeTask.PREFIX));
+        assertThat(scheduler.encodeQueue().nextEncode()).isEqualTo(new EncodeTask(pending, EncodeTask.PREFIX));
     }
 
     List<RerankedList> answers() {

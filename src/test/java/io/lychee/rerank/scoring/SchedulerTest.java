@@ -8,9 +8,11 @@ import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -52,9 +54,9 @@ class SchedulerTest extends SchedulerFixture {
         Scheduler keeping = new Scheduler(Lists.keepingScores(60, 10), Integer.MAX_VALUE, counters);
         for (int round = 0; round < 2; round++) {
             keeping.add(list(Lists.of("a", 2), Lane.REALTIME, 0), ticker.nanos());
-            for (EncodeTask task = keeping.encoding().nextEncode();
+            for (EncodeTask task = keeping.encodeQueue().nextEncode();
                     task != null;
-                    task = keeping.encoding().nextEncode()) {
+                    task = keeping.encodeQueue().nextEncode()) {
                 keeping.encoded(task, Lists.segment(7 + task.index()));
             }
             Scheduler.PlannedPass planned = keeping.nextPass(ticker.nanos());
@@ -68,7 +70,7 @@ class SchedulerTest extends SchedulerFixture {
                     .satisfies(answer -> assertThat(answer.results())
                             .extracting(RankedCandidate::score)
                             .containsExactly(0.5, 0.25));
-            assertThat(keeping.encoding().bytes()).isZero();
+            assertThat(keeping.encodeQueue().bytes()).isZero();
         }
         assertThat(counters.get(Counter.SCORE_HITS)).isEqualTo(2);
     }
@@ -137,8 +139,8 @@ class SchedulerTest extends SchedulerFixture {
 
         scheduler.scored(running, new float[] {0.9f}, new int[0], 1_000_000, ticker.nanos());
         assertThat(answers()).as("a pass that comes too late changes nothing").isEmpty();
-        assertThat(scheduler.encoding().bytes()).isZero();
-        assertThat(scheduler.encoding().hasWork())
+        assertThat(scheduler.encodeQueue().bytes()).isZero();
+        assertThat(scheduler.encodeQueue().hasWork())
                 .as("work nobody waits for is dropped")
                 .isFalse();
     }
@@ -163,8 +165,52 @@ class SchedulerTest extends SchedulerFixture {
         assertThat(answers.get(2).reason()).isEqualTo(Reason.QUERY_EMPTY);
         assertThat(answers.get(2).results()).hasSize(2);
         assertThat(answers.get(3).reason()).isEqualTo(Reason.QUERY_IMAGE);
-        assertThat(scheduler.encoding().hasWork()).isFalse();
-        assertThat(scheduler.encoding().bytes()).isZero();
+        assertThat(scheduler.encodeQueue().hasWork()).isFalse();
+        assertThat(scheduler.encodeQueue().bytes()).isZero();
+    }
+
+    @Test
+    void aQueryThatFailsLeavesItsListUnscoredWhateverFailsFirst() {
+        List<List<ScoredList.Score>> scores = new ArrayList<>();
+        for (List<Integer> order : List.of(
+                List.of(EncodeTask.PREFIX, 0, 1), List.of(0, EncodeTask.PREFIX, 1), List.of(0, 1, EncodeTask.PREFIX))) {
+            ListInFlight broken = add(Lists.withImages("broken", 2, 1));
+            takePrefix(broken);
+            for (int index : order) {
+                scheduler.rejected(new EncodeTask(broken, index), Reason.IMAGE_NOT_FOUND, "gone");
+            }
+
+            ScoredList answer = scheduler.drain().get(0).toAnswer(MODEL);
+            assertThat(answer.status()).as("%s", order).isEqualTo(ListStatus.UNSCORED);
+            assertThat(answer.reason()).as("%s", order).isEqualTo(Reason.QUERY_IMAGE);
+            scores.add(answer.scores());
+            assertThat(scheduler.encodeQueue().hasWork()).as("%s", order).isFalse();
+            assertThat(scheduler.encodeQueue().bytes()).as("%s", order).isZero();
+        }
+        assertThat(scores).containsOnly(Collections.nCopies(2, ScoredList.Score.missing(Reason.QUERY_IMAGE)));
+    }
+
+    @Test
+    void aListWithoutASoundCandidateIsCompleteOnceItsQueryIsSoundOrItsDeadlineComes() {
+        for (boolean encodes : new boolean[] {true, false}) {
+            ListInFlight broken = add(Lists.of("broken", 2), Lane.REALTIME, 1000);
+            takePrefix(broken);
+            for (int i = 0; i < 2; i++) {
+                scheduler.rejected(new EncodeTask(broken, i), Reason.IMAGE_NOT_FOUND, "gone");
+            }
+            assertThat(answers()).isEmpty();
+            if (encodes) {
+                encode(broken, EncodeTask.PREFIX, 10);
+            } else {
+                scheduler.expire(broken);
+            }
+
+            assertThat(answers()).singleElement().satisfies(answer -> {
+                assertThat(answer.status()).isEqualTo(ListStatus.COMPLETE);
+                assertThat(answer.leftOut()).extracting(RankedCandidate::reason).containsOnly(Reason.IMAGE_NOT_FOUND);
+            });
+            assertThat(scheduler.encodeQueue().bytes()).isZero();
+        }
     }
 
     @Test

@@ -24,19 +24,8 @@ public final class TestingEncoder implements Encoder {
     /** Until it is counted down, "hangs" keeps a processor busy, and "waits" none. */
     final CountDownLatch stuck = new CountDownLatch(1);
 
-    /** Threads that prepared a text. */
-    final Set<Thread> preparing = ConcurrentHashMap.newKeySet();
-
-    @Override
-    public Content prepare(Content query) {
-        preparing.add(Thread.currentThread());
-        return query;
-    }
-
-    @Override
-    public Content prepare(Candidate candidate) {
-        return prepare(candidate.content());
-    }
+    /** Threads that encoded a text. */
+    final Set<Thread> encoding = ConcurrentHashMap.newKeySet();
 
     @Override
     public CompletableFuture<List<byte[]>> fetch(Content content) {
@@ -58,7 +47,8 @@ public final class TestingEncoder implements Encoder {
     }
 
     @Override
-    public PromptPart encodeCandidate(Content candidate, List<byte[]> images) throws RejectedException {
+    public PromptPart encodeCandidate(Candidate encoded, List<byte[]> images) throws RejectedException {
+        Content candidate = encoded.content();
         if ("bad".equals(candidate.text())) {
             throw new RejectedException(Reason.IMAGE_UNREADABLE, "broken");
         }
@@ -92,13 +82,14 @@ public final class TestingEncoder implements Encoder {
         throw (RuntimeException) failure;
     }
 
-    private static PromptPart segment(Content content) {
+    private PromptPart segment(Content content) {
+        encoding.add(Thread.currentThread());
         return new PromptPart(content.text().chars().toArray(), List.of(), 0, false);
     }
 
     @Override
     public Fetches fetches() {
-        return Fetches.NONE;
+        return new Fetches(0, 0, 0, 0);
     }
 
     @Override
