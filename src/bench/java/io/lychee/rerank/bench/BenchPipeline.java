@@ -1,7 +1,7 @@
 package io.lychee.rerank.bench;
 
 import io.lychee.rerank.cli.CloseOnExit;
-import io.lychee.rerank.cli.Progress;
+import io.lychee.rerank.cli.ProgressBar;
 import io.lychee.rerank.cli.StatusLine;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.config.RerankOptions.OutputFormat;
@@ -176,8 +176,8 @@ final class BenchPipeline implements AutoCloseable {
                             what,
                             load.sent(),
                             load.unanswered(),
-                            Progress.duration(seconds),
-                            Progress.duration(duration.toMillis() / 1e3 - seconds));
+                            ProgressBar.duration(seconds),
+                            ProgressBar.duration(duration.toMillis() / 1e3 - seconds));
         });
         if (job.result().isDone()) {
             var unused = job.result().get(); // only a failure ends this job; get() says which

@@ -112,20 +112,20 @@ final class RerankCommand implements Callable<Integer> {
                     + " expected earliest, or the same command without --restart");
         }
         try (BackfillJob job = new BackfillJob(config, inputs, output)) {
-            BackfillJob.Progress begun = job.begin(restart);
+            Tally earlier = job.begin(restart);
             if (!job.isFinished()) {
-                run(job, begun, new QwenEngineFactory(config));
+                run(job, earlier, new QwenEngineFactory(config));
             }
-            return report(job.complete(), begun.total(), output, config);
+            return report(job.complete(), job.total(), output, config);
         }
     }
 
-    private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngineFactory engines) throws IOException {
+    private static void run(BackfillJob job, Tally earlier, QwenEngineFactory engines) throws IOException {
         // loads the network before the job starts, so that a wrong checkpoint is one error, not a failing task
         try (EngineRegistry.Lease lease = engines.lease()) {
-            Progress progress = new Progress(begun.done(), begun.total(), lease);
+            ProgressBar progress = new ProgressBar(earlier.records(), job.total(), lease);
             Tally tally = job.run(engines, progress::show);
-            progress.finish(tally.answers() + tally.deadLetters());
+            progress.finish(tally.records());
         }
     }
 

@@ -55,6 +55,11 @@ public final class Tally {
         return count(DEAD_LETTERS);
     }
 
+    /** Counts the records that were answered or could not be read. */
+    public long records() {
+        return answers() + deadLetters();
+    }
+
     /** Counts the lists without any score. */
     public long unscored() {
         return count(UNSCORED);
