@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.lychee.rerank.cli.EmbeddedBroker;
+import io.lychee.rerank.config.Delivery;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.Delivery;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;

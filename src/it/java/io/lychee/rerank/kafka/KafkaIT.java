@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;

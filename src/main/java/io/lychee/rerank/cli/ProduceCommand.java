@@ -1,8 +1,8 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.TopicCheck;

@@ -1,8 +1,8 @@
 package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.kafka.OffsetCommits;
 import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.IOException;
@@ -75,11 +75,7 @@ public final class JobFolder implements AutoCloseable {
         } else {
             throw new ConfigException(("%s holds checkpoints of %s; expected %s. --restart begins anew at the group's "
                             + "offsets, %s names another folder")
-                    .formatted(
-                            folder,
-                            String.join(", ", saved),
-                            String.join(", ", job),
-                            RerankOptions.CHECKPOINT_DIR.key()));
+                    .formatted(folder, String.join(", ", saved), String.join(", ", job), ConfigKeys.CHECKPOINT_DIR));
         }
     }
 

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.ConfigKeys;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -73,7 +73,7 @@ final class RunFolder implements AutoCloseable {
     /** Owner of a folder. A bounded run's is deleted at its end, so it may hold nothing else. */
     enum Kind {
         BOUNDED("lychee rerank", "run", "--output", Set.of(CHECKPOINTS, JOINING, RESULTS, DEAD_LETTERS)),
-        JOB("lychee job", "job", RerankOptions.CHECKPOINT_DIR.key(), Set.of(CHECKPOINTS));
+        JOB("lychee job", "job", ConfigKeys.CHECKPOINT_DIR, Set.of(CHECKPOINTS));
 
         private final String command;
         private final String process;

@@ -1,7 +1,7 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.StartingOffsets;
+import io.lychee.rerank.config.StartingOffsets;
 import io.lychee.rerank.domain.Lane;
 import java.util.Collection;
 import java.util.HashMap;

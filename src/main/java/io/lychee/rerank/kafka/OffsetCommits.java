@@ -1,9 +1,9 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
+import io.lychee.rerank.config.Delivery;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.config.RerankOptions.Delivery;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.HashMap;
@@ -53,8 +53,8 @@ public record OffsetCommits(RerankConfig.Kafka kafka, String topic, boolean boun
                             .formatted(
                                     kafka.groupId(),
                                     topic,
-                                    RerankOptions.DELIVERY.key() + "=" + kafka.delivery(),
-                                    RerankOptions.EXACTLY_ONCE_FROM_OFFSETS.key())));
+                                    ConfigKeys.DELIVERY + "=" + kafka.delivery(),
+                                    ConfigKeys.EXACTLY_ONCE_FROM_OFFSETS)));
         }
     }
 
