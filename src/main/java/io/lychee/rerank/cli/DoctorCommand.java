@@ -16,7 +16,6 @@ import io.lychee.rerank.qwen.KernelChoice;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchRuntime;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -38,8 +37,6 @@ import picocli.CommandLine.Option;
                     + " checkpoint."
         })
 final class DoctorCommand implements Callable<Integer> {
-
-    private static final Duration BROKER = Duration.ofSeconds(10);
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
@@ -100,7 +97,7 @@ final class DoctorCommand implements Callable<Integer> {
         });
         if (options.hasFile()) {
             look("broker", () -> {
-                List<String> warnings = RerankJob.checkBroker(config, BROKER);
+                List<String> warnings = RerankJob.checkBroker(config);
                 return "all topics and permissions at " + config.kafka().bootstrapServers()
                         + String.join("", warnings.stream().map(w -> "; " + w).toList());
             });

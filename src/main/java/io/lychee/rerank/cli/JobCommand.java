@@ -6,7 +6,6 @@ import io.lychee.rerank.job.EmbeddedFlink;
 import io.lychee.rerank.job.JobFolder;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.scoring.EngineRegistry;
-import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -20,8 +19,6 @@ import picocli.CommandLine.Option;
         description = {"Runs the job in this process against any broker, until it is stopped."})
 final class JobCommand implements Callable<Integer> {
 
-    private static final Duration BROKER = Duration.ofSeconds(10);
-
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
@@ -34,7 +31,7 @@ final class JobCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         RerankConfig config = options.load(Map.of(), Map.of());
         System.err.println(RerankConfig.describe(options.values(Map.of(), Map.of())));
-        RerankJob.checkBroker(config, BROKER).forEach(warning -> System.err.println("lychee: " + warning));
+        RerankJob.checkBroker(config).forEach(warning -> System.err.println("lychee: " + warning));
         QwenEngineFactory engines = new QwenEngineFactory(config);
         try (CloseOnExit resources = new CloseOnExit()) {
             JobFolder folder = resources.add(JobFolder.open(config, restart));

@@ -8,7 +8,6 @@ import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicLines;
 import io.lychee.rerank.kafka.TopicWriter;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -63,12 +62,7 @@ final class ProduceCommand implements Callable<Integer> {
 
     private InputStream open() throws IOException {
         if (input == null) {
-            return new FilterInputStream(System.in) {
-                @Override
-                public void close() {
-                    // the process keeps its standard input
-                }
-            };
+            return System.in;
         }
         if (!Files.isRegularFile(input) || !Files.isReadable(input)) {
             throw new ConfigException("no file " + input.toAbsolutePath() + " that can be read (--input)");

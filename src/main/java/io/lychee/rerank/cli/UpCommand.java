@@ -87,7 +87,7 @@ final class UpCommand implements Callable<Integer> {
         new TopicAdmin(config.kafka(), BROKER).createMissing(TopicAdmin.topics(config.kafka()), 1);
         Readiness readiness = new Readiness();
         Gateway gateway = resources.add(new Gateway(config));
-        GatewayServer server = resources.add(GatewayServer.start(gateway, readiness, address.get(), scenes));
+        GatewayServer server = resources.add(new GatewayServer(gateway, readiness, address.get(), scenes));
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
         String what = checkpoint.name() + " (" + MemoryCheck.gigabytes(MemoryCheck.weights(checkpoint)) + " GB)";
         readiness.loading(what);

@@ -339,7 +339,6 @@ public final class BackfillJob implements AutoCloseable {
         }
     }
 
-    /** Leaves the parts to other processes. */
     @Override
     public void close() throws IOException {
         folder.close();

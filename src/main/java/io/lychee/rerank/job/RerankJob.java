@@ -66,7 +66,7 @@ public final class RerankJob {
      */
     public static void main(String[] args) throws Exception {
         RerankConfig config = read(args);
-        checkBroker(config, BROKER).forEach(LOG::warn);
+        checkBroker(config).forEach(LOG::warn);
         StreamExecutionEnvironment env = environment(config);
         requireCheckpointFiles(env);
         build(env, config, new QwenEngineFactory(config));
@@ -107,13 +107,13 @@ public final class RerankJob {
     }
 
     /**
-     * Checks that the broker answers within {@code timeout}, and has the topics and rights of this job.
+     * Checks that the broker answers within 10 seconds, and has the topics and rights of this job.
      *
      * @return warnings, one line each
      * @throws ConfigException when it hasn't
      */
-    public static List<String> checkBroker(RerankConfig config, Duration timeout) {
-        return new TopicCheck(config.kafka(), timeout).checkJob();
+    public static List<String> checkBroker(RerankConfig config) {
+        return new TopicCheck(config.kafka(), BROKER).checkJob();
     }
 
     /** Returns the cluster's environment when submitted to one, else one embedded in this process. */

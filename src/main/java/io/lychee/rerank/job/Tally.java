@@ -45,7 +45,6 @@ public final class Tally {
         return counts.getOrDefault(name, 0L);
     }
 
-    /** Counts the records that became answers. */
     public long answers() {
         return count(ANSWERS);
     }
@@ -60,12 +59,10 @@ public final class Tally {
         return answers() + deadLetters();
     }
 
-    /** Counts the lists without any score. */
     public long unscored() {
         return count(UNSCORED);
     }
 
-    /** Counts the candidates of all lists. */
     public long candidates() {
         return count(CANDIDATES);
     }
