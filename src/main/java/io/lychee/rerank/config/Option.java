@@ -17,10 +17,13 @@ final class Option {
 
     private final Key declared;
     private final Class<?> type;
+    private final String doc;
 
     Option(RecordComponent component) {
         declared = Objects.requireNonNull(component.getAnnotation(Key.class), component::toString);
         type = component.getType();
+        Doc described = component.getAnnotation(Doc.class);
+        doc = described == null ? "" : described.value();
     }
 
     String key() {
@@ -31,6 +34,10 @@ final class Option {
     @Nullable
     String defaultValue() {
         return declared.byDefault().equals(Key.REQUIRED) ? null : declared.byDefault();
+    }
+
+    String doc() {
+        return doc;
     }
 
     String formerly() {

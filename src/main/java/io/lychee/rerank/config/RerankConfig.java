@@ -14,8 +14,7 @@ import org.apache.flink.configuration.GlobalConfiguration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Declares every key, each as a record component; {@code conf/rerank.properties} describes them, with their units and
- * bounds. The task managers get a copy.
+ * Declares every key of {@code conf/rerank.properties}, each as a record component; the task managers get a copy.
  *
  * <p>Keys are public API: a renamed one keeps its former name, a retired one its successor. Sizes are bytes.
  */
@@ -26,7 +25,11 @@ public record RerankConfig(
         Preparation preparation,
         Limits limits,
 
-        @Key(name = "rules", byDefault = "") List<String> rules,
+        @Key(name = "rules", byDefault = "")
+        @Doc("Rules on top of the scores, semicolon-separated: NAME: CONDITION and … -> drop, or -> boost AMOUNT."
+                + " For example: weak: score < 0.4 -> drop; seller: score > 0.75 and sales > 1000 -> boost 0.1."
+                + " Boosts apply first, then drops, then the sort.")
+        List<String> rules,
 
         Fetch fetch,
         EngineConfig.Lanes lanes,
@@ -34,26 +37,37 @@ public record RerankConfig(
         EngineConfig engine,
 
         @Key(name = "job.parallelism", byDefault = "1", min = "1")
+        @Doc("Subtasks of each operator. A task manager scores with all its GPUs at any parallelism.")
         int parallelism,
 
-        @Key(name = ConfigKeys.PLACEMENT, byDefault = "any") Placement placement,
+        @Key(name = ConfigKeys.PLACEMENT, byDefault = "any")
+        @Doc("Task managers of a cluster that run the job's operators: any, or gpu for those that declare Flink's"
+                + " external resource gpu. gpu takes one GPU a subtask; set job.parallelism to the number of GPUs.")
+        Placement placement,
 
         @Key(name = "job.checkpoint-interval", byDefault = "10 s")
+        @Doc("Interval between checkpoints of offsets and lists in flight; bounds the work repeated after a failure.")
         Duration checkpointInterval,
 
         @Key(name = ConfigKeys.CHECKPOINT_DIR, byDefault = "")
+        @Doc("Folder where ./lychee job keeps its checkpoints and resumes from; empty means GROUP.checkpoints in the"
+                + " current folder. A cluster uses execution.checkpointing.dir.")
         String checkpointDir,
 
         @Key(name = "job.max-in-flight-bytes", byDefault = "64 mb", min = "1 mb", bytes = true)
+        @Doc("Record bytes in flight in a subtask of a lane, part of each checkpoint; its source pauses above it.")
         long maxInFlightBytes,
 
         @Key(name = ConfigKeys.DRAIN_TIMEOUT, byDefault = "30 s")
+        @Doc("Time an embedded job has after SIGTERM or Ctrl-C to answer the lists in flight.")
         Duration drainTimeout,
 
         @Key(name = ConfigKeys.METRICS_PORT, byDefault = "0", min = "0", max = "65535")
+        @Doc("Port of the embedded Flink's Prometheus endpoint; 0 disables it. A cluster uses metrics.reporter.*.")
         int metricsPort,
 
         @Key(name = ConfigKeys.METRICS_HOST, byDefault = "127.0.0.1")
+        @Doc("Address that metrics.port listens on; any other than loopback exposes the metrics to the network.")
         String metricsHost,
 
         FilesConfig inputs,
@@ -126,51 +140,73 @@ public record RerankConfig(
 
     public record Kafka(
             @Key(name = ConfigKeys.BOOTSTRAP_SERVERS, byDefault = "localhost:9092")
+            @Doc("Brokers to connect to first: host:port, comma-separated.")
             String bootstrapServers,
 
             @Key(name = ConfigKeys.GROUP_ID, byDefault = "lychee-rerank")
+            @Doc("Consumer group whose committed offsets the job starts from and commits to.")
             String groupId,
 
             @Key(name = "kafka.topic.requests", byDefault = "rerank.requests")
+            @Doc("Candidate lists of the realtime lane.")
             String requestsTopic,
 
-            @Key(name = "kafka.topic.results", byDefault = "rerank.results")
+            @Key(name = "kafka.topic.results", byDefault = "rerank.results") @Doc("Answers of the realtime lane.")
             String resultsTopic,
 
             @Key(name = "kafka.topic.backfill", byDefault = "rerank.backfill")
+            @Doc("Candidate lists of the backfill lane.")
             String backfillTopic,
 
             @Key(name = "kafka.topic.backfill-results", byDefault = "rerank.backfill.results")
+            @Doc("Answers of the backfill lane.")
             String backfillResultsTopic,
 
             @Key(name = "kafka.topic.dead-letters", byDefault = "rerank.dead-letters")
+            @Doc("Unreadable records of both lanes, with origin and reason.")
             String deadLettersTopic,
 
             @Key(name = ConfigKeys.OUTPUT_FORMAT, byDefault = "avro")
+            @Doc("Format of answers and dead letters: avro (single-object encoding) or json.")
             OutputFormat outputFormat,
 
             @Key(name = ConfigKeys.STARTING_OFFSETS, byDefault = "committed")
+            @Doc("Start of a job without a checkpoint: committed (without offsets earliest), earliest or latest.")
             StartingOffsets startingOffsets,
 
             @Key(name = "kafka.max-record-bytes", byDefault = "8 mb", min = "4 kb", max = "1 gb", bytes = true)
+            @Doc("Larger incoming records become dead letters; larger answers are shortened. The brokers'"
+                    + " message.max.bytes should be at least this.")
             int maxRecordBytes,
 
             @Key(name = ConfigKeys.DELIVERY, byDefault = "at-least-once")
+            @Doc("at-least-once repeats some answers after a failure. exactly-once shows an answer to read_committed"
+                    + " consumers with the checkpoint that covers it, up to job.checkpoint-interval later.")
             Delivery delivery,
 
             @Key(name = ConfigKeys.EXACTLY_ONCE_FROM_OFFSETS, byDefault = "false")
+            @Doc("Accepts repeated answers: exactly-once starts without its checkpoint although the group has committed"
+                    + " offsets. Lists above these offsets that were answered are answered again.")
             boolean exactlyOnceFromOffsets,
 
             @Key(name = "kafka.transaction-timeout", byDefault = "10 min")
+            @Doc("Time after which a broker aborts an open transaction of exactly-once. A longer outage of the job"
+                    + " loses answers. At most the broker's transaction.max.timeout.ms (15 minutes by default), at"
+                    + " least twice job.checkpoint-interval.")
             Duration transactionTimeout,
 
             @Key(name = "kafka.properties.") Map<String, String> properties)
             implements Serializable {}
 
     public record Model(
-            @Key(name = ConfigKeys.CHECKPOINT) String checkpoint,
+            @Key(name = ConfigKeys.CHECKPOINT)
+            @Doc("Hugging Face checkpoint folder: config.json, tokenizer.json, *.safetensors.")
+            String checkpoint,
 
             @Key(name = ConfigKeys.DEVICE, byDefault = "auto")
+            @Doc("cpu, cuda:N, cuda, or auto. cuda scores with every GPU of Flink's external resource gpu in the task"
+                    + " manager, or without one with every GPU that PyTorch sees. auto does the same, and uses the CPU"
+                    + " where there is no GPU. cpu ignores Flink's GPUs.")
             String device)
             implements Serializable {
 
@@ -183,67 +219,94 @@ public record RerankConfig(
             @Key(
                     name = ConfigKeys.INSTRUCTION,
                     byDefault = "Given a web search query, retrieve relevant passages that answer the query.")
+            @Doc("Instruction of lists that have none of their own.")
             String instruction,
 
             @Key(
                     name = "prompt.system",
                     byDefault = "Judge whether the Document meets the requirements based on the Query and the Instruct"
                             + " provided. Note that the answer can only be \"yes\" or \"no\".")
+            @Doc("The system message.")
             String system,
 
             @Key(
                     name = "prompt.template",
                     byDefault = "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n<Instruct>: {instruction}"
                             + "<Query>:{query}\n<Document>:{document}<|im_end|>\n<|im_start|>assistant\n")
+            @Doc("The whole prompt. Control tokens are inserted by id. The part up to the last newline before"
+                    + " {document} is computed once a list.")
             String template)
             implements Serializable {}
 
     /** Cleans texts before they are encoded. */
     public record Preparation(
             @Key(name = "text.normalize", byDefault = "false")
+            @Doc("Normalizes texts of queries and candidates to Unicode's NFKC: full-width letters and digits become"
+                    + " ordinary ones, ligatures letters, accents part of their letter.")
             boolean normalize,
 
-            @Key(name = "text.spellings", byDefault = "") String spellings,
+            @Key(name = "text.spellings", byDefault = "")
+            @Doc("File of canonical names, one a line, # for any number: with iPhone # Pro Max in it, iphone15pro max"
+                    + " becomes iPhone 15 Pro Max in queries and candidates. Empty for none.")
+            String spellings,
 
             @Key(name = "text.candidate-template", byDefault = "")
+            @Doc("Template of a candidate's text from its own ({text}) and its attributes, in parts between \" | \":"
+                    + " {text} | {brand} | colour: {colour}. A part with a name that has no value is left out. Empty"
+                    + " leaves the text unchanged.")
             String template)
             implements Serializable {}
 
     public record Limits(
             @Key(name = "list.max-candidates", byDefault = "1000", min = "1")
+            @Doc("A longer list becomes a dead letter.")
             int maxCandidates,
 
             @Key(name = "text.max-query-tokens", byDefault = "512", min = "1")
+            @Doc("Longer text of a query is truncated.")
             int maxQueryTokens,
 
             @Key(name = "text.max-candidate-tokens", byDefault = "1024", min = "1")
+            @Doc("Longer text of a candidate is truncated, and the candidate marked truncated.")
             int maxCandidateTokens,
 
             @Key(name = "pair.max-tokens", byDefault = "16384", min = "64")
+            @Doc("A candidate that needs more with its query is rejected (OVER_BUDGET).")
             int maxPairTokens,
 
             @Key(name = "pair.trained-tokens", byDefault = "3200", min = "1")
+            @Doc("Length the network was trained on; the detail of a longer scored pair notes it.")
             int trainedPairTokens,
 
             @Key(name = "image.min-pixels", byDefault = "3136", min = "784")
+            @Doc("Smaller images are enlarged to this, or to a larger minimum of the checkpoint.")
             int minPixels,
 
             @Key(name = "image.max-pixels", byDefault = "1003520")
+            @Doc("Larger images are reduced to this (784 pixels a token), or to a smaller maximum of the checkpoint.")
             int maxPixels,
 
             @Key(name = "image.max-decoded-pixels", byDefault = "64000000", min = "784")
+            @Doc("Images that declare more are rejected before decoding; also bounds the pixels decoded at a time.")
             int maxDecodedPixels,
 
             @Key(name = "image.max-bytes", byDefault = "16 mb", min = "1 kb", max = "1 gb", bytes = true)
+            @Doc("Larger image files are rejected.")
             int maxImageBytes,
 
             @Key(name = "image.max-per-candidate", byDefault = "8", min = "1")
+            @Doc("A candidate (or query) with more images is rejected.")
             int maxImages,
 
             @Key(name = "image.decode-timeout", byDefault = "20 s")
+            @Doc("A candidate or query that takes longer to decode, resize and tokenize is rejected. The process ends"
+                    + " (exit code 70) when more than encode.threads hang in native code.")
             Duration decodeTimeout,
 
             @Key(name = ConfigKeys.IMAGE_ROOTS, byDefault = "")
+            @Doc("Folders that file: references may point into, semicolon-separated; relative references start in the"
+                    + " first. Empty refuses file: references, except for a backfill from files, where the folder of"
+                    + " the first input is the root.")
             List<String> imageRoots)
             implements Serializable {
 
@@ -255,50 +318,69 @@ public record RerankConfig(
     }
 
     public record Fetch(
-            @Key(name = "fetch.connect-timeout", byDefault = "5 s")
+            @Key(name = "fetch.connect-timeout", byDefault = "5 s") @Doc("Timeout of a connection to an image's host.")
             Duration connectTimeout,
 
-            @Key(name = "fetch.timeout", byDefault = "10 s") Duration timeout,
+            @Key(name = "fetch.timeout", byDefault = "10 s") @Doc("Timeout of one image, tries and redirects included.")
+            Duration timeout,
 
             @Key(name = "fetch.tries", byDefault = "3", min = "1")
+            @Doc("Attempts at a fetch that fails in transit; a 4xx answer is final.")
             int tries,
 
             @Key(name = "fetch.max-redirects", byDefault = "3", min = "0")
+            @Doc("An image behind more redirects is rejected; each step is checked like the first.")
             int maxRedirects,
 
             @Key(name = "fetch.max-connections", byDefault = "64", min = "2")
+            @Doc("Open connections to image hosts; half as many to one host.")
             int maxConnections,
 
             @Key(name = "fetch.allow-private-addresses", byDefault = "false")
+            @Doc("Permits images from loopback, private, link-local and other addresses that are not public.")
             boolean allowPrivateAddresses)
             implements Serializable {}
 
     public record Gateway(
             @Key(name = ConfigKeys.GATEWAY_TIMEOUT, byDefault = "30 s")
+            @Doc("From an HTTP request to its answer, else 504. The list's own deadline is a tenth, at most 2 s,"
+                    + " earlier, so that candidates scored in time are answered.")
             Duration timeout,
 
             @Key(name = "gateway.max-requests", byDefault = "100", min = "1")
+            @Doc("Requests being read or waiting for their answer; more get 429.")
             int maxRequests,
 
             @Key(name = "gateway.max-body-bytes", byDefault = "12 mb", min = "1 kb", max = "1 gb", bytes = true)
+            @Doc("Larger request bodies get 413. Base64 takes a third more than kafka.max-record-bytes, which applies"
+                    + " as well.")
             int maxBodyBytes,
 
             @Key(name = "gateway.max-memory", byDefault = "0", bytes = true)
+            @Doc("Heap that requests may use together, estimated at 4 bytes for a byte of a body and 256 for a JSON"
+                    + " token; more get 429 before they are read. 0 means a quarter of the heap.")
             long maxMemory,
 
             @Key(name = "gateway.max-body-tokens", byDefault = "200000", min = "10")
+            @Doc("A request body of more JSON tokens (names, values, brackets) gets 400.")
             int maxBodyTokens,
 
             @Key(name = "gateway.allowed-hosts", byDefault = "")
+            @Doc("Host names of requests besides the address of --host, semicolon-separated, as a proxy in front passes"
+                    + " them on: name, or name:port for another port than the gateway's. Only pages of these names may"
+                    + " call it.")
             List<String> allowedHosts,
 
             @Key(name = "gateway.heartbeat-interval", byDefault = "30 s")
+            @Doc("The gateway sends an empty list after this time without an answer; after twice it is not ready.")
             Duration heartbeatInterval,
 
             @Key(name = "gateway.max-connections", byDefault = "1000", min = "1")
+            @Doc("Open HTTP connections; more are closed at once.")
             int maxConnections,
 
             @Key(name = "gateway.read-timeout", byDefault = "30 s")
+            @Doc("Time a client has to send its request, to read its answer, or to stay idle.")
             Duration readTimeout)
             implements Serializable {}
 }

@@ -93,7 +93,7 @@ class RerankConfigTest {
     }
 
     record Versioned(
-            @Key(name = "new.name", formerly = "old.name", byDefault = "1")
+            @Key(name = "new.name", formerly = "old.name", byDefault = "1") @Doc("Renamed.")
             int value) {}
 
     @Test
