@@ -1,15 +1,13 @@
 import {chinese, say, switchLanguage} from '/words.js';
-import {el, info, usePresets} from '/parts.js';
+import {el, info, json} from '/parts.js';
 import {single} from '/single.js';
-import {batch, presetOptions} from '/batch.js';
+import {batch} from '/batch.js';
 import {live} from '/live.js';
 
 const pages = {single, batch, live};
 const main = document.getElementById('main');
 let leave = null;
 let showing = 0;
-
-usePresets(presetOptions);
 
 const dark = () => (localStorage.getItem('theme') ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
 
@@ -48,7 +46,7 @@ async function render() {
 /** Shows the loaded model, or how far the start has come. */
 async function health() {
   const place = document.getElementById('health');
-  const state = await fetch('/health/ready').then(r => r.json()).catch(() => ({status: 'lost', phase: say('lost')}));
+  const state = await json('/health/ready', {status: 'lost', phase: say('lost')});
   const ready = state.status === 'ready';
   if (state.model) info.model = state.model;
   place.className = `health ${ready ? 'fine' : 'wait'}`;
@@ -56,6 +54,6 @@ async function health() {
   if (!ready) setTimeout(health, 1000);
 }
 
-Object.assign(info, await fetch('/api/info').then(r => r.json()).catch(() => ({})));
+Object.assign(info, await json('/api/info', {}));
 addEventListener('hashchange', render);
 await render();

@@ -1,5 +1,5 @@
-import {chinese, presets, say} from '/words.js';
-import {band, bandChip, busy, csvCell, el, info, instructionField, latencyBar, markdownCell, problem, requestId, rerank, save,
+import {presets, say} from '/words.js';
+import {band, bandChip, busy, csvCell, el, info, instructionField, json, latencyBar, markdownCell, problem, requestId, rerank, save,
   scoreBar, tell} from '/parts.js';
 import {contentField, plain, fileButton, orSay, readPicture, takesFiles, thumbnail} from '/content.js';
 
@@ -12,7 +12,7 @@ const state = {
 
 export async function batch(root) {
   state.instruction ??= info.instruction;
-  state.scenes ??= await fetch('/api/scenes').then(r => r.json()).catch(() => []);
+  state.scenes ??= await json('/api/scenes', []);
   const result = el('div', {class: 'results'});
   const again = () => {
     root.replaceChildren();
@@ -277,5 +277,3 @@ function exports(sorted) {
   return el('div', {class: 'row small', role: 'group', 'aria-label': say('export')},
     Object.entries(forms).map(([name, action]) => el('button', {class: 'button tiny quiet', onclick: action}, name)));
 }
-
-export const presetOptions = () => presets.map(([text, en, zh]) => el('option', {value: text}, chinese() ? zh : en));

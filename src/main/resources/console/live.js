@@ -1,5 +1,5 @@
 import {say} from '/words.js';
-import {el, problem, requestId, rerank, tell} from '/parts.js';
+import {el, json, problem, requestId, rerank, tell} from '/parts.js';
 import {show} from '/batch.js';
 
 const KEPT = 200;
@@ -20,7 +20,7 @@ export async function live(root, go) {
   const note = el('p', {class: 'hint', role: 'status'}, say('waitingLive'));
   const body = el('tbody');
   const trouble = el('div');
-  const scenes = await fetch('/api/scenes').then(r => r.json()).catch(() => []);
+  const scenes = await json('/api/scenes', []);
   const send = scenes.length > 0 && el('button', {class: 'button quiet', onclick: () => {
     send.disabled = true;
     scenes.reduce((before, list) => before.then(() => rerank({...list, request_id: requestId()})), Promise.resolve())
@@ -92,7 +92,7 @@ export async function live(root, go) {
 
   /** What the device worked, told by a gateway in the device's process, and when. */
   const lookAtDevice = async () => {
-    const told = await fetch('/health/ready').then(r => r.json()).catch(() => ({}));
+    const told = await json('/health/ready', {});
     if (told.busy_ms == null) return;
     const now = performance.now();
     state.busy = [...state.busy.filter(one => now - one.at < BUSY_OVER_MS && one.ms <= told.busy_ms), {at: now, ms: told.busy_ms}];

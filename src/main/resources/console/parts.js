@@ -1,4 +1,4 @@
-import {say} from '/words.js';
+import {chinese, presets, say} from '/words.js';
 
 /** An element; what users gave goes in as text, never as markup. */
 export function el(tag, properties = {}, ...children) {
@@ -16,6 +16,9 @@ export function el(tag, properties = {}, ...children) {
 }
 
 export const info = {model: null, instruction: '', max_candidates: 1000, max_pixels: 1003520};
+
+/** JSON of this gateway, or the fallback where none comes. */
+export const json = (path, fallback) => fetch(path).then(response => response.json()).catch(() => fallback);
 
 export function tell(text) {
   document.getElementById('said').textContent = text;
@@ -75,14 +78,10 @@ export function instructionField(label, value, change) {
       area.value = select.value;
       change(area.value);
     }
-  }}, el('option', {value: ''}, `${say('presets')}…`), presetOptions());
+  }}, el('option', {value: ''}, `${say('presets')}…`),
+    presets.map(([text, en, zh]) => el('option', {value: text}, chinese() ? zh : en)));
   return el('div', {class: 'field'}, el('div', {class: 'row'}, el('span', {class: 'label'}, label), select), area);
 }
-
-let presetOptions = () => [];
-export const usePresets = options => {
-  presetOptions = options;
-};
 
 /** Runs an action with its button out of order meanwhile. */
 export async function busy(button, action) {

@@ -6,8 +6,8 @@ import com.sun.management.OperatingSystemMXBean;
 import io.lychee.rerank.cli.ConfigOptions;
 import io.lychee.rerank.cli.DemoShop;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Lane;
@@ -55,9 +55,9 @@ final class BenchEngineCommand implements Callable<Integer> {
 
     /** The demo shop's lists and pictures come again and again. */
     private static final Map<String, String> UNCACHED = Map.of(
-            RerankOptions.CACHE_SCORES.key(), "0",
-            RerankOptions.CACHE_IMAGES.key(), "0",
-            RerankOptions.CACHE_VISION.key(), "0");
+            ConfigKeys.CACHE_SCORES, "0",
+            ConfigKeys.CACHE_IMAGES, "0",
+            ConfigKeys.CACHE_VISION, "0");
 
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
@@ -119,11 +119,7 @@ final class BenchEngineCommand implements Callable<Integer> {
             return runMadeUp(
                     options.load(
                             shop.defaults(),
-                            Map.of(
-                                    RerankOptions.CHECKPOINT.key(),
-                                    made(config, checkpoint),
-                                    RerankOptions.CACHE_SCORES.key(),
-                                    "0")),
+                            Map.of(ConfigKeys.CHECKPOINT, made(config, checkpoint), ConfigKeys.CACHE_SCORES, "0")),
                     trace);
         } finally {
             FileUtils.deleteDirectory(checkpoint.toFile());

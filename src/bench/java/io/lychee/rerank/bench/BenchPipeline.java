@@ -2,10 +2,10 @@ package io.lychee.rerank.bench;
 
 import io.lychee.rerank.cli.CloseOnExit;
 import io.lychee.rerank.cli.EmbeddedBroker;
-import io.lychee.rerank.cli.Progress;
+import io.lychee.rerank.cli.ProgressBar;
 import io.lychee.rerank.cli.StatusLine;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.job.EmbeddedFlink;
@@ -177,8 +177,8 @@ final class BenchPipeline implements AutoCloseable {
                             what,
                             load.sent(),
                             load.unanswered(),
-                            Progress.duration(seconds),
-                            Progress.duration(duration.toMillis() / 1e3 - seconds));
+                            ProgressBar.duration(seconds),
+                            ProgressBar.duration(duration.toMillis() / 1e3 - seconds));
         });
         if (job.result().isDone()) {
             var unused = job.result().get(); // only a failure ends this job; get() says which

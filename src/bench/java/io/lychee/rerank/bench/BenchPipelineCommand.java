@@ -4,8 +4,8 @@ import io.lychee.rerank.cli.ConfigOptions;
 import io.lychee.rerank.cli.DemoShop;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.TopicAdmin;
@@ -133,25 +133,20 @@ final class BenchPipelineCommand implements Callable<Integer> {
             }
         }
         try (EmbeddedBroker broker = EmbeddedBroker.start()) {
-            return run(shop, config(shop, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers())));
+            return run(shop, config(shop, Map.of(ConfigKeys.BOOTSTRAP_SERVERS, broker.bootstrapServers())));
         }
     }
 
     private RerankConfig config(DemoShop shop, Map<String, String> broker) {
         Map<String, String> defaults = new HashMap<>(shop.defaults());
-        defaults.put(RerankOptions.BOOTSTRAP_SERVERS.key(), EMBEDDED);
+        defaults.put(ConfigKeys.BOOTSTRAP_SERVERS, EMBEDDED);
         String own = "lychee-bench-" + ProcessHandle.current().pid() + "-";
         Map<String, String> fixed = new HashMap<>(broker);
-        for (var topic : List.of(
-                RerankOptions.REQUESTS_TOPIC,
-                RerankOptions.RESULTS_TOPIC,
-                RerankOptions.BACKFILL_TOPIC,
-                RerankOptions.BACKFILL_RESULTS_TOPIC,
-                RerankOptions.DEAD_LETTERS_TOPIC)) {
-            fixed.put(topic.key(), own + topic.defaultValue());
+        for (String topic : List.of("requests", "results", "backfill", "backfill-results", "dead-letters")) {
+            fixed.put("kafka.topic." + topic, own + topic);
         }
-        fixed.put(RerankOptions.GROUP_ID.key(), own + "job");
-        defaults.put(RerankOptions.CACHE_SCORES.key(), "0"); // the shop's pairs come again and again
+        fixed.put(ConfigKeys.GROUP_ID, own + "job");
+        defaults.put(ConfigKeys.CACHE_SCORES, "0"); // the shop's pairs come again and again
         return options.load(defaults, fixed);
     }
 

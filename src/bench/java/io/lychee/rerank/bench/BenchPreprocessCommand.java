@@ -3,8 +3,8 @@ package io.lychee.rerank.bench;
 import io.lychee.rerank.cli.ConfigOptions;
 import io.lychee.rerank.cli.DemoShop;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
@@ -80,8 +80,8 @@ final class BenchPreprocessCommand implements Callable<Integer> {
             Files.copy(shop.folder().resolve("checkpoint/tokenizer.json"), folder.resolve("tokenizer.json"));
             Files.writeString(folder.resolve("preprocessor_config.json"), "{}"); // the published sizes
             RerankConfig config = options.load(
-                    Map.of(RerankOptions.CHECKPOINT.key(), folder.toString()),
-                    Map.of(RerankOptions.CACHE_IMAGES.key(), "0")); // the same images come again and again
+                    Map.of(ConfigKeys.CHECKPOINT, folder.toString()),
+                    Map.of(ConfigKeys.CACHE_IMAGES, "0")); // the same images come again and again
             Map<String, List<Path>> images = images(shop, folder);
             Map<String, List<String>> texts = texts(shop);
             Map<String, Object> figures = new LinkedHashMap<>();

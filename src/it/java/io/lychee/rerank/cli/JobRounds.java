@@ -2,8 +2,8 @@ package io.lychee.rerank.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.lychee.rerank.config.Delivery;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.Delivery;
 import io.lychee.rerank.job.Traffic;
 import java.io.IOException;
 import java.io.UncheckedIOException;

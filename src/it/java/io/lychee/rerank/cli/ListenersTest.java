@@ -2,7 +2,7 @@ package io.lychee.rerank.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.Delivery;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

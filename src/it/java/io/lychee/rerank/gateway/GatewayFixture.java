@@ -58,7 +58,7 @@ abstract class GatewayFixture {
         settings.put("gateway.max-body-bytes", MAX_BODY + " bytes");
         gateway = new Gateway(RerankConfig.of(settings));
         Readiness readiness = new Readiness();
-        server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
+        server = new GatewayServer(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         readiness.ready("checkpoint", () -> 1234);
         http = new Http(server.port());
         while (http.get("/health/ready").status() != 200) {

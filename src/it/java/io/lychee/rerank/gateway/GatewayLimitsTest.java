@@ -205,7 +205,7 @@ class GatewayLimitsTest {
 
     private void start(Map<String, String> settings) {
         gateway = new Gateway(config(settings));
-        server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
+        server = new GatewayServer(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         readiness.ready(null, null);
         http = new Http(server.port());
     }

@@ -60,7 +60,7 @@ class HeartbeatTest {
     void readyWhileAJobAnswers() throws Exception {
         new TopicAdmin(config.kafka(), Duration.ofSeconds(30)).createMissing(TopicAdmin.topics(config.kafka()), 1);
         gateway = new Gateway(config);
-        server = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
+        server = new GatewayServer(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
         Http http = new Http(server.port());
         readiness.ready(null, null);
         Http.Told none = http.get("/health/ready");

@@ -40,8 +40,8 @@ class RawRequestsTest {
         gateway = new Gateway(config);
         Readiness readiness = new Readiness();
         readiness.ready(null, null);
-        local = GatewayServer.start(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
-        open = GatewayServer.start(gateway, readiness, new GatewayServer.Address("0.0.0.0", 0, false), null);
+        local = new GatewayServer(gateway, readiness, new GatewayServer.Address("127.0.0.1", 0, false), null);
+        open = new GatewayServer(gateway, readiness, new GatewayServer.Address("0.0.0.0", 0, false), null);
         local.router().add("/test/thrown", (Api) (body, clientId, asked) -> {
             throw new StackOverflowError("as if a body were too deep");
         });

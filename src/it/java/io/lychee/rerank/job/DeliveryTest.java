@@ -3,10 +3,10 @@ package io.lychee.rerank.job;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.cli.EmbeddedBroker;
+import io.lychee.rerank.config.Delivery;
+import io.lychee.rerank.config.OnDeath;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.Delivery;
-import io.lychee.rerank.config.RerankOptions.OnDeath;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RerankedList;
 import io.lychee.rerank.engine.QwenEngineFactory;

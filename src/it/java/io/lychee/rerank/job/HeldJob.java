@@ -3,8 +3,8 @@ package io.lychee.rerank.job;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.lychee.rerank.cli.EmbeddedBroker;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.kafka.InFlight;
 import io.lychee.rerank.kafka.TopicAdmin;
 import io.lychee.rerank.scoring.Engine;

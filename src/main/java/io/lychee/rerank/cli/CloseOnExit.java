@@ -1,6 +1,6 @@
 package io.lychee.rerank.cli;
 
-import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.job.EmbeddedFlink;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -58,7 +58,7 @@ public final class CloseOnExit implements AutoCloseable {
                 open == 0
                         ? "every list that was taken is answered"
                         : "lychee: " + open + " lists are not answered after " + timeout.toSeconds() + " s ("
-                                + RerankOptions.DRAIN_TIMEOUT.key() + "); nothing more is committed");
+                                + ConfigKeys.DRAIN_TIMEOUT + "); nothing more is committed");
     }
 
     /** Reports that the process was asked to end; errors that follow are its consequence. */

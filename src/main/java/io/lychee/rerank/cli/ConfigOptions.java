@@ -1,9 +1,9 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
+import io.lychee.rerank.config.Placement;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.ranking.Rules;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -38,7 +38,7 @@ public final class ConfigOptions {
 
         /** Loads the configuration of a client of the broker, which needs no checkpoint. */
         RerankConfig loadClient() {
-            return RerankConfig.of(RerankConfig.merge(file, Map.of(RerankOptions.CHECKPOINT.key(), "none"), keys));
+            return RerankConfig.of(RerankConfig.merge(file, Map.of(ConfigKeys.CHECKPOINT, "none"), keys));
         }
     }
 
@@ -50,9 +50,9 @@ public final class ConfigOptions {
     public RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
         RerankConfig config = RerankConfig.of(values(defaults, fixed));
         if (config.placement() == Placement.GPU) {
-            throw new ConfigException(RerankOptions.PLACEMENT.key() + " is gpu, which picks task managers of a cluster"
+            throw new ConfigException(ConfigKeys.PLACEMENT + " is gpu, which picks task managers of a cluster"
                     + " (flink run); this command runs Flink in one process and expects any: -D "
-                    + RerankOptions.PLACEMENT.key() + "=any. " + RerankOptions.DEVICE.key()
+                    + ConfigKeys.PLACEMENT + "=any. " + ConfigKeys.DEVICE
                     + " picks the GPUs it scores with");
         }
         Rules.parse(config.rules()); // before the network is loaded
@@ -67,10 +67,10 @@ public final class ConfigOptions {
     Map<String, String> values(Map<String, String> defaults, Map<String, String> fixed) {
         Map<String, String> overrides = new LinkedHashMap<>(keys.keys);
         if (checkpoint != null) {
-            overrides.put(RerankOptions.CHECKPOINT.key(), checkpoint.toString());
+            overrides.put(ConfigKeys.CHECKPOINT, checkpoint.toString());
         }
         if (device != null) {
-            overrides.put(RerankOptions.DEVICE.key(), device);
+            overrides.put(ConfigKeys.DEVICE, device);
         }
         overrides.putAll(fixed);
         return RerankConfig.merge(keys.file, defaults, overrides);

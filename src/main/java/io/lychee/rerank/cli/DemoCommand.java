@@ -1,8 +1,8 @@
 package io.lychee.rerank.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;
@@ -72,9 +72,9 @@ final class DemoCommand implements Callable<Integer> {
             EmbeddedBroker broker = resources.add(EmbeddedBroker.start(brokerPort));
             // the last lists of the burst wait for the first; the demo shows scores, not deadlines
             Map<String, String> defaults = new HashMap<>(shop.defaults());
-            defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), PATIENCE);
+            defaults.put(ConfigKeys.REALTIME_TIMEOUT, PATIENCE);
             RerankConfig config =
-                    options.load(defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
+                    options.load(defaults, Map.of(ConfigKeys.BOOTSTRAP_SERVERS, broker.bootstrapServers()));
             new TopicAdmin(config.kafka(), EmbeddedBroker.TIMEOUT).createMissing(TopicAdmin.topics(config.kafka()), 1);
             QwenEngineFactory engines = new QwenEngineFactory(config);
             EngineRegistry.Lease lease = resources.add(engines.lease());

@@ -1,8 +1,8 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.records.CandidateListDecoder;
 import io.lychee.rerank.wire.UnreadableException;
@@ -54,9 +54,9 @@ public record DemoShop(Path folder, List<String> lines, List<CandidateList> list
 
     static Map<String, String> defaults(Path folder) {
         return Map.of(
-                RerankOptions.CHECKPOINT.key(),
+                ConfigKeys.CHECKPOINT,
                 folder.resolve("checkpoint").toString(),
-                RerankOptions.IMAGE_ROOTS.key(),
+                ConfigKeys.IMAGE_ROOTS,
                 folder.toString());
     }
 }

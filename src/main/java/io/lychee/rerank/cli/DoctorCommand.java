@@ -4,9 +4,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
+import io.lychee.rerank.config.Placement;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.engine.MachineCheck;
 import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngineFactory;
@@ -65,8 +65,8 @@ final class DoctorCommand implements Callable<Integer> {
         List<RerankConfig> config = new ArrayList<>();
         look("configuration", () -> {
             String bundled = Main.home().resolve("demo/checkpoint").toString();
-            config.add(RerankConfig.of(options.values(
-                    options.hasFile() ? Map.of() : Map.of(RerankOptions.CHECKPOINT.key(), bundled), Map.of())));
+            config.add(RerankConfig.of(
+                    options.values(options.hasFile() ? Map.of() : Map.of(ConfigKeys.CHECKPOINT, bundled), Map.of())));
             return options.hasFile() ? "--conf can be read" : "none given; the bundled checkpoint and defaults";
         });
         if (!config.isEmpty()) {

@@ -120,12 +120,10 @@ public final class EmbeddedBroker implements AutoCloseable {
         return new ConfigException("the embedded broker can't start in " + folder + ": another one runs there");
     }
 
-    /** Returns its host:port. */
     public String bootstrapServers() {
         return HOST + ":" + port;
     }
 
-    /** Returns the folder of its data. */
     public Path folder() {
         return folder;
     }

@@ -23,10 +23,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -98,11 +96,7 @@ final class EvaluateCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         checkUse();
-        checkFile(lists, "--lists");
-        checkFile(qrels, "--qrels");
-        runs.forEach(run -> checkFile(run, "--run"));
-        checkFile(input, "--input");
-        checkOutputs();
+        checkFiles();
         Measures measures = new Measures(cutoffs, level);
         Bootstrap bootstrap = new Bootstrap(samples, seed);
         List<JudgedQuery> queries = read();
@@ -128,12 +122,12 @@ final class EvaluateCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void checkOutputs() throws IOException {
-        List<Path> inputs = Stream.concat(
-                        runs.stream(),
-                        Stream.of(Optional.ofNullable(lists), Optional.ofNullable(qrels), Optional.ofNullable(input))
-                                .flatMap(Optional::stream))
-                .toList();
+    private void checkFiles() {
+        List<Path> inputs = new ArrayList<>();
+        addReadable(inputs, lists, "--lists");
+        addReadable(inputs, qrels, "--qrels");
+        runs.forEach(run -> addReadable(inputs, run, "--run"));
+        addReadable(inputs, input, "--input");
         if (report != null) {
             OutputFiles.check(report, inputs, "--report");
         }
@@ -142,6 +136,16 @@ final class EvaluateCommand implements Callable<Integer> {
                 OutputFiles.check(runsFolder.resolve(name), inputs, "--write-runs");
             }
         }
+    }
+
+    private static void addReadable(List<Path> inputs, @Nullable Path file, String option) {
+        if (file == null) {
+            return;
+        }
+        if (!Files.isReadable(file) || Files.isDirectory(file)) {
+            throw new ConfigException("no file " + file + " that can be read (" + option + ")");
+        }
+        inputs.add(file);
     }
 
     private void checkUse() {
@@ -163,12 +167,6 @@ final class EvaluateCommand implements Callable<Integer> {
     private void refuse(boolean wrong, String message) {
         if (wrong) {
             throw new ParameterException(spec.commandLine(), message);
-        }
-    }
-
-    private static void checkFile(@Nullable Path file, String option) {
-        if (file != null && (!Files.isReadable(file) || Files.isDirectory(file))) {
-            throw new ConfigException("no file " + file + " that can be read (" + option + ")");
         }
     }
 

@@ -1,14 +1,13 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.kafka.KafkaSources;
 import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TopicWriter;
 import io.lychee.rerank.records.TopicLines;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -60,12 +59,7 @@ final class ProduceCommand implements Callable<Integer> {
 
     private InputStream open() throws IOException {
         if (input == null) {
-            return new FilterInputStream(System.in) {
-                @Override
-                public void close() {
-                    // the process keeps its standard input
-                }
-            };
+            return System.in;
         }
         if (!Files.isRegularFile(input) || !Files.isReadable(input)) {
             throw new ConfigException("no file " + input.toAbsolutePath() + " that can be read (--input)");

@@ -1,9 +1,9 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.config.RerankOptions.StartingOffsets;
+import io.lychee.rerank.config.StartingOffsets;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.job.BackfillJob;
 import io.lychee.rerank.job.InputFiles;
@@ -107,25 +107,24 @@ final class RerankCommand implements Callable<Integer> {
             // the discarded parts hold records that the group's offsets have passed already
             throw new ConfigException("--restart with --from-topic and %s %s would leave out what the earlier run read;"
                             .formatted(
-                                    RerankOptions.STARTING_OFFSETS.key(),
-                                    config.kafka().startingOffsets())
+                                    ConfigKeys.STARTING_OFFSETS, config.kafka().startingOffsets())
                     + " expected earliest, or the same command without --restart");
         }
         try (BackfillJob job = new BackfillJob(config, inputs, output)) {
-            BackfillJob.Progress begun = job.begin(restart);
+            Tally earlier = job.begin(restart);
             if (!job.isFinished()) {
-                run(job, begun, new QwenEngineFactory(config));
+                run(job, earlier, new QwenEngineFactory(config));
             }
-            return report(job.complete(), begun.total(), output, config);
+            return report(job.complete(), job.total(), output, config);
         }
     }
 
-    private static void run(BackfillJob job, BackfillJob.Progress begun, QwenEngineFactory engines) throws IOException {
+    private static void run(BackfillJob job, Tally earlier, QwenEngineFactory engines) throws IOException {
         // loads the network before the job starts, so that a wrong checkpoint is one error, not a failing task
         try (EngineRegistry.Lease lease = engines.lease()) {
-            Progress progress = new Progress(begun.done(), begun.total(), lease);
+            ProgressBar progress = new ProgressBar(earlier.records(), job.total(), lease);
             Tally tally = job.run(engines, progress::show);
-            progress.finish(tally.answers() + tally.deadLetters());
+            progress.finish(tally.records());
         }
     }
 
@@ -167,15 +166,15 @@ final class RerankCommand implements Callable<Integer> {
         Map<String, String> defaults = from.topic
                 ? Map.of()
                 : Map.of(
-                        RerankOptions.IMAGE_ROOTS.key(),
+                        ConfigKeys.IMAGE_ROOTS,
                         InputFiles.folder(from.input.get(0)).toString());
         Map<String, String> fixed = new LinkedHashMap<>();
         if (output != null) {
             // files are JSON lines, whatever the format of topics
-            fixed.put(RerankOptions.OUTPUT_FORMAT.key(), "json");
+            fixed.put(ConfigKeys.OUTPUT_FORMAT, "json");
         }
         if (instruction != null) {
-            fixed.put(RerankOptions.INSTRUCTION.key(), instruction);
+            fixed.put(ConfigKeys.INSTRUCTION, instruction);
         }
         return options.load(defaults, fixed);
     }

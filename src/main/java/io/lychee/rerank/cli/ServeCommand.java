@@ -55,7 +55,7 @@ final class ServeCommand implements Callable<Integer> {
         Readiness readiness = new Readiness();
         try (CloseOnExit resources = new CloseOnExit()) {
             Gateway gateway = resources.add(new Gateway(config));
-            GatewayServer server = resources.add(GatewayServer.start(gateway, readiness, address.get(), null));
+            GatewayServer server = resources.add(new GatewayServer(gateway, readiness, address.get(), null));
             readiness.ready(null, null);
             System.out.println("console and API at " + address.url(server) + ", lists go to "
                     + config.kafka().requestsTopic() + " at "

@@ -2,17 +2,13 @@ package io.lychee.rerank.cli;
 
 import java.io.PrintStream;
 import java.util.List;
+import picocli.CommandLine;
 
 /** Prints tables in terminal columns; East Asian wide characters take two. */
 final class TextTable {
 
     private static final int LABEL = 28;
     private static final int FIGURE = 12;
-
-    /** Wide code points of the scripts that titles are written in (Unicode, East Asian Width). */
-    private static final int[][] WIDE = {
-        {0x1100, 0x115F}, {0x2E80, 0xA4CF}, {0xAC00, 0xD7A3}, {0xF900, 0xFAFF}, {0xFE30, 0xFE4F}, {0xFF00, 0xFF60}
-    };
 
     private TextTable() {}
 
@@ -30,8 +26,7 @@ final class TextTable {
     }
 
     static String pad(String text, int columns) {
-        int width = text.codePoints().map(TextTable::width).sum();
-        return text + " ".repeat(Math.max(1, columns - width));
+        return text + " ".repeat(Math.max(1, columns - width(text)));
     }
 
     /** Shortens text to {@code columns}, the ellipsis included. */
@@ -39,7 +34,7 @@ final class TextTable {
         StringBuilder cut = new StringBuilder();
         int width = 0;
         for (int c : text.codePoints().toArray()) {
-            width += width(c);
+            width += width(Character.toString(c));
             if (width > columns - 1) {
                 return cut + "…";
             }
@@ -48,12 +43,7 @@ final class TextTable {
         return cut.toString();
     }
 
-    private static int width(int c) {
-        for (int[] range : WIDE) {
-            if (c >= range[0] && c <= range[1]) {
-                return 2;
-            }
-        }
-        return 1;
+    private static int width(String text) {
+        return CommandLine.Help.Ansi.OFF.text(text).getCJKAdjustedLength();
     }
 }

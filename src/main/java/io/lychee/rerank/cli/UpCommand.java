@@ -1,8 +1,8 @@
 package io.lychee.rerank.cli;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.engine.MemoryCheck;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.gateway.Gateway;
@@ -58,16 +58,16 @@ final class UpCommand implements Callable<Integer> {
             defaults.putAll(DemoShop.defaults(demo));
         }
         // a person at a page waits; a large network on a processor takes its time
-        defaults.put(RerankOptions.GATEWAY_TIMEOUT.key(), "5 min");
-        defaults.put(RerankOptions.REALTIME_TIMEOUT.key(), DemoCommand.PATIENCE);
+        defaults.put(ConfigKeys.GATEWAY_TIMEOUT, "5 min");
+        defaults.put(ConfigKeys.REALTIME_TIMEOUT, DemoCommand.PATIENCE);
         // before anything starts, so that an error comes at once
         RerankConfig.Model model = options.load(defaults, Map.of()).model();
         MemoryCheck.require(CheckpointFiles.of(model.checkpoint()), model.device());
         try (CloseOnExit resources = new CloseOnExit()) {
             try {
                 EmbeddedBroker broker = resources.add(EmbeddedBroker.start());
-                RerankConfig config = options.load(
-                        defaults, Map.of(RerankOptions.BOOTSTRAP_SERVERS.key(), broker.bootstrapServers()));
+                RerankConfig config =
+                        options.load(defaults, Map.of(ConfigKeys.BOOTSTRAP_SERVERS, broker.bootstrapServers()));
                 run(config, address, scenes(config, demo), resources);
             } catch (Exception e) {
                 if (!resources.stopping()) {
@@ -85,7 +85,7 @@ final class UpCommand implements Callable<Integer> {
         new TopicAdmin(config.kafka(), EmbeddedBroker.TIMEOUT).createMissing(TopicAdmin.topics(config.kafka()), 1);
         Readiness readiness = new Readiness();
         Gateway gateway = resources.add(new Gateway(config));
-        GatewayServer server = resources.add(GatewayServer.start(gateway, readiness, address.get(), scenes));
+        GatewayServer server = resources.add(new GatewayServer(gateway, readiness, address.get(), scenes));
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
         String what = checkpoint.name() + " (" + MemoryCheck.gigabytes(MemoryCheck.weights(checkpoint)) + " GB)";
         readiness.loading(what);

@@ -1,6 +1,5 @@
 package io.lychee.rerank.config;
 
-import io.lychee.rerank.config.RerankOptions.OnDeath;
 import java.io.Serializable;
 import java.time.Duration;
 
@@ -14,7 +13,7 @@ public record EngineConfig(
         @Doc("A longer pass means a hanging device: the process ends (exit code 70).")
         Duration passTimeout,
 
-        @Key(name = "engine.on-death", byDefault = "fail")
+        @Key(name = ConfigKeys.ON_DEATH, byDefault = "fail")
         @Doc("Replays the lists of a failed device: fail with a new engine in the same process; exit ends the"
                 + " process with exit code 70 first, so that Flink replays them on another task manager, the"
                 + " default on a cluster. A hanging device ends the process in either case.")
@@ -32,7 +31,7 @@ public record EngineConfig(
 
     /** Timeouts of zero mean none. */
     public record Lanes(
-            @Key(name = "realtime.timeout", byDefault = "10 s", min = "0")
+            @Key(name = ConfigKeys.REALTIME_TIMEOUT, byDefault = "10 s", min = "0")
             @Doc("From a record's timestamp to its answer, for lists without a timeout of their own. 0 means none.")
             Duration realtimeTimeout,
 
@@ -54,15 +53,15 @@ public record EngineConfig(
             implements Serializable {}
 
     public record Caches(
-            @Key(name = "cache.vision.max-bytes", byDefault = "1 gb", bytes = true)
+            @Key(name = ConfigKeys.CACHE_VISION, byDefault = "1 gb", bytes = true)
             @Doc("Device memory that caches the vision tower's output, free for a repeated image. 0 disables it.")
             long visionBytes,
 
-            @Key(name = "cache.images.max-bytes", byDefault = "256 mb", max = "1 gb", bytes = true)
+            @Key(name = ConfigKeys.CACHE_IMAGES, byDefault = "256 mb", max = "1 gb", bytes = true)
             @Doc("Memory that caches decoded and resized images, keyed by their bytes. 0 disables it.")
             int imageBytes,
 
-            @Key(name = "cache.scores.max-entries", byDefault = "100000", min = "0")
+            @Key(name = ConfigKeys.CACHE_SCORES, byDefault = "100000", min = "0")
             @Doc("Scores cached, about 200 bytes a pair. 0 disables it.")
             int scores,
 

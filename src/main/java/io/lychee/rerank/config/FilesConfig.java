@@ -4,7 +4,7 @@ import java.io.Serializable;
 
 /** Bounds a backfill from files. */
 public record FilesConfig(
-        @Key(name = "files.max-count", byDefault = "100000", min = "1")
+        @Key(name = ConfigKeys.MAX_FILES, byDefault = "100000", min = "1")
         @Doc("A file backfill of more files is refused; their names are held in memory.")
         int maxFiles,
 

@@ -13,7 +13,7 @@ import org.apache.flink.configuration.MemorySize;
 import org.jspecify.annotations.Nullable;
 
 /** Parses and checks the value of one declared key. */
-public final class Option {
+final class Option {
 
     private final Key declared;
     private final Class<?> type;
@@ -26,16 +26,17 @@ public final class Option {
         doc = described == null ? "" : described.value();
     }
 
-    public String key() {
+    String key() {
         return declared.name();
     }
 
     /** As written in a configuration file; null for a key that must be set. */
-    public @Nullable String defaultValue() {
+    @Nullable
+    String defaultValue() {
         return declared.byDefault().equals(Key.REQUIRED) ? null : declared.byDefault();
     }
 
-    public String doc() {
+    String doc() {
         return doc;
     }
 

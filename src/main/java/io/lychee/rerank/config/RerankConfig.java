@@ -1,9 +1,5 @@
 package io.lychee.rerank.config;
 
-import io.lychee.rerank.config.RerankOptions.Delivery;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
-import io.lychee.rerank.config.RerankOptions.Placement;
-import io.lychee.rerank.config.RerankOptions.StartingOffsets;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
@@ -44,7 +40,7 @@ public record RerankConfig(
         @Doc("Subtasks of each operator. A task manager scores with all its GPUs at any parallelism.")
         int parallelism,
 
-        @Key(name = "job.placement", byDefault = "any")
+        @Key(name = ConfigKeys.PLACEMENT, byDefault = "any")
         @Doc("Task managers of a cluster that run the job's operators: any, or gpu for those that declare Flink's"
                 + " external resource gpu. gpu takes one GPU a subtask; set job.parallelism to the number of GPUs.")
         Placement placement,
@@ -53,7 +49,7 @@ public record RerankConfig(
         @Doc("Interval between checkpoints of offsets and lists in flight; bounds the work repeated after a failure.")
         Duration checkpointInterval,
 
-        @Key(name = "job.checkpoint-dir", byDefault = "")
+        @Key(name = ConfigKeys.CHECKPOINT_DIR, byDefault = "")
         @Doc("Folder where ./lychee job keeps its checkpoints and resumes from; empty means GROUP.checkpoints in the"
                 + " current folder. A cluster uses execution.checkpointing.dir.")
         String checkpointDir,
@@ -62,22 +58,22 @@ public record RerankConfig(
         @Doc("Record bytes in flight in a subtask of a lane, part of each checkpoint; its source pauses above it.")
         long maxInFlightBytes,
 
-        @Key(name = "job.drain-timeout", byDefault = "30 s")
+        @Key(name = ConfigKeys.DRAIN_TIMEOUT, byDefault = "30 s")
         @Doc("Time an embedded job has after SIGTERM or Ctrl-C to answer the lists in flight.")
         Duration drainTimeout,
 
-        @Key(name = "metrics.port", byDefault = "0", min = "0", max = "65535")
+        @Key(name = ConfigKeys.METRICS_PORT, byDefault = "0", min = "0", max = "65535")
         @Doc("Port of the embedded Flink's Prometheus endpoint; 0 disables it. A cluster uses metrics.reporter.*.")
         int metricsPort,
 
-        @Key(name = "metrics.host", byDefault = "127.0.0.1")
+        @Key(name = ConfigKeys.METRICS_HOST, byDefault = "127.0.0.1")
         @Doc("Address that metrics.port listens on; any other than loopback exposes the metrics to the network.")
         String metricsHost,
 
         FilesConfig inputs,
         Gateway gateway,
 
-        @Key(name = RerankOptions.FLINK_PREFIX) Map<String, String> flink)
+        @Key(name = ConfigKeys.FLINK_PREFIX) Map<String, String> flink)
         implements Serializable {
 
     /** Keys without effect since an earlier version, each with its successor in a sentence. */
@@ -143,11 +139,11 @@ public record RerankConfig(
     }
 
     public record Kafka(
-            @Key(name = "kafka.bootstrap-servers", byDefault = "localhost:9092")
+            @Key(name = ConfigKeys.BOOTSTRAP_SERVERS, byDefault = "localhost:9092")
             @Doc("Brokers to connect to first: host:port, comma-separated.")
             String bootstrapServers,
 
-            @Key(name = "kafka.group-id", byDefault = "lychee-rerank")
+            @Key(name = ConfigKeys.GROUP_ID, byDefault = "lychee-rerank")
             @Doc("Consumer group whose committed offsets the job starts from and commits to.")
             String groupId,
 
@@ -170,11 +166,11 @@ public record RerankConfig(
             @Doc("Unreadable records of both lanes, with origin and reason.")
             String deadLettersTopic,
 
-            @Key(name = "kafka.output-format", byDefault = "avro")
+            @Key(name = ConfigKeys.OUTPUT_FORMAT, byDefault = "avro")
             @Doc("Format of answers and dead letters: avro (single-object encoding) or json.")
             OutputFormat outputFormat,
 
-            @Key(name = "kafka.starting-offsets", byDefault = "committed")
+            @Key(name = ConfigKeys.STARTING_OFFSETS, byDefault = "committed")
             @Doc("Start of a job without a checkpoint: committed (without offsets earliest), earliest or latest.")
             StartingOffsets startingOffsets,
 
@@ -183,12 +179,12 @@ public record RerankConfig(
                     + " message.max.bytes should be at least this.")
             int maxRecordBytes,
 
-            @Key(name = "kafka.delivery-guarantee", byDefault = "at-least-once")
+            @Key(name = ConfigKeys.DELIVERY, byDefault = "at-least-once")
             @Doc("at-least-once repeats some answers after a failure. exactly-once shows an answer to read_committed"
                     + " consumers with the checkpoint that covers it, up to job.checkpoint-interval later.")
             Delivery delivery,
 
-            @Key(name = "kafka.exactly-once-from-offsets", byDefault = "false")
+            @Key(name = ConfigKeys.EXACTLY_ONCE_FROM_OFFSETS, byDefault = "false")
             @Doc("Accepts repeated answers: exactly-once starts without its checkpoint although the group has committed"
                     + " offsets. Lists above these offsets that were answered are answered again.")
             boolean exactlyOnceFromOffsets,
@@ -203,11 +199,11 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Model(
-            @Key(name = "model.checkpoint")
+            @Key(name = ConfigKeys.CHECKPOINT)
             @Doc("Hugging Face checkpoint folder: config.json, tokenizer.json, *.safetensors.")
             String checkpoint,
 
-            @Key(name = "model.device", byDefault = "auto")
+            @Key(name = ConfigKeys.DEVICE, byDefault = "auto")
             @Doc("cpu, cuda:N, cuda, or auto. cuda scores with every GPU of Flink's external resource gpu in the task"
                     + " manager, or without one with every GPU that PyTorch sees. auto does the same, and uses the CPU"
                     + " where there is no GPU. cpu ignores Flink's GPUs.")
@@ -221,7 +217,7 @@ public record RerankConfig(
 
     public record Prompt(
             @Key(
-                    name = "prompt.instruction",
+                    name = ConfigKeys.INSTRUCTION,
                     byDefault = "Given a web search query, retrieve relevant passages that answer the query.")
             @Doc("Instruction of lists that have none of their own.")
             String instruction,
@@ -307,7 +303,7 @@ public record RerankConfig(
                     + " (exit code 70) when more than encode.threads hang in native code.")
             Duration decodeTimeout,
 
-            @Key(name = "image.roots", byDefault = "")
+            @Key(name = ConfigKeys.IMAGE_ROOTS, byDefault = "")
             @Doc("Folders that file: references may point into, semicolon-separated; relative references start in the"
                     + " first. Empty refuses file: references, except for a backfill from files, where the folder of"
                     + " the first input is the root.")
@@ -346,7 +342,7 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Gateway(
-            @Key(name = "gateway.timeout", byDefault = "30 s")
+            @Key(name = ConfigKeys.GATEWAY_TIMEOUT, byDefault = "30 s")
             @Doc("From an HTTP request to its answer, else 504. The list's own deadline is a tenth, at most 2 s,"
                     + " earlier, so that candidates scored in time are answered.")
             Duration timeout,

@@ -2,8 +2,8 @@ package io.lychee.rerank.engine;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.OnDeath;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OnDeath;
 import io.lychee.rerank.prompt.QwenEncoder;
 import io.lychee.rerank.qwen.QwenScorer;
 import io.lychee.rerank.qwen.WeightLoading;

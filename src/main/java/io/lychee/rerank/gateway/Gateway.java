@@ -1,7 +1,7 @@
 package io.lychee.rerank.gateway;
 
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;

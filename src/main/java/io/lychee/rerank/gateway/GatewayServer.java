@@ -52,7 +52,13 @@ public final class GatewayServer implements AutoCloseable {
      */
     public record Address(String host, int port, boolean orNext) {}
 
-    private GatewayServer(Gateway gateway, Readiness readiness, Address address, @Nullable Path scenes) {
+    /**
+     * Starts to listen.
+     *
+     * @param scenes folder of the demo's lists and pictures; null without them
+     * @throws ConfigException when the address can't be listened on
+     */
+    public GatewayServer(Gateway gateway, Readiness readiness, Address address, @Nullable Path scenes) {
         this.live = new Live(gateway.config().kafka());
         this.dispatcher = new Dispatcher(gateway);
         new Console(gateway, readiness, scenes).addTo(router);
@@ -72,11 +78,6 @@ public final class GatewayServer implements AutoCloseable {
                 connections,
                 host,
                 address);
-    }
-
-    /** @throws ConfigException when the address can't be listened on */
-    public static GatewayServer start(Gateway gateway, Readiness readiness, Address address, @Nullable Path scenes) {
-        return new GatewayServer(gateway, readiness, address, scenes);
     }
 
     /** Returns the address that the server listens on. */

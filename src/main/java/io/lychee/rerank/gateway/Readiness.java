@@ -8,12 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** Reports how far the start has come, as the starting command records it. Safe for any thread. */
 public final class Readiness {
 
-    /**
-     * @param phase a word: starting, loading, ready
-     * @param detail a sentence for people
-     * @param model name of the checkpoint loaded in this process
-     * @param busyMillis the device's working time since its start; null where it is in another process
-     */
+    /** @param phase a word: starting, loading, ready */
     private record State(
             String phase,
             @Nullable String detail,

@@ -63,6 +63,7 @@ public final class BackfillJob implements AutoCloseable {
     private final Path parts;
     private final RunFolder folder;
     private boolean finished;
+    private long total;
 
     /**
      * Counts of a run that is done, including its earlier processes.
@@ -71,14 +72,6 @@ public final class BackfillJob implements AutoCloseable {
      * @param deadLetters records that could not be read
      */
     public record Result(long answered, long deadLetters, Tally tally) {}
-
-    /**
-     * Progress of a run when it was cut off.
-     *
-     * @param done lists of the last checkpoint
-     * @param total lists of the input, about
-     */
-    public record Progress(long done, long total) {}
 
     /**
      * @param inputs in the order of the output; none for the backfill topic
@@ -122,9 +115,10 @@ public final class BackfillJob implements AutoCloseable {
      * Checks inputs, output and broker, and that a run that was cut off is the same one.
      *
      * @param restart forgets an earlier run's parts
+     * @return counts of the last checkpoint
      * @throws ConfigException when something is missing, damaged, or in use
      */
-    public Progress begin(boolean restart) throws IOException {
+    public Tally begin(boolean restart) throws IOException {
         return folder.withRoom(() -> {
             if (output != null) {
                 OutputFiles.requireReplaceable(output, "--output");
@@ -142,9 +136,8 @@ public final class BackfillJob implements AutoCloseable {
                         + " there); --restart deletes them and begins anew");
             }
             finished = folder.isFinished();
-            Tally tally = tally();
-            return new Progress(
-                    tally.answers() + tally.deadLetters(), state.path(TOTAL).asLong());
+            total = state.path(TOTAL).asLong();
+            return tally();
         });
     }
 
@@ -181,6 +174,11 @@ public final class BackfillJob implements AutoCloseable {
                     end.getValue().asLong());
         });
         return ends;
+    }
+
+    /** Counts the records of the input, about; after {@link #begin}. */
+    public long total() {
+        return total;
     }
 
     /** Tells whether only {@link #complete} is left to do; after {@link #begin}. */
@@ -339,7 +337,6 @@ public final class BackfillJob implements AutoCloseable {
         }
     }
 
-    /** Leaves the parts to other processes. */
     @Override
     public void close() throws IOException {
         folder.close();

@@ -1,8 +1,8 @@
 package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.records.RecordReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -44,7 +44,7 @@ public final class InputFiles {
             }
             files.addAll(found);
             if (files.size() > max) {
-                throw new ConfigException("more than " + max + " files (" + RerankOptions.MAX_FILES.key() + ")");
+                throw new ConfigException("more than " + max + " files (" + ConfigKeys.MAX_FILES + ")");
             }
         }
         return new ArrayList<>(files);

@@ -1,8 +1,8 @@
 package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
 import io.lychee.rerank.kafka.OffsetCommitter;
 import io.lychee.rerank.kafka.TopicAdmin;
 import java.io.IOException;
@@ -12,22 +12,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.api.common.JobID;
-import org.apache.flink.configuration.Configuration;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 
 /** Keeps the checkpoints of an embedded job, from the last complete one of which the same command resumes. */
-public final class JobFolder implements AutoCloseable {
+public final class JobFolder extends RunFolder {
 
     /** Field of the state: the group's offsets when the job began. */
     private static final String OFFSETS = "offsets";
 
-    private final RunFolder folder;
     private final RerankConfig.Kafka kafka;
     private final TopicAdmin topics;
 
-    private JobFolder(RunFolder folder, RerankConfig.Kafka kafka) {
-        this.folder = folder;
+    private JobFolder(Path path, RerankConfig.Kafka kafka) {
+        super(path, Kind.JOB);
         this.kafka = kafka;
         this.topics = new TopicAdmin(kafka);
     }
@@ -41,9 +39,9 @@ public final class JobFolder implements AutoCloseable {
     public static JobFolder open(RerankConfig config, boolean restart) throws IOException {
         String dir = config.checkpointDir();
         Path path = InputFiles.absolute(dir.isEmpty() ? config.kafka().groupId() + ".checkpoints" : dir);
-        JobFolder opened = new JobFolder(new RunFolder(path, RunFolder.Kind.JOB), config.kafka());
+        JobFolder opened = new JobFolder(path, config.kafka());
         try {
-            opened.folder.open(restart);
+            opened.open(restart);
             opened.beginOrResume();
             return opened;
         } catch (IOException | RuntimeException e) {
@@ -57,37 +55,33 @@ public final class JobFolder implements AutoCloseable {
                 "cluster " + topics.clusterId(),
                 "group " + kafka.groupId(),
                 "topics " + kafka.requestsTopic() + " and " + kafka.backfillTopic());
-        List<String> saved = RunFolder.lines(folder.state().path(RunFolder.RUN));
+        List<String> saved = lines(state().path(RUN));
         if (saved.isEmpty()) {
             List<String> offsets = committed().entrySet().stream()
                     .map(offset -> line(offset.getKey(), offset.getValue()))
                     .toList();
-            folder.update(state -> {
-                state.put(RunFolder.ID, new JobID().toHexString());
-                state.set(RunFolder.RUN, RunFolder.tree(job));
-                state.set(OFFSETS, RunFolder.tree(offsets));
+            update(state -> {
+                state.put(ID, new JobID().toHexString());
+                state.set(RUN, tree(job));
+                state.set(OFFSETS, tree(offsets));
             });
         } else if (saved.equals(job)) {
             requireNoLaterCommit();
         } else {
             throw new ConfigException(("%s holds checkpoints of %s; expected %s. --restart begins anew at the group's "
                             + "offsets, %s names another folder")
-                    .formatted(
-                            folder,
-                            String.join(", ", saved),
-                            String.join(", ", job),
-                            RerankOptions.CHECKPOINT_DIR.key()));
+                    .formatted(this, String.join(", ", saved), String.join(", ", job), ConfigKeys.CHECKPOINT_DIR));
         }
     }
 
     /** Refuses to repeat lists whose offsets another job, or a checkpoint that is gone, has committed. */
     private void requireNoLaterCommit() throws IOException {
-        Optional<RunFolder.Checkpoint> last = folder.lastCheckpoint();
+        Optional<Checkpoint> last = lastCheckpoint();
         if (last.isEmpty()) {
             return;
         }
         String id = id().toHexString();
-        List<String> began = RunFolder.lines(folder.state().path(OFFSETS));
+        List<String> began = lines(state().path(OFFSETS));
         committed().forEach((partition, offset) -> {
             long committedBy = OffsetCommitter.checkpoint(offset, id);
             if (!began.contains(line(partition, offset))
@@ -100,7 +94,7 @@ public final class JobFolder implements AutoCloseable {
                                 partition,
                                 committedBy < 0 ? "another job" : "checkpoint " + committedBy,
                                 last.get().number(),
-                                folder));
+                                this));
             }
         });
     }
@@ -117,29 +111,13 @@ public final class JobFolder implements AutoCloseable {
         return "%s at %d %s".formatted(partition, offset.offset(), offset.metadata());
     }
 
-    /** Returns the folder. */
-    public Path path() {
-        return folder.path();
-    }
-
     /** Returns the job's id, the same in each of its processes. */
     JobID id() throws IOException {
-        return JobID.fromHexString(folder.state().path(RunFolder.ID).asText());
+        return JobID.fromHexString(state().path(ID).asText());
     }
 
     /** Returns the number of the last complete checkpoint or savepoint. */
     public Optional<Long> last() throws IOException {
-        return folder.lastCheckpoint().map(RunFolder.Checkpoint::number);
-    }
-
-    /** Configures Flink to keep its checkpoints here, and to resume from the last one. */
-    Configuration flink() throws IOException {
-        return folder.flink();
-    }
-
-    /** Leaves the folder to other processes. */
-    @Override
-    public void close() throws IOException {
-        folder.close();
+        return lastCheckpoint().map(Checkpoint::number);
     }
 }

@@ -1,9 +1,9 @@
 package io.lychee.rerank.job;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
+import io.lychee.rerank.config.Placement;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.engine.QwenEngineFactory;
 import io.lychee.rerank.kafka.KafkaSinks;
@@ -78,7 +78,7 @@ public final class RerankJob {
                         .isEmpty()) {
             throw new ConfigException(CheckpointingOptions.CHECKPOINTS_DIRECTORY.key()
                     + " is not set; expected storage that every process of the cluster reaches, in Flink's config.yaml"
-                    + " or as -D " + RerankOptions.FLINK_PREFIX + CheckpointingOptions.CHECKPOINTS_DIRECTORY.key());
+                    + " or as -D " + ConfigKeys.FLINK_PREFIX + CheckpointingOptions.CHECKPOINTS_DIRECTORY.key());
         }
     }
 
@@ -97,7 +97,7 @@ public final class RerankJob {
             }
         }
         // a process with a dead device would keep work from other task managers
-        Map<String, String> values = RerankConfig.merge(file, Map.of(RerankOptions.ON_DEATH.key(), "exit"), keys);
+        Map<String, String> values = RerankConfig.merge(file, Map.of(ConfigKeys.ON_DEATH, "exit"), keys);
         LOG.info(RerankConfig.describe(values));
         return RerankConfig.of(values);
     }
@@ -152,20 +152,17 @@ public final class RerankJob {
             socket.bind(new InetSocketAddress(address, port));
             LOG.info("metrics for Prometheus at {}:{}", host, port);
             if (!address.isLoopbackAddress()) {
-                LOG.warn(
-                        "{} is {}: whoever reaches this machine reads the metrics",
-                        RerankOptions.METRICS_HOST.key(),
-                        host);
+                LOG.warn("{} is {}: whoever reaches this machine reads the metrics", ConfigKeys.METRICS_HOST, host);
             }
         } catch (UnknownHostException e) {
             throw new ConfigException(
-                    RerankOptions.METRICS_HOST.key() + " is " + host
+                    ConfigKeys.METRICS_HOST + " is " + host
                             + ", which is no address of this machine (expected 127.0.0.1)",
                     e);
         } catch (IOException e) {
             throw new ConfigException(
-                    RerankOptions.METRICS_PORT.key() + " is " + port + ", which can't be used at "
-                            + RerankOptions.METRICS_HOST.key() + " " + host + ": " + e.getMessage(),
+                    ConfigKeys.METRICS_PORT + " is " + port + ", which can't be used at " + ConfigKeys.METRICS_HOST
+                            + " " + host + ": " + e.getMessage(),
                     e);
         }
     }

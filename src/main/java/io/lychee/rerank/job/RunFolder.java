@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.config.RerankOptions;
+import io.lychee.rerank.config.ConfigKeys;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
  * Keeps the state and the checkpoints from which the same command resumes, for one process at a time. Refuses, and
  * neither writes nor deletes, a folder whose {@code run.json} is not of its kind and version.
  */
-final class RunFolder implements AutoCloseable {
+class RunFolder implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(RunFolder.class);
     private static final JsonMapper JSON = new JsonMapper();
@@ -73,7 +73,7 @@ final class RunFolder implements AutoCloseable {
     /** Owner of a folder. A bounded run's is deleted at its end, so it may hold nothing else. */
     enum Kind {
         BOUNDED("lychee rerank", "run", "--output", Set.of(CHECKPOINTS, JOINING, RESULTS, DEAD_LETTERS)),
-        JOB("lychee job", "job", RerankOptions.CHECKPOINT_DIR.key(), Set.of(CHECKPOINTS));
+        JOB("lychee job", "job", ConfigKeys.CHECKPOINT_DIR, Set.of(CHECKPOINTS));
 
         private final String command;
         private final String process;
@@ -160,7 +160,7 @@ final class RunFolder implements AutoCloseable {
         if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        if (kind == Kind.BOUNDED ? !OutputFiles.isRealFolder(folder) : !Files.isDirectory(folder)) {
+        if (kind == Kind.BOUNDED ? !Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS) : !Files.isDirectory(folder)) {
             throw new ConfigException(folder + " is no folder; a run keeps there what is unfinished: move it away");
         }
         Set<String> names = names();
@@ -231,7 +231,7 @@ final class RunFolder implements AutoCloseable {
         return field.valueStream().map(JsonNode::asText).toList();
     }
 
-    Path path() {
+    public Path path() {
         return folder;
     }
 
@@ -319,7 +319,6 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
-    /** Leaves the folder to other processes. */
     @Override
     public void close() throws IOException {
         if (lock != null) {
@@ -328,7 +327,6 @@ final class RunFolder implements AutoCloseable {
         }
     }
 
-    /** Returns the folder's path. */
     @Override
     public String toString() {
         return folder.toString();

@@ -45,7 +45,6 @@ public final class Tally {
         return counts.getOrDefault(name, 0L);
     }
 
-    /** Counts the records that became answers. */
     public long answers() {
         return count(ANSWERS);
     }
@@ -55,12 +54,15 @@ public final class Tally {
         return count(DEAD_LETTERS);
     }
 
-    /** Counts the lists without any score. */
+    /** Counts the records that were answered or could not be read. */
+    public long records() {
+        return answers() + deadLetters();
+    }
+
     public long unscored() {
         return count(UNSCORED);
     }
 
-    /** Counts the candidates of all lists. */
     public long candidates() {
         return count(CANDIDATES);
     }

@@ -1,10 +1,10 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
+import io.lychee.rerank.config.Delivery;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions;
-import io.lychee.rerank.config.RerankOptions.Delivery;
-import io.lychee.rerank.config.RerankOptions.StartingOffsets;
+import io.lychee.rerank.config.StartingOffsets;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
@@ -44,8 +44,8 @@ record StartOffsets(RerankConfig.Kafka kafka, boolean bounded) implements Offset
                             .formatted(
                                     kafka.groupId(),
                                     partitions.iterator().next().topic(),
-                                    RerankOptions.DELIVERY.key() + "=" + kafka.delivery(),
-                                    RerankOptions.EXACTLY_ONCE_FROM_OFFSETS.key())));
+                                    ConfigKeys.DELIVERY + "=" + kafka.delivery(),
+                                    ConfigKeys.EXACTLY_ONCE_FROM_OFFSETS)));
         }
         StartingOffsets from = kafka.startingOffsets();
         Map<TopicPartition, Long> start = new HashMap<>(

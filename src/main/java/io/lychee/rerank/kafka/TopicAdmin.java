@@ -2,7 +2,7 @@ package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.StartingOffsets;
+import io.lychee.rerank.config.StartingOffsets;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;

@@ -1,8 +1,8 @@
 package io.lychee.rerank.kafka;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Delivery;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.Delivery;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.lychee.rerank.operator;
 
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Placement;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.Placement;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.domain.RerankedList;

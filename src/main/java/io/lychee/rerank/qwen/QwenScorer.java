@@ -147,7 +147,7 @@ public final class QwenScorer implements Scorer {
         try {
             PackedPass packed = new PackedPass(pass, config);
             images = visionCache.plan(packed.images, config.vision().cell());
-            return new Running(pass, network.start(packed, images), packed.imageHits(images.hits()));
+            return new StartedPass(pass, network.start(packed, images), packed.imageHits(images.hits()));
         } catch (RuntimeException e) {
             if (images != null) {
                 visionCache.forget(images.unseen());
@@ -160,7 +160,7 @@ public final class QwenScorer implements Scorer {
     }
 
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Running(Pass pass, Supplier<float[]> scores, int[] imageHits) implements PassHandle {
+    private record StartedPass(Pass pass, Supplier<float[]> scores, int[] imageHits) implements PassHandle {
 
         @Override
         public float[] await() {

@@ -2,8 +2,8 @@ package io.lychee.rerank.records;
 
 import static io.lychee.rerank.wire.Fields.get;
 
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.config.RerankConfig;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
 import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
 import io.lychee.rerank.domain.Reason;

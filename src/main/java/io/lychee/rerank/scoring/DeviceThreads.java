@@ -24,7 +24,7 @@ final class DeviceThreads {
     private final GuardedScorer scorer;
     private final boolean asynchronous;
     private final List<Thread> threads;
-    private final BlockingQueue<Running> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
+    private final BlockingQueue<PassOnDevice> running = new ArrayBlockingQueue<>(MAX_IN_FLIGHT);
     private final Condition scorable;
     private long idleSince; // of the thread that finishes passes
 
@@ -63,7 +63,7 @@ final class DeviceThreads {
     }
 
     /** A planned pass on the device; without a handle it did not fit the memory. */
-    private record Running(
+    private record PassOnDevice(
             Scheduler.PlannedPass planned, @Nullable PassHandle handle, long start) {}
 
     private interface Step {
@@ -88,7 +88,7 @@ final class DeviceThreads {
             return false;
         }
         long start = engine.ticker.nanos();
-        Running pass = new Running(planned, scorer.start(planned.pass()), start);
+        PassOnDevice pass = new PassOnDevice(planned, scorer.start(planned.pass()), start);
         if (asynchronous && pass.handle != null) {
             running.put(pass);
         } else {
@@ -106,7 +106,7 @@ final class DeviceThreads {
         return true;
     }
 
-    private void finish(Running ended) {
+    private void finish(PassOnDevice ended) {
         Pass pass = ended.planned.pass();
         float[] scores = scorer.await(pass, ended.handle);
         int[] hits = ended.handle == null ? new int[0] : ended.handle.imageHits();

@@ -2,7 +2,7 @@ package io.lychee.rerank.wire;
 
 import static io.lychee.rerank.wire.Fields.get;
 
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;

@@ -1,6 +1,6 @@
 package io.lychee.rerank.wire;
 
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.domain.Unicode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

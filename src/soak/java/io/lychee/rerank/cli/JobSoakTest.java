@@ -1,6 +1,6 @@
 package io.lychee.rerank.cli;
 
-import io.lychee.rerank.config.RerankOptions.Delivery;
+import io.lychee.rerank.config.Delivery;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;

@@ -2,7 +2,7 @@ package io.lychee.rerank.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.lychee.rerank.config.RerankOptions.OnDeath;
+import io.lychee.rerank.config.OnDeath;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineRegistry;
 import io.lychee.rerank.scoring.ForwardingScorer;

@@ -1,6 +1,6 @@
 package io.lychee.rerank.evaluation;
 
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Latency;
 import io.lychee.rerank.domain.ListStatus;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.config.ConfigException;
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Latency;
 import io.lychee.rerank.domain.ListStatus;

@@ -2,7 +2,7 @@ package io.lychee.rerank.wire;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.lychee.rerank.config.RerankOptions.OutputFormat;
+import io.lychee.rerank.config.OutputFormat;
 import io.lychee.rerank.kafka.TestingRecords;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -4,7 +4,7 @@ import io.lychee.rerank.scoring.EngineCounters.Counter;
 import io.lychee.rerank.scoring.EngineRegistry;
 
 /** Shows lists done, rates and the time left of a bounded run on a {@link StatusLine}. */
-public final class Progress {
+public final class ProgressBar {
 
     private static final int BAR = 24;
 
@@ -20,7 +20,7 @@ public final class Progress {
      * @param done lists of {@code total} answered by earlier runs
      * @param lease engines that answer the others; counted from now on
      */
-    Progress(long done, long total, EngineRegistry.Lease lease) {
+    ProgressBar(long done, long total, EngineRegistry.Lease lease) {
         this.done = done;
         this.total = total;
         this.lease = lease;
