@@ -1,12 +1,9 @@
 package io.lychee.rerank.evaluation;
 
-import com.samskivert.mustache.Mustache;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.evaluation.Calibration.Threshold;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -38,7 +35,6 @@ public record Report(
         Map<String, CandidateList> lists,
         @Nullable Path images) {
 
-    private static final String TEMPLATE = "/evaluation/report.html";
     private static final int RISEN = 6;
     private static final int FALLEN = 4;
     private static final int PLACES = 5;
@@ -80,6 +76,7 @@ public record Report(
     public String html() throws IOException {
         Pictures pictures = new Pictures(images);
         Map<String, Object> page = new HashMap<>();
+        page.put("heading", "Ranking quality");
         page.put("source", source);
         page.put("headline", measures.headline());
         page.put("figures", rows(List.of(measures.headline(), "recip_rank", "map"), 3, "one query"));
@@ -91,13 +88,7 @@ public record Report(
         page.put("scores", scores == null || scores.pairs() == 0 ? List.of() : scores(scores));
         page.put("movers", moved.stream().map(list -> mover(list, pictures)).toList());
         page.put("pictures", pictures.css());
-        try (InputStream in = Objects.requireNonNull(Report.class.getResourceAsStream(TEMPLATE), TEMPLATE)) {
-            String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            return Mustache.compiler()
-                    .withEscaper(Html::escape)
-                    .compile(template)
-                    .execute(page);
-        }
+        return Html.fill("report.html", page);
     }
 
     private List<Map<String, Object>> rows(List<String> names, int digits, String noInterval) {
