@@ -94,6 +94,50 @@ class EvaluateCommandTest {
     }
 
     @Test
+    void twoAnswerFilesAreCompared() throws IOException {
+        String base = Files.writeString(folder.resolve("a.jsonl"), Samples.lines(11, 30))
+                .toString();
+        String other = Files.writeString(folder.resolve("b.jsonl"), Samples.lines(11, 20) + Samples.lines(12, 1))
+                .toString();
+        Path report = folder.resolve("new/agreement.html");
+
+        Cli run = Cli.run("evaluate", "--compare", base, other, "--report", report.toString());
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).contains("1 answers are left out", "report: ");
+        assertThat(run.out())
+                .contains("A: a.jsonl, B: b.jsonl; 20 lists", "Kendall's tau", "20 lists judged alike")
+                .containsPattern("lists in A alone +10 +q-20, q-21, q-22, q-23, q-24, …");
+        assertThat(report).content().contains("Agreement of two answer files", "<svg");
+
+        JsonNode figures = json("--compare", base, base);
+        assertThat(figures.at("/lists").asInt()).isEqualTo(30);
+        assertThat(figures.at("/error/max").asDouble()).isZero();
+        assertThat(figures.at("/tau/mean").asDouble()).isEqualTo(1);
+        assertThat(figures.at("/quality/after/ndcg_cut_10"))
+                .isEqualTo(json("--lists", base).at("/after/ndcg_cut_10"));
+
+        json("--lists", base, "--write-runs", folder.resolve("runs").toString());
+        String qrels = folder.resolve("runs/qrels.txt").toString();
+        assertThat(json("--compare", base, base, "--qrels", qrels).path("quality"))
+                .isEqualTo(figures.path("quality"));
+        JsonNode unjudged = json("--compare", base, base, "--qrels", QRELS);
+        assertThat(unjudged.path("quality").isNull()).isTrue();
+    }
+
+    @Test
+    void filesThatCannotBeCompared() throws IOException {
+        String good = Files.writeString(folder.resolve("good.jsonl"), Samples.lines(11, 1))
+                .toString();
+        Path bad = Files.writeString(folder.resolve("bad.jsonl"), "{}\n");
+        fails(1, bad + ":1: no answer", "--compare", good, bad.toString());
+        fails(1, "(--compare)", "--compare", good, folder.resolve("none").toString());
+        Path strange = Files.writeString(
+                folder.resolve("strange.jsonl"), Samples.lines(11, 1).replace("q-0", "r-0"));
+        fails(1, "no list in common (here q-0, there r-0", "--compare", good, strange.toString());
+        fails(1, "is an input", "--compare", good, good, "--report", good);
+    }
+
+    @Test
     void wrongFilesAreOneMessage() throws IOException {
         Path bad = Files.writeString(folder.resolve("bad"), "q1 0 d1\n");
         fails(1, bad + ":1: 3 fields; expected 4", "--qrels", bad.toString(), "--run", RUN);
@@ -120,6 +164,10 @@ class EvaluateCommandTest {
         fails(2, "--complete", "--lists", "a", "--complete");
         fails(2, "--input", "--lists", "a", "--input", "b");
         fails(2, "--report", "--qrels", QRELS, "--run", RUN, "--report", "r.html");
+        fails(2, "--compare", "--compare", "a");
+        fails(2, "two files, once", "--compare", "a", "b", "--compare", "c", "d");
+        fails(2, "--lists can't be used with --compare", "--compare", "a", "b", "--lists", "a");
+        fails(2, "--k can't be used with --compare", "--compare", "a", "b", "--k", "5");
     }
 
     private static JsonNode json(String... args) throws IOException {

@@ -3,6 +3,8 @@ package io.lychee.rerank.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.evaluation.Agreement;
+import io.lychee.rerank.evaluation.AgreementReport;
 import io.lychee.rerank.evaluation.AnswerFile;
 import io.lychee.rerank.evaluation.Bootstrap;
 import io.lychee.rerank.evaluation.Calibration;
@@ -23,6 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -37,9 +40,16 @@ import picocli.CommandLine.Spec;
         name = "evaluate",
         description = {
             "Measures ranking quality with trec_eval's definitions: before and after reranking, in total and by group.",
-            "From answers whose candidates carry a relevance (--lists), or from TREC files (--qrels, --run)."
+            "From answers whose candidates carry a relevance (--lists), or from TREC files (--qrels, --run).",
+            "Or measures how far the scores of two answer files agree (--compare)."
         })
 final class EvaluateCommand implements Callable<Integer> {
+
+    private static final Set<String> WITH_COMPARE =
+            Set.of("--compare", "--qrels", "--level", "--samples", "--seed", "--json", "--report");
+
+    private static final String REPEATED =
+            "answers are left out: another to the same request_id is at least as complete";
 
     @Option(names = "--lists", paramLabel = "FILE", description = "Answers, one a line, as rerank and consume write.")
     private @Nullable Path lists;
@@ -49,6 +59,9 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Option(names = "--run", paramLabel = "FILE", description = "TREC run; a second one is compared with the first.")
     private List<Path> runs = new ArrayList<>();
+
+    @Option(names = "--compare", arity = "2", paramLabel = "FILE", description = "Two answer files: the base, another.")
+    private List<Path> compared = new ArrayList<>();
 
     @Option(names = "--complete", description = "Queries that a run lacks count as 0 (trec_eval -c).")
     private boolean complete;
@@ -97,8 +110,12 @@ final class EvaluateCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         checkUse();
         checkFiles();
-        Measures measures = new Measures(cutoffs, level);
         Bootstrap bootstrap = new Bootstrap(samples, seed);
+        if (!compared.isEmpty()) {
+            compare(bootstrap);
+            return 0;
+        }
+        Measures measures = new Measures(cutoffs, level);
         List<JudgedQuery> queries = read();
         Comparison quality = Comparison.of(queries, measures, bootstrap);
         Map<String, Map<String, Comparison>> groups = new LinkedHashMap<>();
@@ -122,8 +139,34 @@ final class EvaluateCommand implements Callable<Integer> {
         return 0;
     }
 
+    private void compare(Bootstrap bootstrap) throws IOException {
+        Map<String, Map<String, Integer>> judgements = qrels == null ? null : TrecFiles.judgements(qrels);
+        List<AnswerFile> files = new ArrayList<>();
+        for (Path file : compared) {
+            AnswerFile answers = AnswerFile.readAll(file);
+            note(answers.repeated(), REPEATED);
+            files.add(judgements == null ? answers : answers.judgedBy(judgements));
+        }
+        Agreement agreement =
+                Agreement.of(files.get(0), files.get(1), new Measures(List.of(Agreement.TOP), level), bootstrap);
+        AgreementReport made = new AgreementReport(
+                String.valueOf(compared.get(0).getFileName()),
+                String.valueOf(compared.get(1).getFileName()),
+                agreement);
+        if (report != null) {
+            write(report, made.html());
+        }
+        if (json) {
+            System.out.println(new ObjectMapper().writeValueAsString(agreement));
+        } else {
+            TextTable.print(System.out, made.title(), made.figures());
+            TextTable.print(System.out, "left out", made.leftOut());
+        }
+    }
+
     private void checkFiles() {
         List<Path> inputs = new ArrayList<>();
+        compared.forEach(file -> addReadable(inputs, file, "--compare"));
         addReadable(inputs, lists, "--lists");
         addReadable(inputs, qrels, "--qrels");
         runs.forEach(run -> addReadable(inputs, run, "--run"));
@@ -149,8 +192,27 @@ final class EvaluateCommand implements Callable<Integer> {
     }
 
     private void checkUse() {
+        if (compared.isEmpty()) {
+            checkSource();
+        } else {
+            checkCompare();
+        }
+        refuse(cutoffs.stream().anyMatch(k -> k < 1), "--k is " + cutoffs + "; expected numbers of at least 1");
+        refuse(level < 1, "--level is " + level + "; expected at least 1");
+        refuse(samples < 1, "--samples is " + samples + "; expected at least 1");
+    }
+
+    private void checkCompare() {
+        refuse(compared.size() > 2, "--compare takes two files, once");
+        spec.commandLine().getParseResult().matchedOptions().forEach(option -> {
+            String name = option.longestName();
+            refuse(!WITH_COMPARE.contains(name), name + " can't be used with --compare");
+        });
+    }
+
+    private void checkSource() {
         boolean trec = qrels != null || !runs.isEmpty();
-        refuse((lists != null) == trec, "expected either --lists, or --qrels and --run");
+        refuse((lists != null) == trec, "expected either --lists, or --qrels and --run, or --compare");
         refuse(trec && (qrels == null || runs.isEmpty()), "--qrels and --run belong together");
         refuse(runs.size() > 2, "at most two --run: before and after");
         refuse(
@@ -159,9 +221,6 @@ final class EvaluateCommand implements Callable<Integer> {
         refuse(complete && !trec, "--complete needs --qrels and --run");
         refuse(report != null && runs.size() == 1, "--report compares: expected --lists or a second --run");
         refuse(report == null && (input != null || images != null), "--input and --images need --report");
-        refuse(cutoffs.stream().anyMatch(k -> k < 1), "--k is " + cutoffs + "; expected numbers of at least 1");
-        refuse(level < 1, "--level is " + level + "; expected at least 1");
-        refuse(samples < 1, "--samples is " + samples + "; expected at least 1");
     }
 
     private void refuse(boolean wrong, String message) {
@@ -174,7 +233,7 @@ final class EvaluateCommand implements Callable<Integer> {
         if (lists != null) {
             AnswerFile answers = AnswerFile.read(lists);
             note(answers.unjudged(), "lists without any relevance are left out");
-            note(answers.repeated(), "answers are left out: another to the same request_id is at least as complete");
+            note(answers.repeated(), REPEATED);
             return answers.queries();
         }
         TrecFiles.Shared shared = TrecFiles.read(Objects.requireNonNull(qrels), runs, complete);
@@ -213,8 +272,12 @@ final class EvaluateCommand implements Callable<Integer> {
                         : ListContents.read(
                                 input, moved.stream().map(Report.Moved::id).collect(Collectors.toSet())),
                 folder);
+        write(file, made.html());
+    }
+
+    private static void write(Path file, String html) throws IOException {
         Files.createDirectories(Objects.requireNonNull(file.toAbsolutePath().getParent()));
-        Files.writeString(file, made.html());
+        Files.writeString(file, html);
         System.err.println("report: " + file);
     }
 

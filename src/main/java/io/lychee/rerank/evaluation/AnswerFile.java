@@ -35,6 +35,22 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
 
     /** @throws ConfigException when a line is no answer, or none has a relevance */
     public static AnswerFile read(Path file) throws IOException {
+        AnswerFile all = readAll(file);
+        List<JudgedQuery> queries =
+                all.queries.stream().filter(query -> !query.judged().isEmpty()).toList();
+        if (queries.isEmpty()) {
+            throw new ConfigException(file + ":1: no answer of this file holds a candidate with a relevance; put"
+                    + " \"relevance\" into the candidates before they are reranked");
+        }
+        return new AnswerFile(queries, all.queries.size() - queries.size(), all.repeated);
+    }
+
+    /**
+     * Reads also the lists without relevance.
+     *
+     * @throws ConfigException when a line is no answer
+     */
+    public static AnswerFile readAll(Path file) throws IOException {
         Map<String, Best> answers = new LinkedHashMap<>();
         int lines = 0;
         try (LineReader reader = new LineReader(file.toString(), Files.newInputStream(file), MAX_LINE)) {
@@ -50,15 +66,27 @@ public record AnswerFile(List<JudgedQuery> queries, int unjudged, int repeated) 
         if (lines == 0) {
             throw new ConfigException(file + ":1: the file is empty; expected answers, one a line");
         }
-        List<JudgedQuery> queries = answers.values().stream()
-                .map(Best::query)
-                .filter(query -> !query.judged().isEmpty())
+        return new AnswerFile(answers.values().stream().map(Best::query).toList(), 0, lines - answers.size());
+    }
+
+    /** Replaces the relevance by judgements: query, document, grade. */
+    public AnswerFile judgedBy(Map<String, Map<String, Integer>> judgements) {
+        return new AnswerFile(
+                queries.stream()
+                        .map(query -> judge(query, judgements.getOrDefault(query.id(), Map.of())))
+                        .toList(),
+                unjudged,
+                repeated);
+    }
+
+    private static JudgedQuery judge(JudgedQuery query, Map<String, Integer> grades) {
+        List<RankedDocument> after = query.after().stream()
+                .map(place -> new RankedDocument(
+                        place.id(), place.title(), place.retrievalRank(), place.score(), grades.get(place.id())))
                 .toList();
-        if (queries.isEmpty()) {
-            throw new ConfigException(file + ":1: no answer of this file holds a candidate with a relevance; put"
-                    + " \"relevance\" into the candidates before they are reranked");
-        }
-        return new AnswerFile(queries, answers.size() - queries.size(), lines - answers.size());
+        List<Integer> judged =
+                grades.values().stream().filter(grade -> grade >= 0).toList();
+        return new JudgedQuery(query.id(), query.attributes(), null, after, judged);
     }
 
     private static RerankedList decode(SourceRecord line) {

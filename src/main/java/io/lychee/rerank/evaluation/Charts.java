@@ -4,6 +4,7 @@ import io.lychee.rerank.evaluation.Calibration.Bin;
 import io.lychee.rerank.evaluation.Calibration.Threshold;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -153,6 +154,22 @@ final class Charts {
         mark(svg, "drop", scores.drop());
         mark(svg, "boost", scores.boost());
         scale(svg, "threshold");
+        return svg.html();
+    }
+
+    /** Plots counts as bars, each with its number; {@code names} are the bars' ticks. */
+    static String counts(String label, List<String> names, List<Integer> counts) {
+        Svg svg = new Svg(WIDTH, HEIGHT, label);
+        double most = Math.max(1, Collections.max(counts));
+        double bar = (double) (WIDTH - LEFT - RIGHT) / counts.size();
+        for (int b = 0; b < counts.size(); b++) {
+            double height = counts.get(b) / most * (y(0) - y(0.9));
+            double left = LEFT + b * bar;
+            svg.rect("bar", left + 2, y(0) - height, bar - 4, height, names.get(b) + ": " + counts.get(b));
+            svg.text("label middle", left + bar / 2, y(0) - height - 4, "" + counts.get(b));
+            svg.text("tick middle", left + bar / 2, HEIGHT - BOTTOM + 16, names.get(b));
+        }
+        svg.line("axis", LEFT, y(0), WIDTH - RIGHT, y(0));
         return svg.html();
     }
 

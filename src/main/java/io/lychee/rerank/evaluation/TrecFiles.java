@@ -78,6 +78,21 @@ public final class TrecFiles {
         return new Shared(queries, qrels.size() - queries.size());
     }
 
+    /**
+     * Reads qrels alone: query, document, grade.
+     *
+     * @throws ConfigException when a line is no judgement
+     */
+    public static Map<String, Map<String, Integer>> judgements(Path qrelsFile) throws IOException {
+        Map<String, Map<String, Integer>> judgements = new HashMap<>();
+        qrels(qrelsFile).forEach((query, grades) -> {
+            Map<String, Integer> documents = new HashMap<>();
+            grades.forEach((document, grade) -> documents.put(utf8(document), grade));
+            judgements.put(utf8(query), documents);
+        });
+        return judgements;
+    }
+
     private static JudgedQuery judge(
             String query, Map<String, Integer> grades, List<Map<String, List<Retrieved>>> runs) {
         List<Retrieved> first = runs.get(0).getOrDefault(query, List.of());

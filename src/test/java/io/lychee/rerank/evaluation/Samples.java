@@ -40,7 +40,7 @@ public final class Samples {
     }
 
     static RankedCandidate candidate(
-            String id, int retrievalRank, double score, @Nullable Integer relevance, @Nullable String title) {
+            String id, int retrievalRank, @Nullable Double score, @Nullable Integer relevance, @Nullable String title) {
         return new RankedCandidate(
                 id,
                 null,
@@ -48,7 +48,7 @@ public final class Samples {
                 null,
                 score,
                 score,
-                CandidateStatus.SCORED,
+                score == null ? CandidateStatus.NOT_SCORED : CandidateStatus.SCORED,
                 null,
                 null,
                 false,
@@ -60,7 +60,7 @@ public final class Samples {
     static RerankedList answer(
             String id, ListStatus status, List<RankedCandidate> all, int topN, Map<String, String> attributes) {
         List<RankedCandidate> order = all.stream()
-                .sorted(Comparator.comparing(RankedCandidate::score).reversed())
+                .sorted(Comparator.comparing(RankedCandidate::score, Comparator.nullsLast(Comparator.reverseOrder())))
                 .toList();
         List<RankedCandidate> leftOut = order.stream()
                 .skip(topN)
