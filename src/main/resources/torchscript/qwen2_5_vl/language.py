@@ -2,57 +2,59 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from typing import List
+from typing import List, Optional
 
-from attention import PackedSegments, apply_rotary, attend_segments, pair_rotary, rotary_turns
+from attention import PackedSegments, attend_segments, pair_rotary, rotary_turns
+from fused import Fused
 from weights import Weights
 
 
 class DecoderLayer:
-    def __init__(self, weights: Weights, prefix: str, heads: int, kv_heads: int, eps: float):
+    # e4m3: whether the products may be of 8 bits
+    def __init__(
+        self, weights: Weights, fused: Fused, prefix: str, heads: int, kv_heads: int, eps: float, e4m3: bool
+    ):
+        self.fused = fused
         self.heads = heads
         self.kv_heads = kv_heads
         self.eps = eps
         self.input_norm = weights.one(prefix + "input_layernorm.weight")
         self.post_attention_norm = weights.one(prefix + "post_attention_layernorm.weight")
-        q, k, v = prefix + "self_attn.q_proj.", prefix + "self_attn.k_proj.", prefix + "self_attn.v_proj."
-        self.qkv_weight = weights.stacked([q + "weight", k + "weight", v + "weight"], 1, 1)
-        self.qkv_bias = weights.stacked([q + "bias", k + "bias", v + "bias"], 1, 1)
-        self.o_weight = weights.one(prefix + "self_attn.o_proj.weight")
-        self.gate_weight = weights.one(prefix + "mlp.gate_proj.weight")
-        self.up_weight = weights.one(prefix + "mlp.up_proj.weight")
-        self.down_weight = weights.one(prefix + "mlp.down_proj.weight")
+        attention, mlp = prefix + "self_attn.", prefix + "mlp."
+        qkv = [attention + "q_proj", attention + "k_proj", attention + "v_proj"]
+        self.qkv = weights.linear(qkv, 1, 1, True, e4m3)
+        self.o = weights.linear([attention + "o_proj"], 1, 1, False, e4m3)
+        self.gate = weights.linear([mlp + "gate_proj"], 1, 1, False, e4m3)
+        self.up = weights.linear([mlp + "up_proj"], 1, 1, False, e4m3)
+        self.down = weights.linear([mlp + "down_proj"], 1, 1, False, e4m3)
 
     # Prepares the filled weights, once.
     def finish(self):
         heads = self.heads + self.kv_heads
-        head_dim = self.qkv_bias.shape[0] // (heads + self.kv_heads)
-        pair_rotary(self.qkv_weight, heads, head_dim)
-        pair_rotary(self.qkv_bias, heads, head_dim)
+        pair_rotary(self.qkv, heads, self.qkv.weight.shape[0] // (heads + self.kv_heads))
 
-    # Attends, without the output projection. x (rows, hidden), turns (rows, 1, head_dim / 2) → (rows, heads · head_dim)
-    def attention(self, x: Tensor, turns: Tensor, segments: PackedSegments) -> Tensor:
-        x = torch.rms_norm(x, [x.shape[1]], self.input_norm, self.eps)
-        # two products, so that queries and keys are contiguous for the rotation
+    # Attends, without the output projection. x (rows, hidden): delta (rows, hidden) is added to it first, in place;
+    # turns (rows, 1, head_dim / 2) → (rows, heads · head_dim)
+    def attention(self, x: Tensor, delta: Optional[Tensor], turns: Tensor, segments: PackedSegments) -> Tensor:
+        y = self.fused.add_rms(x, delta, self.input_norm, self.eps, self.qkv.e4m3)
         heads = self.heads + self.kv_heads
-        end = self.qkv_bias.shape[0] // (heads + self.kv_heads) * heads
-        qk = F.linear(x, self.qkv_weight[:end], self.qkv_bias[:end]).view(x.shape[0], heads, -1)
-        v = F.linear(x, self.qkv_weight[end:], self.qkv_bias[end:]).view(x.shape[0], self.kv_heads, -1)
-        q, k = apply_rotary(qk, turns).split([self.heads, self.kv_heads], dim=1)  # (rows, heads, head_dim)
-        return attend_segments(q, k, v, segments)
+        qkv = self.qkv(y).view(x.shape[0], heads + self.kv_heads, -1)  # (rows, heads, head_dim)
+        q, k = self.fused.rotate(qkv[:, :heads], turns).split([self.heads, self.kv_heads], dim=1)
+        return attend_segments(q, k, qkv[:, heads:], segments)
 
-    # Adds the MLP's output to x (rows, hidden), in place.
-    def feed_forward(self, x: Tensor):
-        y = torch.rms_norm(x, [x.shape[1]], self.post_attention_norm, self.eps)
-        # two products in place: strided halves of one product, fused or not, take twice the time
-        gate = torch.silu_(F.linear(y, self.gate_weight)).mul_(F.linear(y, self.up_weight))
-        x.addmm_(gate, self.down_weight.t())
+    # Adds the output projection of attended (rows, heads · head_dim) to x (rows, hidden), in place.
+    # → (rows, hidden), the MLP's output, to add to x
+    def feed_forward(self, x: Tensor, attended: Tensor) -> Tensor:
+        delta = self.o(self.fused.rows(attended, self.o.e4m3))
+        y = self.fused.add_rms(x, delta, self.post_attention_norm, self.eps, self.gate.e4m3)
+        return self.down(self.fused.silu_mul(self.gate(y), self.up(y), self.down.e4m3))
 
 
 class LanguageModel:
     def __init__(
         self,
         weights: Weights,
+        fused: Fused,
         layers: int,
         heads: int,
         kv_heads: int,
@@ -61,9 +63,11 @@ class LanguageModel:
         theta: float,
         mrope_axes: List[int],
     ):
+        self.fused = fused
         self.embed_tokens = weights.one("model.embed_tokens.weight")
-        self.layers = [
-            DecoderLayer(weights, "model.layers.{}.".format(i), heads, kv_heads, eps) for i in range(layers)
+        self.layers = [  # the last, next to the score, keeps all bits
+            DecoderLayer(weights, fused, "model.layers.{}.".format(i), heads, kv_heads, eps, i < layers - 1)
+            for i in range(layers)
         ]
         self.norm = weights.one("model.norm.weight")
         self.eps = eps
@@ -96,10 +100,10 @@ class LanguageModel:
         angles = positions[self.mrope_axes].t() * self.inv_freq  # (rows, head_dim / 2), float32
         turns = rotary_turns(angles)
         segments = PackedSegments(prefixes, counts, candidates, x, flash)
+        delta: Optional[Tensor] = None
         for i, layer in enumerate(self.layers):
-            attended = layer.attention(x, turns, segments)
+            attended = layer.attention(x, delta, turns, segments)
             if i == len(self.layers) - 1:  # the other rows are no longer needed
                 x, attended = x[last], attended[last]
-            x.addmm_(attended, layer.o_weight.t())
-            layer.feed_forward(x)
-        return torch.rms_norm(x, [x.shape[1]], self.norm, self.eps)
+            delta = layer.feed_forward(x, attended)
+        return self.fused.add_rms(x, delta, self.norm, self.eps, False).values

@@ -6,8 +6,10 @@ from torch.nn import Module
 from typing import Dict, List, Optional
 
 from attention import PackedSegments, attend_segments
+from fused import Fused
 from language import LanguageModel
 from results import Results
+from selfcheck import operation_error, product_error
 from vision import VisionTower
 from weights import Weights, to_device
 
@@ -15,7 +17,9 @@ from weights import Weights, to_device
 class Reranker(Module):
     device: str
     dtype: int
+    e4m3: bool
     flash: bool
+    fused: Optional[Fused]
     shapes: Dict[str, List[int]]
 
     vision_depth: int
@@ -37,6 +41,8 @@ class Reranker(Module):
     mrope_axes: List[int]
 
     views: Dict[str, Tensor]
+    scales: Dict[str, Tensor]
+    weights: Optional[Weights]
     head: Optional[Tensor]
     vision_cache: Optional[Tensor]
     results: List[Results]
@@ -46,9 +52,13 @@ class Reranker(Module):
     # Allocates the network with zero weights, and a vision cache of this many cells. → number of tensors to load
     def build(self, cells: int) -> int:
         device = torch.device(self.device)
-        weights = Weights(self.shapes, self.views, device, self.dtype)
+        weights = Weights(self.shapes, self.views, self.scales, device, self.dtype, self.e4m3)
+        self.weights = weights
+        fused = Fused()
+        self.fused = fused
         visual = VisionTower(
             weights,
+            fused,
             self.vision_depth,
             self.vision_heads,
             self.patch,
@@ -62,6 +72,7 @@ class Reranker(Module):
         self.visual = visual
         self.language = LanguageModel(
             weights,
+            fused,
             self.layers,
             self.heads,
             self.kv_heads,
@@ -71,7 +82,7 @@ class Reranker(Module):
             self.mrope_axes,
         )
         # not zeros: the host then holds only pages that were written
-        self.vision_cache = torch.empty([cells, visual.merger_out_bias.shape[0]], device=device, dtype=self.dtype)
+        self.vision_cache = torch.empty([cells, visual.merger_out.weight.shape[0]], device=device, dtype=self.dtype)
         for _ in range(2):
             self.results.append(Results(device))
         return len(self.views)
@@ -82,7 +93,9 @@ class Reranker(Module):
         rows = to_device(rows, torch.device(self.device))
         if bfloat16:
             rows = torch.view_copy(rows, dtype=torch.bfloat16)
-        self.views[name][start : start + rows.shape[0]].copy_(rows)
+        weights = self.weights
+        assert weights is not None
+        weights.fill(name, start, rows)
         return rows.shape[0]
 
     # Completes the network after the last load. yes, no: their rows of the output matrix, (1, hidden) or (hidden)
@@ -101,6 +114,30 @@ class Reranker(Module):
     def use_flash(self, flash: bool) -> int:
         self.flash = flash
         return 0
+
+    # Selects own kernels, or PyTorch's operations, for the next passes.
+    def use_fused(self, enabled: bool) -> int:
+        fused = self.fused
+        assert fused is not None
+        fused.enabled = enabled
+        return 0
+
+    # Measures an operation of Fused with own kernels on rows of this network's widths: see operation_error.
+    def fused_error(self, operation: str, e4m3: bool) -> float:
+        visual, language = self.visual, self.language
+        assert visual is not None and language is not None
+        device = torch.device(self.device)
+        worst = 0.0
+        for down in [visual.blocks[0].down, language.layers[0].down]:
+            hidden, intermediate = down.weight.shape[0], down.weight.shape[1]
+            head_dim = self.head_dim if hidden == language.norm.shape[0] else hidden // self.vision_heads
+            width = intermediate if operation == "silu_mul" else hidden
+            worst = max(worst, operation_error(operation, width, head_dim, device, self.dtype, e4m3))
+        return worst
+
+    # Measures a product of e4m3 on this device, before weights are loaded: see product_error.
+    def e4m3_error(self) -> float:
+        return product_error(self.heads * self.head_dim, torch.device(self.device), self.dtype)
 
     # Measures FlashAttention on this device against float32 on random sequences; merged: on sequences long enough that
     # attentions over prefix and candidate are merged. → largest absolute difference

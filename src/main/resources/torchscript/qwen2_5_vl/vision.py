@@ -3,56 +3,47 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from typing import List
+from typing import List, Optional
 
-from attention import Blocks, apply_rotary, attend_blocks, pair_rotary, rotary_turns
+from attention import Blocks, attend_blocks, pair_rotary, rotary_turns
+from fused import Fused, Rows
 from weights import Weights
 
 
 class VisionBlock:
     # mlp_multiple: pads the MLP's width with zeros to a multiple of this, for speed alone
-    def __init__(self, weights: Weights, prefix: str, heads: int, mlp_multiple: int):
+    def __init__(self, weights: Weights, fused: Fused, prefix: str, heads: int, mlp_multiple: int):
+        self.fused = fused
         self.heads = heads
         self.norm1 = weights.one(prefix + "norm1.weight")
         self.norm2 = weights.one(prefix + "norm2.weight")
-        self.qkv_weight = weights.one(prefix + "attn.qkv.weight")
-        self.qkv_bias = weights.one(prefix + "attn.qkv.bias")
-        self.proj_weight = weights.one(prefix + "attn.proj.weight")
-        self.proj_bias = weights.one(prefix + "attn.proj.bias")
-        gate, up = prefix + "mlp.gate_proj.", prefix + "mlp.up_proj."
-        self.gate_weight = weights.stacked([gate + "weight"], mlp_multiple, 1)
-        self.gate_bias = weights.stacked([gate + "bias"], mlp_multiple, 1)
-        self.up_weight = weights.stacked([up + "weight"], mlp_multiple, 1)
-        self.up_bias = weights.stacked([up + "bias"], mlp_multiple, 1)
-        self.down_weight = weights.stacked([prefix + "mlp.down_proj.weight"], 1, mlp_multiple)
-        self.down_bias = weights.one(prefix + "mlp.down_proj.bias")
+        self.qkv = weights.linear([prefix + "attn.qkv"], 1, 1, True, True)
+        self.proj = weights.linear([prefix + "attn.proj"], 1, 1, True, True)
+        self.gate = weights.linear([prefix + "mlp.gate_proj"], mlp_multiple, 1, True, True)
+        self.up = weights.linear([prefix + "mlp.up_proj"], mlp_multiple, 1, True, True)
+        self.down = weights.linear([prefix + "mlp.down_proj"], 1, mlp_multiple, True, True)
 
     # Prepares the filled weights, once.
     def finish(self):
-        head_dim = self.qkv_bias.shape[0] // (3 * self.heads)
-        pair_rotary(self.qkv_weight, 2 * self.heads, head_dim)
-        pair_rotary(self.qkv_bias, 2 * self.heads, head_dim)
+        pair_rotary(self.qkv, 2 * self.heads, self.qkv.weight.shape[0] // (3 * self.heads))
 
-    # Updates x (patches, hidden) in place; patches attend within their block. turns (patches, 1, head_dim / 2), complex
-    def __call__(self, x: Tensor, turns: Tensor, blocks: Blocks):
-        hidden = x.shape[1]
-        y = torch.rms_norm(x, [hidden], self.norm1, 1e-6)
-        # two products, so that queries and keys are contiguous for the rotation
-        end = 2 * hidden
-        qk = F.linear(y, self.qkv_weight[:end], self.qkv_bias[:end]).view(x.shape[0], 2 * self.heads, -1)
-        v = F.linear(y, self.qkv_weight[end:], self.qkv_bias[end:]).view(x.shape[0], self.heads, -1)
-        q, k = apply_rotary(qk, turns).chunk(2, dim=1)  # each (patches, heads, head_dim)
-        x.add_(F.linear(attend_blocks(q, k, v, blocks), self.proj_weight, self.proj_bias))
-        y = torch.rms_norm(x, [hidden], self.norm2, 1e-6)
-        gate = torch.silu_(F.linear(y, self.gate_weight, self.gate_bias))
-        gate.mul_(F.linear(y, self.up_weight, self.up_bias))
-        x.add_(F.linear(gate, self.down_weight, self.down_bias))
+    # Adds delta (patches, hidden) and the attention to x (patches, hidden), in place; patches attend within their block.
+    # turns (patches, 1, head_dim / 2), complex → (patches, hidden), the MLP's output, to add to x
+    def __call__(self, x: Tensor, delta: Optional[Tensor], turns: Tensor, blocks: Blocks) -> Tensor:
+        y = self.fused.add_rms(x, delta, self.norm1, 1e-6, self.qkv.e4m3)
+        qkv = self.qkv(y).view(x.shape[0], 3 * self.heads, -1)  # (patches, heads, head_dim)
+        q, k = self.fused.rotate(qkv[:, : 2 * self.heads], turns).chunk(2, dim=1)
+        attended = attend_blocks(q, k, qkv[:, 2 * self.heads :], blocks)
+        delta = self.proj(self.fused.rows(attended, self.proj.e4m3))
+        y = self.fused.add_rms(x, delta, self.norm2, 1e-6, self.gate.e4m3)
+        return self.down(self.fused.silu_mul(self.gate(y), self.up(y), self.down.e4m3))
 
 
 class VisionTower:
     def __init__(
         self,
         weights: Weights,
+        fused: Fused,
         depth: int,
         heads: int,
         patch: int,
@@ -63,6 +54,7 @@ class VisionTower:
         mean: List[float],
         std: List[float],
     ):
+        self.fused = fused
         # (hidden, channels, temporal, patch, patch)
         self.patch_embed_frames = weights.one("visual.patch_embed.proj.weight")
         self.patch_embed = self.patch_embed_frames[:0]
@@ -70,13 +62,11 @@ class VisionTower:
         self.merge = merge
         self.full_attention = full_attention
         self.blocks = [
-            VisionBlock(weights, "visual.blocks.{}.".format(i), heads, mlp_multiple) for i in range(depth)
+            VisionBlock(weights, fused, "visual.blocks.{}.".format(i), heads, mlp_multiple) for i in range(depth)
         ]
         self.ln_q = weights.one("visual.merger.ln_q.weight")
-        self.merger_in_weight = weights.one("visual.merger.mlp.0.weight")
-        self.merger_in_bias = weights.one("visual.merger.mlp.0.bias")
-        self.merger_out_weight = weights.one("visual.merger.mlp.2.weight")
-        self.merger_out_bias = weights.one("visual.merger.mlp.2.bias")
+        self.merger_in = weights.linear(["visual.merger.mlp.0"], 1, 1, True, False)
+        self.merger_out = weights.linear(["visual.merger.mlp.2"], 1, 1, True, False)
         device = self.ln_q.device
         per_axis = self.ln_q.shape[0] // heads // 2
         steps = torch.arange(0, per_axis, 2, device=device).float() / per_axis
@@ -131,14 +121,14 @@ class VisionTower:
         pixels = patches.shape[1]
         patches = patches.view(order.shape[0], -1)[order].view(-1, pixels)
         x = F.linear(self.normalise(patches).to(self.patch_embed.dtype), self.patch_embed)  # (patches, hidden)
-        hidden = x.shape[1]
         angles = torch.cat([rows[:, None] * self.inv_freq, columns[:, None] * self.inv_freq], dim=-1)
         turns = rotary_turns(angles)
         window_blocks = Blocks(windows, x.device, flash)
         image_blocks = Blocks(images, x.device, flash)
+        delta: Optional[Tensor] = None
         for i, block in enumerate(self.blocks):
-            block(x, turns, image_blocks if i in self.full_attention else window_blocks)
-        x = torch.rms_norm(x, [hidden], self.ln_q, 1e-6).view(order.shape[0], -1)  # (cells, merge² · hidden)
-        x = F.gelu(F.linear(x, self.merger_in_weight, self.merger_in_bias))
-        x = F.linear(x, self.merger_out_weight, self.merger_out_bias)  # (cells, out_hidden)
+            delta = block(x, delta, turns, image_blocks if i in self.full_attention else window_blocks)
+        x = self.fused.add_rms(x, delta, self.ln_q, 1e-6, False).values.view(order.shape[0], -1)
+        x = F.gelu(self.merger_in(Rows(x, None)))  # (cells, merge² · hidden)
+        x = self.merger_out(Rows(x, None))  # (cells, out_hidden)
         return x[torch.argsort(order)]

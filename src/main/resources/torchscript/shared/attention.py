@@ -6,30 +6,26 @@ from torch import Tensor
 from typing import List
 
 from flash import flash_attention
+from linear import Linear
 from weights import to_device
 
 
 # Reorders the rows of the query and key projections, once, so that rotary pairs are adjacent and form complex numbers.
 # Checkpoints hold the two numbers of a pair half a head apart. Few plain operations then rotate a pass, and no kernel
 # is compiled for a new shape. Attention doesn't depend on the order.
-# x: weight (rows, hidden) or bias (rows), the heads · head_dim rows to reorder first; changed in place
-def pair_rotary(x: Tensor, heads: int, head_dim: int):
-    rows = x[: heads * head_dim]
-    halves = rows.view([heads, 2, head_dim // 2] + x.shape[1:])
-    rows.copy_(halves.transpose(1, 2).reshape(rows.shape))
+# projection: its first heads · head_dim rows are reordered, in place
+def pair_rotary(projection: Linear, heads: int, head_dim: int):
+    for x in [projection.weight, projection.scales, projection.bias]:
+        if x is not None:
+            rows = x[: heads * head_dim]
+            halves = rows.view([heads, 2, head_dim // 2] + x.shape[1:])
+            rows.copy_(halves.transpose(1, 2).reshape(rows.shape))
 
 
 # Turns angles into complex factors. angles (rows, head_dim / 2), float32 → (rows, 1, head_dim / 2), complex
 def rotary_turns(angles: Tensor) -> Tensor:
+    angles = angles.contiguous()
     return torch.polar(torch.ones_like(angles), angles)[:, None]
-
-
-# Rotates each head by its row's angles, in float32. Overwrites x where x is float32.
-# x (rows, heads, head_dim), pairs adjacent; turns (rows, 1, head_dim / 2), complex → (rows, heads, head_dim)
-def apply_rotary(x: Tensor, turns: Tensor) -> Tensor:
-    turned = x.float()
-    torch.view_as_complex(turned.view(x.shape[0], x.shape[1], -1, 2)).mul_(turns)
-    return turned.to(x.dtype)
 
 
 # Returns the first row of each sequence of these lengths, and the end of the last: (sequences + 1), int32

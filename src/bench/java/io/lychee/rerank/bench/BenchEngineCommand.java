@@ -103,6 +103,7 @@ final class BenchEngineCommand implements Callable<Integer> {
             try (Engine engine = new QwenEngineFactory(config)
                     .open(encoder -> trace.around(QwenScorer.open(
                             config.model(),
+                            config.model().device(),
                             new QwenEngineFactory(config).bounds(),
                             encoder.yesId(),
                             encoder.noId(),

@@ -52,9 +52,10 @@ final class PassTrace {
                 / 1e6;
     }
 
-    /** Time per token of the slowest pass, over that of the median one. */
+    /** Returns the slowest pass's time per token over the median's; without the last pass, which is not full. */
     synchronized double slowestOverMedian() {
         double[] perToken = entries.stream()
+                .limit(Math.max(0, entries.size() - 1))
                 .mapToDouble(entry -> (double) entry.nanos / entry.tokens)
                 .sorted()
                 .toArray();

@@ -25,12 +25,15 @@ public final class BenchHooks {
     private static final String FILL_RANDOM = """
 
                 def fill_random(self) -> int:
+                    weights = self.weights
+                    assert weights is not None
                     for name in self.views.keys():
-                        view = self.views[name]
-                        if view.dim() > 1:
-                            view.normal_(0.0, 0.02)
+                        shape = self.views[name].shape
+                        if len(shape) > 1:
+                            rows = torch.randn(shape, device=self.views[name].device) * 0.02
                         else:
-                            view.fill_(0.02 if name.endswith("bias") else 1.0)
+                            rows = torch.full(shape, 0.02 if name.endswith("bias") else 1.0)
+                        weights.fill(name, 0, rows)
                     return len(self.views)
             """;
 
@@ -70,7 +73,7 @@ public final class BenchHooks {
     public static BenchHooks random(RerankConfig.Model settings, QwenScorer.Bounds bounds, String shape) {
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
         QwenConfig config = withShape(QwenConfig.read(checkpoint), shape);
-        TorchDevice device = TorchDevice.of(settings.device());
+        TorchDevice device = TorchDevice.of(settings.device(), settings.precision());
         Map<String, String> sources = QwenNetwork.sources(device);
         sources.merge("reranker", FILL_RANDOM, String::concat);
         ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);

@@ -144,11 +144,7 @@ class ClusterTest {
             QwenEngineFactory engines = new QwenEngineFactory(config);
             return engines.open(encoder -> new FaultyScorer(
                     QwenScorer.open(
-                            config.model().onto(device),
-                            engines.bounds(),
-                            encoder.yesId(),
-                            encoder.noId(),
-                            progress -> {}),
+                            config.model(), device, engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {}),
                     Path.of(file)));
         }
     }

@@ -328,7 +328,7 @@ class PrometheusTest {
         private Engine open(String device) {
             QwenEngineFactory engines = new QwenEngineFactory(config);
             return engines.open(encoder -> new FaultyScorer(QwenScorer.open(
-                    config.model().onto(device), engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {})));
+                    config.model(), device, engines.bounds(), encoder.yesId(), encoder.noId(), progress -> {})));
         }
     }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
+import io.lychee.rerank.config.Precision;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
@@ -93,11 +94,11 @@ public final class QwenGolden {
     }
 
     static RerankConfig.Model model(Path checkpoint) {
-        return new RerankConfig.Model(checkpoint.toString(), "cpu");
+        return new RerankConfig.Model(checkpoint.toString(), "cpu", Precision.AUTO);
     }
 
     static QwenScorer open(Path checkpoint) {
-        return QwenScorer.open(model(checkpoint), BOUNDS, yes(), no(), progress -> {});
+        return QwenScorer.open(model(checkpoint), "cpu", BOUNDS, yes(), no(), progress -> {});
     }
 
     static QwenScorer open(TorchDevice device, Map<String, String> sources) {

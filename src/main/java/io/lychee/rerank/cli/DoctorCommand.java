@@ -107,7 +107,7 @@ final class DoctorCommand implements Callable<Integer> {
 
     private static String memory(RerankConfig config) {
         CheckpointFiles files = CheckpointFiles.of(config.model().checkpoint());
-        MemoryCheck.require(files, config.model().device());
+        MemoryCheck.require(files, config.model().device(), config.model().precision());
         return "%s GB of weights (model.checkpoint), Java heap up to %s GB"
                 .formatted(
                         MemoryCheck.gigabytes(MemoryCheck.weights(files)),
@@ -116,6 +116,7 @@ final class DoctorCommand implements Callable<Integer> {
 
     private static String devices(RerankConfig config) {
         return TorchDevice.all(config.model().device()).stream()
+                .map(device -> TorchDevice.of(device.name(), config.model().precision()))
                 .map(KernelChoice::describe)
                 .collect(Collectors.joining(", "));
     }
@@ -126,10 +127,11 @@ final class DoctorCommand implements Callable<Integer> {
         try (Engine engine = new QwenEngineFactory(config).open()) {
             return String.format(
                     Locale.ROOT,
-                    "%s (%s) scores on %s; loaded in %.1f s; system \"%s\", default instruction \"%s\"",
+                    "%s (%s) scores on %s%s; loaded in %.1f s; system \"%s\", default instruction \"%s\"",
                     engine.model().name(),
                     engine.model().fingerprint(),
                     engine.device(),
+                    engine.fallbacks().isEmpty() ? "" : ", slower than it could: fell back for " + engine.fallbacks(),
                     (System.nanoTime() - start) / 1e9,
                     config.prompt().system(),
                     config.prompt().instruction());

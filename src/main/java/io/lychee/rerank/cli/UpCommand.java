@@ -62,7 +62,7 @@ final class UpCommand implements Callable<Integer> {
         defaults.put(ConfigKeys.REALTIME_TIMEOUT, DemoCommand.PATIENCE);
         // before anything starts, so that an error comes at once
         RerankConfig.Model model = options.load(defaults, Map.of()).model();
-        MemoryCheck.require(CheckpointFiles.of(model.checkpoint()), model.device());
+        MemoryCheck.require(CheckpointFiles.of(model.checkpoint()), model.device(), model.precision());
         try (CloseOnExit resources = new CloseOnExit()) {
             try {
                 EmbeddedBroker broker = resources.add(EmbeddedBroker.start());

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.management.OperatingSystemMXBean;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Precision;
 import io.lychee.rerank.torch.TorchDevice;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -16,6 +17,9 @@ import java.util.stream.Stream;
 public final class MemoryCheck {
 
     private static final Path MEMORY = Path.of("/proc/meminfo");
+    /** Share of 16-bit weights that is left: embeddings, last layer and norms keep 16 bits. */
+    private static final int FP8_PERCENT = 60;
+
     private static final Path NVIDIA = Path.of("/dev/nvidiactl");
 
     private MemoryCheck() {}
@@ -28,22 +32,31 @@ public final class MemoryCheck {
     }
 
     /**
-     * Compares the weights with the free memory of the device: float32 on the CPU, 16 bit on a GPU. Passes when free
-     * memory or the device is unknown.
+     * Compares the weights with the free memory of the device: float32 on the CPU, 16 bit on a GPU, or as asked. Passes
+     * when free memory or the device is unknown.
      *
      * @param device cpu, cuda, cuda:N or auto
      * @throws ConfigException when the weights don't fit
      */
-    public static void require(CheckpointFiles checkpoint, String device) {
+    public static void require(CheckpointFiles checkpoint, String device, Precision precision) {
         boolean processor = device.equals("cpu") || (device.equals("auto") && !Files.exists(NVIDIA));
         JsonNode config = checkpoint.json("config.json");
         String type = config.path("torch_dtype").asText(config.path("dtype").asText());
         long inHalf = weights(checkpoint) / (type.equals("float32") ? 2 : 1);
         if (processor && Files.isReadable(MEMORY)) {
-            requireFit(checkpoint, 2 * inHalf, available(), "a processor");
+            Precision own = precision == Precision.AUTO ? Precision.FLOAT32 : precision;
+            requireFit(checkpoint, needed(inHalf, own), available(), "a processor");
         } else if (device.startsWith("cuda:")) {
-            requireFit(checkpoint, inHalf, TorchDevice.freeMemory(device), device);
+            requireFit(checkpoint, needed(inHalf, precision), TorchDevice.freeMemory(device), device);
         }
+    }
+
+    private static long needed(long inHalf, Precision precision) {
+        return switch (precision) {
+            case FLOAT32 -> 2 * inHalf;
+            case FP8 -> inHalf * FP8_PERCENT / 100;
+            default -> inHalf;
+        };
     }
 
     private static void requireFit(CheckpointFiles checkpoint, long needed, long available, String device) {

@@ -59,6 +59,7 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
         RerankConfig.Fetch fetch = config.fetch();
         List<?> network = List.of(
                 stamps(),
+                config.model().precision(),
                 config.prompt(),
                 config.preparation(),
                 bounds(),
@@ -103,9 +104,12 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
 
     private Engine open(String device, Consumer<WeightLoading.Progress> progress) {
         MachineCheck.require();
-        MemoryCheck.require(CheckpointFiles.of(config.model().checkpoint()), device);
+        MemoryCheck.require(
+                CheckpointFiles.of(config.model().checkpoint()),
+                device,
+                config.model().precision());
         return open(encoder ->
-                QwenScorer.open(config.model().onto(device), bounds(), encoder.yesId(), encoder.noId(), progress));
+                QwenScorer.open(config.model(), device, bounds(), encoder.yesId(), encoder.noId(), progress));
     }
 
     /** Opens an engine with another scorer, for benchmarks and tests. */

@@ -3,6 +3,7 @@ package io.lychee.rerank.operator;
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineCounters.Counter;
+import io.lychee.rerank.scoring.Fallback;
 import java.util.List;
 import java.util.function.ToLongBiFunction;
 import java.util.function.ToLongFunction;
@@ -97,6 +98,15 @@ enum RerankMetric {
             engineCounter(
                     "fetchTime", "microseconds", engine -> engine.fetches().nanos() / 1000),
             "Time from asking for an image to having it, or to giving up."),
+    CPU_FALLBACK(
+            engineGauge("cpuFallback", "0 or 1", fellBack(Fallback.CPU)),
+            "1 where model.device is auto and no GPU was found."),
+    ATTENTION_FALLBACK(
+            engineGauge("attentionFallback", "0 or 1", fellBack(Fallback.ATTENTION)),
+            "1 where a GPU runs plain attention, because FlashAttention is missing or failed its check."),
+    KERNELS_FALLBACK(
+            engineGauge("kernelsFallback", "0 or 1", fellBack(Fallback.KERNELS)),
+            "1 where a GPU runs PyTorch's operations, because own kernels didn't compile or failed their check."),
     ENGINE_DEATHS(counter("engineDeaths", "engines"), "Engines of this process whose device failed.");
 
     /** Kind of a metric; Flink's reporter calls both a gauge. */
@@ -158,6 +168,10 @@ enum RerankMetric {
 
     private static Form engineGauge(String metric, String unit, ToLongFunction<Engine> value) {
         return new Form(Kind.GAUGE, metric, unit, (engine, lane) -> value.applyAsLong(engine), List.of("device"));
+    }
+
+    private static ToLongFunction<Engine> fellBack(Fallback fallback) {
+        return engine -> engine.fallbacks().contains(fallback) ? 1 : 0;
     }
 
     private static Form queueGauge(String metric, String unit, ToLongFunction<Engine.QueueSize> value) {

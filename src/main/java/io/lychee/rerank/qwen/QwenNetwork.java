@@ -5,9 +5,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.IValue;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
+import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.scoring.EncodedImage;
+import io.lychee.rerank.torch.FusedKernels;
 import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchModule;
+import io.lychee.rerank.torch.TorchRuntime;
 import io.lychee.rerank.torch.TorchScriptArchive;
 import io.lychee.rerank.torch.TorchScriptSource;
 import java.nio.ByteBuffer;
@@ -28,6 +31,9 @@ final class QwenNetwork implements AutoCloseable {
     /** GEMMs of other widths are three times slower on a GPU. */
     private static final int GEMM_MULTIPLE = 128;
 
+    /** The largest relative error of a product of e4m3 against float32; tensor cores add in about 14 bits. */
+    private static final double E4M3_TOLERANCE = 0.15;
+
     /** The passes that may be in flight. */
     private static final int SLOTS = 2;
 
@@ -44,9 +50,12 @@ final class QwenNetwork implements AutoCloseable {
     /** Reads the network's source for a device, by module name. */
     static Map<String, String> sources(TorchDevice device) {
         return TorchScriptSource.read(List.of(
+                "shared/fused",
+                "shared/linear",
                 "shared/weights",
                 "shared/flash",
                 "shared/attention",
+                "shared/selfcheck",
                 device.isCpu() ? "shared/cpu/results" : "shared/cuda/results",
                 "qwen2_5_vl/vision",
                 "qwen2_5_vl/language",
@@ -65,15 +74,39 @@ final class QwenNetwork implements AutoCloseable {
             TorchDevice device,
             Map<String, String> sources,
             int cells) {
+        try {
+            FusedKernels.define();
+        } catch (RuntimeException | LinkageError e) {
+            // text without them is plain; KernelChoice reports it
+        }
         TorchModule module = TorchModule.load(TorchScriptArchive.write(
                 TorchScriptSource.translate(sources), "reranker.Reranker", attributes(config, preprocessor, device)));
         try (TorchModule.Call call = module.call()) {
             call.run("build", cells);
+            if (device.e4m3()) {
+                requireE4m3(device, call);
+            }
         } catch (RuntimeException e) {
             module.close();
             throw e;
         }
         return new QwenNetwork(config, module);
+    }
+
+    /** Multiplies e4m3 numbers on this device, before weights are loaded. */
+    private static void requireE4m3(TorchDevice device, TorchModule.Call call) {
+        String found;
+        try {
+            double error = call.run("e4m3_error").toDouble();
+            if (error <= E4M3_TOLERANCE) {
+                return;
+            }
+            found = "its product is %.3g away from float32's".formatted(error);
+        } catch (RuntimeException e) {
+            found = TorchRuntime.reason(e);
+        }
+        throw new ConfigException("model.precision is fp8, and %s can't multiply e4m3: %s; %s"
+                .formatted(device.name(), found, TorchDevice.E4M3_CARDS));
     }
 
     /** Lists every attribute of class Reranker. */
@@ -88,7 +121,9 @@ final class QwenNetwork implements AutoCloseable {
         attributes.put("training", false);
         attributes.put("device", device.name());
         attributes.put("dtype", TorchScriptSource.scalarType(device.dtype()));
+        attributes.put("e4m3", device.e4m3());
         attributes.put("flash", false);
+        attributes.put("fused", null);
         attributes.put("shapes", new TorchScriptArchive.Typed("Dict[str, List[int]]", shapes));
         attributes.put("vision_depth", vision.depth());
         attributes.put("vision_heads", vision.heads());
@@ -108,6 +143,8 @@ final class QwenNetwork implements AutoCloseable {
         List<Long> axes = LongStream.of(text.mropeAxes()).boxed().toList();
         attributes.put("mrope_axes", new TorchScriptArchive.Typed("List[int]", axes));
         attributes.put("views", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
+        attributes.put("scales", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
+        attributes.put("weights", null);
         attributes.put("head", null);
         attributes.put("vision_cache", null);
         attributes.put("results", new TorchScriptArchive.Typed("List[__torch__.results.Results]", List.of()));
@@ -152,6 +189,20 @@ final class QwenNetwork implements AutoCloseable {
         try (TorchModule.Call call = module.call()) {
             double error = call.run("flash_error", false).toDouble();
             return Math.max(error, call.run("flash_error", true).toDouble());
+        }
+    }
+
+    /** Selects own kernels, or PyTorch's operations, for the next passes. */
+    void useFused(boolean fused) {
+        try (TorchModule.Call call = module.call()) {
+            call.run("use_fused", fused);
+        }
+    }
+
+    /** Measures an operation with own kernels: its largest relative difference from PyTorch's. */
+    double fusedError(String operation, boolean e4m3) {
+        try (TorchModule.Call call = module.call()) {
+            return call.run("fused_error", operation, e4m3).toDouble();
         }
     }
 

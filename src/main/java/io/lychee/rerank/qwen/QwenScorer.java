@@ -8,13 +8,16 @@ import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.scoring.DeviceMemoryException;
+import io.lychee.rerank.scoring.Fallback;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.PassHandle;
 import io.lychee.rerank.scoring.Scorer;
 import io.lychee.rerank.scoring.ScoringException;
 import io.lychee.rerank.torch.TorchDevice;
 import io.lychee.rerank.torch.TorchRuntime;
+import java.util.EnumSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -30,6 +33,7 @@ public final class QwenScorer implements Scorer {
     final VisionCache visionCache;
     private final TorchDevice device;
     private final ModelInfo model;
+    private final Set<Fallback> fallbacks = EnumSet.noneOf(Fallback.class);
     private int passTokens;
 
     private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, VisionCache cache, ModelInfo model) {
@@ -57,8 +61,9 @@ public final class QwenScorer implements Scorer {
     }
 
     /**
-     * Loads the checkpoint onto the device and scores small passes. Takes as long as the weights' files take to read.
+     * Loads the checkpoint onto a device and scores small passes. Takes as long as the weights' files take to read.
      *
+     * @param onto the device: cpu, or cuda:N where the setting names several
      * @param yesId token id of "yes" in the checkpoint's tokenizer
      * @param noId token id of "no" in the checkpoint's tokenizer
      * @param progress called while the weights are read, on the calling thread
@@ -66,11 +71,12 @@ public final class QwenScorer implements Scorer {
      */
     public static QwenScorer open(
             RerankConfig.Model settings,
+            String onto,
             Bounds bounds,
             int yesId,
             int noId,
             Consumer<WeightLoading.Progress> progress) {
-        TorchDevice device = TorchDevice.of(settings.device());
+        TorchDevice device = TorchDevice.of(onto, settings.precision());
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
         QwenConfig config = QwenConfig.read(checkpoint);
         ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
@@ -78,10 +84,14 @@ public final class QwenScorer implements Scorer {
         Safetensors files = Safetensors.read(checkpoint.weights());
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
         ModelInfo model = new ModelInfo(checkpoint.name(), ModelFingerprint.of(checkpoint, files.files()));
-        return open(config, preprocessor, device, QwenNetwork.sources(device), bounds, model, network -> {
+        QwenScorer scorer = open(config, preprocessor, device, QwenNetwork.sources(device), bounds, model, network -> {
             WeightLoading.load(tensors, network, device.isCpu(), progress);
             network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
         });
+        if (device.isCpu() && settings.device().equals("auto")) {
+            scorer.fallbacks.add(Fallback.CPU);
+        }
+        return scorer;
     }
 
     /** @param weights fills and finishes the network */
@@ -100,14 +110,15 @@ public final class QwenScorer implements Scorer {
             QwenNetwork network = QwenNetwork.create(config, preprocessor, device, sources, cells);
             scorer = new QwenScorer(config, device, network, new VisionCache(cells, bounds.visionBytes > 0), model);
             weights.accept(network);
-            String kernels = KernelChoice.choose(network, device);
+            KernelChoice kernels = KernelChoice.choose(network, device);
+            scorer.fallbacks.addAll(kernels.fallbacks(device));
             scorer.passTokens = WarmUp.run(scorer, config, device, bounds.passTokens);
             LOG.info(
                     "{} ({}) is ready on {} in {} with {} after {} ms",
                     model.name(),
                     model.fingerprint(),
                     device.name(),
-                    device.dtype(),
+                    device.precision(),
                     kernels,
                     (System.nanoTime() - started) / 1_000_000);
             return scorer;
@@ -190,6 +201,11 @@ public final class QwenScorer implements Scorer {
     @Override
     public int passTokens() {
         return passTokens;
+    }
+
+    @Override
+    public Set<Fallback> fallbacks() {
+        return fallbacks;
     }
 
     @Override

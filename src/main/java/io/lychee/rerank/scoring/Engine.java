@@ -6,6 +6,7 @@ import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.domain.ScoredList;
 import io.lychee.rerank.scoring.EngineCounters.Counter;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -124,6 +125,10 @@ public final class Engine implements AutoCloseable {
             });
         }
         return taken.answer;
+    }
+
+    public Set<Fallback> fallbacks() {
+        return scorer.fallbacks();
     }
 
     /** Returns the device's name in PyTorch: cpu, cuda:0. */

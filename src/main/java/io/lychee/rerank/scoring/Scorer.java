@@ -1,6 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.ModelInfo;
+import java.util.Set;
 
 /** Runs the network on one device. Passes are started by one thread at a time. */
 public interface Scorer extends AutoCloseable {
@@ -21,6 +22,11 @@ public interface Scorer extends AutoCloseable {
     /** Returns the tokens of the largest pass that is known to fit the device's memory. */
     default int passTokens() {
         return Integer.MAX_VALUE;
+    }
+
+    /** Returns what is slower than asked. Constant. */
+    default Set<Fallback> fallbacks() {
+        return Set.of();
     }
 
     ModelInfo model();

@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.pytorch.jni.LibUtils;
 import ai.djl.util.cuda.CudaUtils;
 import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.Precision;
 import java.lang.management.MemoryUsage;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,29 +18,66 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Names a device and the dtype to compute in: float32 on the CPU, bfloat16 on a GPU, float16 on a GPU that is too old
- * for it.
+ * Names a device and the dtype to compute in.
  *
  * @param name as PyTorch writes it: cpu, cuda:0
+ * @param dtype float32, bfloat16 or float16
+ * @param e4m3 whether most products are of 8 bits
  */
-public record TorchDevice(String name, String dtype) {
+public record TorchDevice(String name, String dtype, boolean e4m3) {
 
     private static final Logger LOG = LoggerFactory.getLogger(TorchDevice.class);
+    /** Ends an error about e4m3. */
+    public static final String E4M3_CARDS = "expected a GPU of compute capability 8.9 (L4, L40S, RTX 40) or 9.0 (H100,"
+            + " H200) and PyTorch 2.7.1 or newer; model.precision=auto does without";
+
     private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
 
-    public static final TorchDevice CPU = new TorchDevice("cpu", "float32");
+    /** Compute capability of GPUs with bfloat16, and with e4m3. */
+    private static final int BFLOAT16_SINCE = 80;
+
+    private static final int E4M3_SINCE = 89;
+
+    public static final TorchDevice CPU = new TorchDevice("cpu", "float32", false);
 
     public boolean isCpu() {
         return name.equals("cpu");
+    }
+
+    /** Returns N of {@code cuda:N}. */
+    int index() {
+        return Integer.parseInt(name.substring("cuda:".length()));
     }
 
     public int bytesPerNumber() {
         return dtype.equals("float32") ? 4 : 2;
     }
 
-    /** Selects the first device of {@link #all}. */
-    public static TorchDevice of(String setting) {
-        return all(setting).get(0);
+    /** Returns the precision as {@code model.precision} names it. */
+    public String precision() {
+        return e4m3 ? "fp8" : dtype;
+    }
+
+    /**
+     * Selects the first device of {@link #all}, in this precision.
+     *
+     * @throws ConfigException when it has no such precision
+     */
+    public static TorchDevice of(String setting, Precision precision) {
+        TorchDevice device = all(setting).get(0);
+        return switch (precision) {
+            case AUTO -> device;
+            case FLOAT32, FLOAT16, BFLOAT16 -> new TorchDevice(device.name, precision.toString(), false);
+            case FP8 -> {
+                int capability = device.isCpu() ? 0 : capability(device.index(), E4M3_SINCE);
+                if (capability < E4M3_SINCE) {
+                    throw new ConfigException("model.precision is fp8 and model.device is " + device.name
+                            + (device.isCpu() ? "" : ", of compute capability " + capability / 10.0) + "; "
+                            + E4M3_CARDS);
+                }
+                yield new TorchDevice(device.name, "bfloat16", true);
+            }
+        };
     }
 
     /**
@@ -104,13 +142,18 @@ public record TorchDevice(String name, String dtype) {
     }
 
     private static TorchDevice cuda(int index) {
-        boolean bfloat16 = true;
+        boolean bfloat16 = capability(index, BFLOAT16_SINCE) >= BFLOAT16_SINCE;
+        return new TorchDevice("cuda:" + index, bfloat16 ? "bfloat16" : "float16", false);
+    }
+
+    /** Returns ten times the compute capability, or what to assume where DJL finds no libcudart. */
+    private static int capability(int index, int assumed) {
         try {
-            bfloat16 = Integer.parseInt(CudaUtils.getComputeCapability(index)) >= 80;
+            return Integer.parseInt(CudaUtils.getComputeCapability(index));
         } catch (RuntimeException e) {
-            // DJL needs libcudart for this; PyTorch may well run without it
-            LOG.info("the compute capability of cuda:{} is unknown ({}): assuming bfloat16", index, e.toString());
+            // PyTorch may well run without libcudart
+            LOG.info("the compute capability of cuda:{} is unknown ({}): assuming {}", index, e.toString(), assumed);
+            return assumed;
         }
-        return new TorchDevice("cuda:" + index, bfloat16 ? "bfloat16" : "float16");
     }
 }

@@ -134,7 +134,10 @@ public final class TorchModule implements AutoCloseable {
             // a setting of this thread; fused kernels would be compiled for each new shape, and every pass has one
             JniUtils.setGraphExecutorOptimize(false);
             IValue[] inputs = Arrays.stream(arguments).map(this::value).toArray(IValue[]::new);
-            return own(IValueUtils.runMethod(block, method, inputs));
+            TorchOperators.forgetFailure();
+            IValue result = own(IValueUtils.runMethod(block, method, inputs));
+            TorchOperators.throwFailure();
+            return result;
         }
 
         private IValue value(Object argument) {

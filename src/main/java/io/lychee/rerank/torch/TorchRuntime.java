@@ -81,6 +81,11 @@ public final class TorchRuntime {
         return libraries;
     }
 
+    /** Returns the file of one of libtorch's libraries, such as torch_cuda. */
+    static Path library(String name) {
+        return Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName(name));
+    }
+
     /** Recognizes out-of-memory by PyTorch's messages, its only sign: CUDA's allocator, the CPU's, cuBLAS. */
     public static boolean isOutOfMemory(Throwable e) {
         String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);

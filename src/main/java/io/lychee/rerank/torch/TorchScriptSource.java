@@ -21,12 +21,31 @@ public final class TorchScriptSource {
     private static final Pattern IMPORT = Pattern.compile("(?m)^(?:import|from) .*$");
     private static final Pattern FUNCTIONAL = Pattern.compile("\\bF\\.(?=\\w)");
     private static final Pattern DTYPE =
-            Pattern.compile("\\btorch\\.(uint8|int32|int64|float16|float32|float64|bool|bfloat16)\\b");
+            Pattern.compile("\\btorch\\.(uint8|int32|int64|float16|float32|float64|bool|bfloat16|float8_e4m3fn)\\b");
     private static final Pattern DEVICE_TYPE = Pattern.compile("\\btorch\\.device\\b(?!\\()");
+    private static final Pattern OPERATOR =
+            Pattern.compile("\\btorch\\.ops\\." + TorchOperators.NAMESPACE + "\\.(\\w+)\\(");
     private static final Pattern DEFINITION = Pattern.compile("(?m)^(?:class|def) (\\w+)");
     /** c10::ScalarType by name; the importer has no dtype names. */
     private static final Map<String, Integer> SCALAR_TYPES = Map.of(
-            "uint8", 0, "int32", 3, "int64", 4, "float16", 5, "float32", 6, "float64", 7, "bool", 11, "bfloat16", 15);
+            "uint8",
+            0,
+            "int32",
+            3,
+            "int64",
+            4,
+            "float16",
+            5,
+            "float32",
+            6,
+            "float64",
+            7,
+            "bool",
+            11,
+            "bfloat16",
+            15,
+            "float8_e4m3fn",
+            24);
 
     private TorchScriptSource() {}
 
@@ -81,6 +100,7 @@ public final class TorchScriptSource {
             text = FUNCTIONAL.matcher(text).replaceAll("torch.");
             text = DTYPE.matcher(text).replaceAll(found -> String.valueOf(scalarType(found.group(1))));
             text = DEVICE_TYPE.matcher(text).replaceAll("Device");
+            text = operators(text);
             text = text.replace("torch.cuda.Event", "__torch__.torch.classes.cuda.Event");
             text = text.replace("torch.cuda.current_stream", "ops.cuda.current_stream");
             if (!fullNames.isEmpty()) {
@@ -91,5 +111,13 @@ public final class TorchScriptSource {
             translated.put(module, text);
         });
         return translated;
+    }
+
+    /** Names own operators as the importer does; a call of one that isn't registered becomes a failed assertion. */
+    private static String operators(String text) {
+        return OPERATOR.matcher(text)
+                .replaceAll(found -> TorchOperators.isDefined(found.group(1))
+                        ? "ops." + TorchOperators.NAMESPACE + "." + found.group(1) + "("
+                        : "assert False, (");
     }
 }

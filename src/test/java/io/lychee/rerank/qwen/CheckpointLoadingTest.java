@@ -66,7 +66,7 @@ class CheckpointLoadingTest {
     void computing_in_bf16() {
         List<QwenGolden.Case> cases = QwenGolden.all();
         try (QwenScorer scorer =
-                QwenGolden.open(new TorchDevice("cpu", "bfloat16"), QwenNetwork.sources(TorchDevice.CPU))) {
+                QwenGolden.open(new TorchDevice("cpu", "bfloat16", false), QwenNetwork.sources(TorchDevice.CPU))) {
             float[] scores = scorer.score(
                     new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
             for (int i = 0; i < scores.length; i++) {
@@ -157,22 +157,14 @@ class CheckpointLoadingTest {
 
     @Test
     void another_device_than_there_is() {
-        String golden = QwenGolden.CHECKPOINT.toString();
+        RerankConfig.Model model = QwenGolden.model(QwenGolden.CHECKPOINT);
         assertThatThrownBy(() -> QwenScorer.open(
-                        new RerankConfig.Model(golden, "tpu"),
-                        QwenGolden.BOUNDS,
-                        QwenGolden.yes(),
-                        QwenGolden.no(),
-                        progress -> {}))
+                        model, "tpu", QwenGolden.BOUNDS, QwenGolden.yes(), QwenGolden.no(), progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
         // the tests' PyTorch is built for the CPU alone
         assertThatThrownBy(() -> QwenScorer.open(
-                        new RerankConfig.Model(golden, "cuda:3"),
-                        QwenGolden.BOUNDS,
-                        QwenGolden.yes(),
-                        QwenGolden.no(),
-                        progress -> {}))
+                        model, "cuda:3", QwenGolden.BOUNDS, QwenGolden.yes(), QwenGolden.no(), progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is cuda:3")
                 .hasMessageContaining("is built for the CPU only; expected one with CUDA, which PYTORCH_LIBRARY_PATH")
