@@ -14,6 +14,7 @@ import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.Engine;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
+import io.lychee.rerank.scoring.Fallback;
 import io.lychee.rerank.scoring.ForwardingScorer;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.PassHandle;
@@ -31,6 +32,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -167,6 +169,10 @@ class PrometheusTest {
         awaitFired("LycheeDeadLetters");
         load = 1;
 
+        Faults.fallbacks = EnumSet.allOf(Fallback.class);
+        awaitFired("LycheeFallback");
+        Faults.fallbacks = Set.of();
+
         CountDownLatch hold = new CountDownLatch(1);
         Faults.hold = hold;
         awaitFired("LycheeDeviceIdle");
@@ -294,6 +300,7 @@ class PrometheusTest {
     private static final class Faults {
         static volatile int passMillis;
         static volatile CountDownLatch hold = new CountDownLatch(0);
+        static volatile Set<Fallback> fallbacks = Set.of();
         static final AtomicReference<RuntimeException> next = new AtomicReference<>();
     }
 
@@ -314,6 +321,11 @@ class PrometheusTest {
                 throw failure;
             }
             return scorer.start(pass);
+        }
+
+        @Override
+        public Set<Fallback> fallbacks() {
+            return Faults.fallbacks;
         }
     }
 

@@ -1,6 +1,7 @@
 package io.lychee.rerank.scoring;
 
 import io.lychee.rerank.domain.ModelInfo;
+import java.util.Set;
 
 /** Forwards to another scorer. Every pass goes through {@link #start}. */
 public interface ForwardingScorer extends Scorer {
@@ -21,6 +22,11 @@ public interface ForwardingScorer extends Scorer {
     @Override
     default int passTokens() {
         return scorer().passTokens();
+    }
+
+    @Override
+    default Set<Fallback> fallbacks() {
+        return scorer().fallbacks();
     }
 
     @Override
