@@ -37,17 +37,20 @@ class DecoderLayer:
     # turns (rows, 1, head_dim / 2) → (rows, heads · head_dim)
     def attention(self, x: Tensor, delta: Optional[Tensor], turns: Tensor, segments: PackedSegments) -> Tensor:
         y = self.fused.add_rms(x, delta, self.input_norm, self.eps, self.qkv.e4m3)
-        heads = self.heads + self.kv_heads
-        qkv = self.qkv(y).view(x.shape[0], heads + self.kv_heads, -1)  # (rows, heads, head_dim)
-        q, k = self.fused.rotate(qkv[:, :heads], turns).split([self.heads, self.kv_heads], dim=1)
-        return attend_segments(q, k, qkv[:, heads:], segments)
+        heads, rows = self.heads + self.kv_heads, self.qkv.weight.shape[0]
+        end = rows // (heads + self.kv_heads) * heads
+        qk = self.qkv.part(y, 0, end).view(x.shape[0], heads, -1)  # (rows, heads, head_dim)
+        v = self.qkv.part(y, end, rows).view(x.shape[0], self.kv_heads, -1)
+        q, k = self.fused.rotate(qk, turns).split([self.heads, self.kv_heads], dim=1)
+        return attend_segments(q, k, v, segments)
 
     # Adds the output projection of attended (rows, heads · head_dim) to x (rows, hidden), in place.
-    # → (rows, hidden), the MLP's output, to add to x
-    def feed_forward(self, x: Tensor, attended: Tensor) -> Tensor:
-        delta = self.o(self.fused.rows(attended, self.o.e4m3))
+    # → the MLP's output (rows, hidden), to add to x, or None where it is added
+    def feed_forward(self, x: Tensor, attended: Tensor) -> Optional[Tensor]:
+        delta = self.o.add_to(x, self.fused.rows(attended, self.o.e4m3), self.fused.enabled)
         y = self.fused.add_rms(x, delta, self.post_attention_norm, self.eps, self.gate.e4m3)
-        return self.down(self.fused.silu_mul(self.gate(y), self.up(y), self.down.e4m3))
+        product = self.fused.silu_mul(self.gate(y), self.up(y), self.down.e4m3)
+        return self.down.add_to(x, product, self.fused.enabled)
 
 
 class LanguageModel:
@@ -99,6 +102,8 @@ class LanguageModel:
         x.index_copy_(0, image_rows, images)
         angles = positions[self.mrope_axes].t() * self.inv_freq  # (rows, head_dim / 2), float32
         turns = rotary_turns(angles)
+        if self.fused.enabled:
+            turns = turns.contiguous()
         segments = PackedSegments(prefixes, counts, candidates, x, flash)
         delta: Optional[Tensor] = None
         for i, layer in enumerate(self.layers):

@@ -31,9 +31,11 @@ class VisionBlock:
     # turns (patches, 1, head_dim / 2), complex → (patches, hidden), the MLP's output, to add to x
     def __call__(self, x: Tensor, delta: Optional[Tensor], turns: Tensor, blocks: Blocks) -> Tensor:
         y = self.fused.add_rms(x, delta, self.norm1, 1e-6, self.qkv.e4m3)
-        qkv = self.qkv(y).view(x.shape[0], 3 * self.heads, -1)  # (patches, heads, head_dim)
-        q, k = self.fused.rotate(qkv[:, : 2 * self.heads], turns).chunk(2, dim=1)
-        attended = attend_blocks(q, k, qkv[:, 2 * self.heads :], blocks)
+        end = 2 * x.shape[1]
+        qk = self.qkv.part(y, 0, end).view(x.shape[0], 2 * self.heads, -1)  # (patches, heads, head_dim)
+        v = self.qkv.part(y, end, 3 * x.shape[1]).view(x.shape[0], self.heads, -1)
+        q, k = self.fused.rotate(qk, turns).chunk(2, dim=1)
+        attended = attend_blocks(q, k, v, blocks)
         delta = self.proj(self.fused.rows(attended, self.proj.e4m3))
         y = self.fused.add_rms(x, delta, self.norm2, 1e-6, self.gate.e4m3)
         return self.down(self.fused.silu_mul(self.gate(y), self.up(y), self.down.e4m3))

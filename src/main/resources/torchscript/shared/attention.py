@@ -24,7 +24,6 @@ def pair_rotary(projection: Linear, heads: int, head_dim: int):
 
 # Turns angles into complex factors. angles (rows, head_dim / 2), float32 → (rows, 1, head_dim / 2), complex
 def rotary_turns(angles: Tensor) -> Tensor:
-    angles = angles.contiguous()
     return torch.polar(torch.ones_like(angles), angles)[:, None]
 
 
