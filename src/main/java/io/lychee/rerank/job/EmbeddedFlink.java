@@ -153,7 +153,12 @@ public final class EmbeddedFlink implements AutoCloseable {
 
     private void cancel() {
         if (!result().isDone()) {
-            await(client.cancel(), "the job is not cancelled");
+            try {
+                await(client.cancel(), "the job is not cancelled");
+            } catch (IllegalStateException e) {
+                // a cluster ends with its job, a moment before the result is known
+                LOG.info("the embedded Flink has ended already: {}", e.toString());
+            }
         }
     }
 
