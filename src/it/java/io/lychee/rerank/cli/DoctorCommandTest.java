@@ -57,7 +57,7 @@ class DoctorCommandTest {
                 .allSatisfy(found -> assertThat(found).isNotBlank())
                 .anyMatch(found -> found.startsWith("libjpeg-turbo") || found.startsWith("libjpeg 6b"))
                 .anyMatch(found -> found.contains("JNI 2.7.1"))
-                .anyMatch(found -> found.equals("cpu in float32 with scaled_dot_product_attention"))
+                .anyMatch(found -> found.equals("cpu in float32 with plain attention"))
                 .anyMatch(found -> found.contains("default instruction \"Given a web search query"));
     }
 
