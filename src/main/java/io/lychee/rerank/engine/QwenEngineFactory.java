@@ -1,6 +1,8 @@
 package io.lychee.rerank.engine;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.OnDeath;
 import io.lychee.rerank.config.RerankConfig;
@@ -154,11 +156,12 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
 
     private EngineSettings settings() {
         int threads = config.engine().encodeThreads();
+        Family family = Families.of(CheckpointFiles.of(config.model().checkpoint()));
         return new EngineSettings(
                 config.engine().passTokens(),
                 config.engine().passTimeout(),
                 config.limits().maxPairTokens(),
-                config.limits().trainedPairTokens(),
+                family.trainedPairTokens(config.limits()),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.limits().decodeTimeout(),
                 config.engine().encodeBytes(),

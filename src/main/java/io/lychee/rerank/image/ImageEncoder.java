@@ -2,6 +2,7 @@ package io.lychee.rerank.image;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.RejectedException;
@@ -22,9 +23,9 @@ public final class ImageEncoder {
      * @param cacheBytes of resized pixels to keep
      * @throws io.lychee.rerank.config.ConfigException when the limits and the checkpoint allow no size
      */
-    public ImageEncoder(RerankConfig.Limits limits, ImageProcessorConfig checkpoint, long cacheBytes) {
+    public ImageEncoder(RerankConfig.Limits limits, Family family, ImageProcessorConfig checkpoint, long cacheBytes) {
         this.decoder = new ImageDecoder(limits.maxImageBytes(), limits.maxDecodedPixels(), limits.decodeTimeout());
-        this.sizes = SmartResize.of(limits, checkpoint);
+        this.sizes = SmartResize.of(limits, family, checkpoint);
         this.images = Caffeine.newBuilder()
                 .maximumWeight(cacheBytes)
                 .executor(Runnable::run) // evicts on the caller's thread, at once

@@ -1,5 +1,6 @@
 package io.lychee.rerank.image;
 
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
@@ -19,14 +20,16 @@ record SmartResize(int factor, long minPixels, long maxPixels) {
     /** In pixels. */
     record Size(int height, int width) {}
 
-    /** Takes the narrower of the configured limits and the checkpoint's. */
-    static SmartResize of(RerankConfig.Limits limits, ImageProcessorConfig checkpoint) {
-        long min = Math.max(limits.minPixels(), checkpoint.minPixels());
-        long max = Math.min(limits.maxPixels(), checkpoint.maxPixels());
+    /** Takes the narrower of the configured limits, by default the family's, and the checkpoint's. */
+    static SmartResize of(RerankConfig.Limits limits, Family family, ImageProcessorConfig checkpoint) {
+        int configuredMin = family.minPixels(limits);
+        int configuredMax = family.maxPixels(limits);
+        long min = Math.max(configuredMin, checkpoint.minPixels());
+        long max = Math.min(configuredMax, checkpoint.maxPixels());
         if (min > max) {
             throw new ConfigException(
                     "images would need %d to %d pixels: image.min-pixels is %d and image.max-pixels %d,"
-                                    .formatted(min, max, limits.minPixels(), limits.maxPixels())
+                                    .formatted(min, max, configuredMin, configuredMax)
                             + " the checkpoint's preprocessor_config.json says %d to %d"
                                     .formatted(checkpoint.minPixels(), checkpoint.maxPixels()));
         }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.domain.Reason;
@@ -58,15 +59,15 @@ final class SmartResizeTest {
         Files.writeString(file, "{\"min_pixels\": 6272, \"max_pixels\": 12845056, \"patch_size\": 14}");
         CheckpointFiles checkpoint = CheckpointFiles.of(folder.toString());
         var limits = PromptGolden.config().limits();
-        assertThat(SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
+        assertThat(SmartResize.of(limits, Families.ALL.get(0), ImageProcessorConfig.read(checkpoint)))
                 .isEqualTo(new SmartResize(28, 6272, 1_003_520));
 
         Files.writeString(file, "{\"size\": {\"shortest_edge\": 784, \"longest_edge\": 50176}, \"merge_size\": 4}");
-        assertThat(SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
+        assertThat(SmartResize.of(limits, Families.ALL.get(0), ImageProcessorConfig.read(checkpoint)))
                 .isEqualTo(new SmartResize(56, 3136, 50_176));
 
         Files.writeString(file, "{\"max_pixels\": 3000, \"min_pixels\": 784}");
-        assertThatThrownBy(() -> SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
+        assertThatThrownBy(() -> SmartResize.of(limits, Families.ALL.get(0), ImageProcessorConfig.read(checkpoint)))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("image.min-pixels is 3136");
 

@@ -25,14 +25,15 @@ final class CheckpointVariants {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, Raw> tensors = new TreeMap<>();
-    private final ObjectNode config = (ObjectNode) QwenGolden.json(QwenGolden.CHECKPOINT.resolve("config.json"));
+    private final ObjectNode config =
+            (ObjectNode) QwenGolden.json(QwenGolden.QWEN2_5.checkpoint.resolve("config.json"));
 
     /** A tensor as float32 values. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Raw(List<Long> shape, float[] values) {}
 
     CheckpointVariants() {
-        Safetensors.read(List.of(QwenGolden.CHECKPOINT.resolve("model.safetensors")))
+        Safetensors.read(List.of(QwenGolden.QWEN2_5.checkpoint.resolve("model.safetensors")))
                 .tensors()
                 .forEach((name, tensor) -> {
                     float[] values = new float[Math.toIntExact(tensor.bytes() / 4)];
@@ -116,7 +117,7 @@ final class CheckpointVariants {
         writeJson(directory.resolve("config.json"), config);
         for (String name : List.of("preprocessor_config.json", "tokenizer.json")) {
             try {
-                Files.copy(QwenGolden.CHECKPOINT.resolve(name), directory.resolve(name));
+                Files.copy(QwenGolden.QWEN2_5.checkpoint.resolve(name), directory.resolve(name));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
