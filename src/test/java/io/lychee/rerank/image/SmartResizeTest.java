@@ -32,7 +32,7 @@ final class SmartResizeTest {
         {70, 98, 56, 112},
     };
 
-    private final SmartResize sizes = new SmartResize(28, 3136, 1_003_520);
+    private final SmartResize sizes = new SmartResize(28, 0, 3136, 1_003_520);
 
     @Test
     void sizesAreTheReferences() throws RejectedException {
@@ -46,7 +46,7 @@ final class SmartResizeTest {
     @Test
     void tooLongImagesAreRejected() throws RejectedException {
         assertThat(sizes.size(10, 2000).height()).isEqualTo(28);
-        assertThatThrownBy(() -> sizes.size(2001, 10))
+        assertThatThrownBy(() -> SmartResize.requireShape(2001, 10, ""))
                 .hasMessageContaining("10 × 2001 pixels")
                 .isInstanceOfSatisfying(
                         RejectedException.class, e -> assertThat(e.reason()).isEqualTo(Reason.IMAGE_TOO_LARGE));
@@ -59,11 +59,11 @@ final class SmartResizeTest {
         CheckpointFiles checkpoint = CheckpointFiles.of(folder.toString());
         var limits = PromptGolden.config().limits();
         assertThat(SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
-                .isEqualTo(new SmartResize(28, 6272, 1_003_520));
+                .isEqualTo(new SmartResize(28, 0, 6272, 1_003_520));
 
         Files.writeString(file, "{\"size\": {\"shortest_edge\": 784, \"longest_edge\": 50176}, \"merge_size\": 4}");
         assertThat(SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
-                .isEqualTo(new SmartResize(56, 3136, 50_176));
+                .isEqualTo(new SmartResize(56, 0, 3136, 50_176));
 
         Files.writeString(file, "{\"max_pixels\": 3000, \"min_pixels\": 784}");
         assertThatThrownBy(() -> SmartResize.of(limits, ImageProcessorConfig.read(checkpoint)))
