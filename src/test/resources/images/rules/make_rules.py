@@ -97,7 +97,8 @@ def chunk(kind, body):
 def png16(name, kind, w, h, sample, *extra):
     rows = b"".join(b"\0" + b"".join(sample(x, y) for x in range(w)) for y in range(h))
     head = struct.pack(">IIBBBBB", w, h, 16, kind, 0, 0, 0)
-    files[name] = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(extra) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    chunks = [chunk(b"IHDR", head), *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    files[name] = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 W, H = 41, 27
@@ -126,7 +127,8 @@ save(grey, "grey-transparent.png", transparency=grey.getpixel((W - 5, 5)))
 save(palette, "transparent.gif", transparency=3)
 gif = files["transparent.gif"]                    # the same frame on a larger canvas, its corner at (3, 2)
 frame = gif.index(b"\x2c\0\0\0\0")
-files["transparent-canvas.gif"] = gif[:6] + struct.pack("<HH", W + 7, H + 4) + gif[10:frame] + b"\x2c" + struct.pack("<HH", 3, 2) + gif[frame + 5:]
+canvas, corner = struct.pack("<HH", W + 7, H + 4), struct.pack("<HH", 3, 2)
+files["transparent-canvas.gif"] = gif[:6] + canvas + gif[10:frame] + b"\x2c" + corner + gif[frame + 5:]
 
 grey16 = lambda x, y: struct.pack(">H", (x * 7 + y * 5) if x < 20 else (x * 1597 + y * 401) % 65536)
 png16("grey-16.png", 0, W, H, grey16)

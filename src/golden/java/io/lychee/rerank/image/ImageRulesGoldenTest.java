@@ -35,8 +35,8 @@ final class ImageRulesGoldenTest {
         if (sha256.equals("rejected")) {
             assertThatThrownBy(() -> encoder.encode(data))
                     .hasMessageContaining("expected sides of at most 200 to 1")
-                    .isInstanceOfSatisfying(RejectedException.class, e -> assertThat(e.reason())
-                            .isEqualTo(Reason.IMAGE_TOO_LARGE));
+                    .isInstanceOfSatisfying(
+                            RejectedException.class, e -> assertThat(e.reason()).isEqualTo(Reason.IMAGE_TOO_LARGE));
             return;
         }
         EncodedImage image = encoder.encode(data);

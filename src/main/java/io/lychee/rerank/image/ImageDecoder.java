@@ -19,8 +19,8 @@ import javax.imageio.spi.ImageReaderSpi;
  *
  * <p>Memory: the images decoded at a time have at most {@code image.max-decoded-pixels}, canvas and padding to blocks
  * counted. A pixel costs at most {@value #BYTES_A_PIXEL} bytes: 4 as the reader makes it (8 with 16 bits), 8 of
- * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned or put on its canvas. An
- * image also takes up to twice its file, 1 MB of inflated text in a PNG, and a few rows.
+ * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned, put on its canvas or
+ * resized a first time. An image also takes up to twice its file, 1 MB of inflated text in a PNG, and a few rows.
  */
 final class ImageDecoder {
 

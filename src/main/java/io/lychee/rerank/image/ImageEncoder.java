@@ -52,14 +52,12 @@ public final class ImageEncoder {
 
     private EncodedImage resize(RgbImage decoded, Deadline deadline) throws IOException, RejectedException {
         RgbImage image = decoded;
+        String when = "";
         for (SmartResize pass : passes) {
-            if (image != decoded) {
-                SmartResize.requireShape(
-                        image.height(), image.width(), " after its first resize (image.rules=published)");
-            }
+            SmartResize.requireShape(image.height(), image.width(), when);
             SmartResize.Size size = pass.size(image.height(), image.width());
-            ByteBuffer rgb = PillowBicubic.resize(image, size.height(), size.width(), deadline);
-            image = new RgbImage(size.width(), size.height(), rgb.array());
+            image = PillowBicubic.resize(image, size.height(), size.width(), deadline);
+            when = " after its first resize (image.rules=published)";
         }
         return new EncodedImage(image.height(), image.width(), ByteBuffer.wrap(image.data()));
     }

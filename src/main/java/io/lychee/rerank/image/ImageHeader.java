@@ -22,6 +22,10 @@ record ImageHeader(ByteBuffer pixels, @Nullable Canvas canvas, int orientation, 
     }
 
     ImageHeader(ByteBuffer pixels, @Nullable Canvas canvas, int orientation) {
-        this(pixels, canvas, orientation, (reader, deadline) -> RgbConverter.toRgb(reader.read(0), ImageRules.SENSIBLE, deadline));
+        this(
+                pixels,
+                canvas,
+                orientation,
+                (reader, deadline) -> RgbConverter.toRgb(reader.read(0), ImageRules.SENSIBLE, deadline));
     }
 }

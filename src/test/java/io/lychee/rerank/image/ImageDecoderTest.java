@@ -237,7 +237,11 @@ final class ImageDecoderTest {
     @Test
     void limitsAreCheckedBeforeDecoding() throws IOException {
         byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
-        assertRejected(new ImageDecoder(100, 1 << 20, TIME, ImageRules.SENSIBLE), png, Reason.IMAGE_TOO_LARGE, "image.max-bytes is 100");
+        assertRejected(
+                new ImageDecoder(100, 1 << 20, TIME, ImageRules.SENSIBLE),
+                png,
+                Reason.IMAGE_TOO_LARGE,
+                "image.max-bytes is 100");
         assertRejected(
                 new ImageDecoder(1 << 20, 1000, TIME, ImageRules.SENSIBLE),
                 png,

@@ -12,6 +12,7 @@ import io.lychee.rerank.prompt.PromptGolden;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -50,6 +51,19 @@ final class SmartResizeTest {
                 .hasMessageContaining("10 × 2001 pixels")
                 .isInstanceOfSatisfying(
                         RejectedException.class, e -> assertThat(e.reason()).isEqualTo(Reason.IMAGE_TOO_LARGE));
+    }
+
+    @Test
+    void publishedRulesResizeTwiceInCellsOfTheCheckpoint() {
+        List<Double> half = List.of(0.5, 0.5, 0.5);
+        var checkpoint = new ImageProcessorConfig(4096, 16_777_216, 16, 2, half, half);
+        var limits = PromptGolden.config("image.rules", "published").limits();
+        List<SmartResize> passes = SmartResize.passes(limits, checkpoint);
+
+        assertThat(passes)
+                .containsExactly(new SmartResize(32, 32, 4096, 16_777_216), new SmartResize(32, 0, 4096, 1_003_520));
+        assertThat(passes.get(0).size(10, 1900)).isEqualTo(new SmartResize.Size(32, 1888));
+        assertThat(passes.get(1).size(10, 1900)).isEqualTo(new SmartResize.Size(32, 896));
     }
 
     @Test
