@@ -24,6 +24,9 @@ public interface Family {
     /** Returns the tokens of the longest pair in training ({@code pair.trained-tokens}). */
     int trainedPairTokens();
 
+    /** Returns whether its published pipeline has the processor resize no image ({@code image.rules}). */
+    boolean resizesOnce();
+
     /** Reads {@code preprocessor_config.json}. */
     ImageProcessorConfig preprocessor(CheckpointFiles checkpoint);
 

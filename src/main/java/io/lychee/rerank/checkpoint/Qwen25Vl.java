@@ -39,6 +39,11 @@ final class Qwen25Vl implements Family {
     }
 
     @Override
+    public boolean resizesOnce() {
+        return false;
+    }
+
+    @Override
     public NetworkConfig.Text text(ConfigReader reader, JsonNode node) {
         JsonNode rope = reader.rope(node);
         reader.requireActivation(node, "silu");

@@ -47,6 +47,11 @@ final class Qwen3Vl implements Family {
     }
 
     @Override
+    public boolean resizesOnce() {
+        return true;
+    }
+
+    @Override
     public NetworkConfig.Text text(ConfigReader reader, JsonNode node) {
         JsonNode rope = reader.rope(node);
         reader.requireActivation(node, "silu");

@@ -291,6 +291,11 @@ public record RerankConfig(
                     + " (1024 pixels a token).")
             int maxPixels,
 
+            @Key(name = "image.rules", byDefault = "sensible")
+            @Doc("sensible reads images as a browser shows them. published reads and resizes them as the checkpoint's"
+                    + " published pipeline does, quirks included; docs/decisions.md lists the differences.")
+            ImageRules imageRules,
+
             @Key(name = "image.max-decoded-pixels", byDefault = "64000000", min = "784")
             @Doc("Images that declare more are rejected before decoding; also bounds the pixels decoded at a time.")
             int maxDecodedPixels,

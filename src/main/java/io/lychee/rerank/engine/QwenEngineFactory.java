@@ -70,6 +70,7 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 limits.maxCandidateTokens(),
                 limits.minPixels(),
                 limits.maxPixels(),
+                limits.imageRules(),
                 limits.maxDecodedPixels(),
                 limits.maxImageBytes(),
                 limits.maxImages(),
