@@ -41,6 +41,7 @@ import picocli.CommandLine.Spec;
             ProduceCommand.class,
             ConsumeCommand.class,
             EvaluateCommand.class,
+            VerifyCheckpointCommand.class,
             DoctorCommand.class,
         })
 public final class Main implements Runnable {

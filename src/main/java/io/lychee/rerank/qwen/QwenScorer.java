@@ -211,6 +211,11 @@ public final class QwenScorer implements Scorer {
         return fallbacks;
     }
 
+    /** Returns the precision as {@code model.precision} names it. */
+    public String precision() {
+        return device.precision();
+    }
+
     @Override
     public ModelInfo model() {
         return model;

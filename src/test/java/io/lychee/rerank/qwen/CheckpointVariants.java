@@ -20,7 +20,7 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /** Changes the golden checkpoint and writes it in the forms of other tools and versions. */
-final class CheckpointVariants {
+public final class CheckpointVariants {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -32,7 +32,7 @@ final class CheckpointVariants {
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Raw(List<Long> shape, float[] values) {}
 
-    CheckpointVariants() {
+    public CheckpointVariants() {
         Safetensors.read(List.of(QwenGolden.QWEN2_5.checkpoint.resolve("model.safetensors")))
                 .tensors()
                 .forEach((name, tensor) -> {
@@ -59,7 +59,7 @@ final class CheckpointVariants {
         return Objects.requireNonNull(tensors.get(name), name);
     }
 
-    CheckpointVariants put(String name, List<Long> shape) {
+    public CheckpointVariants put(String name, List<Long> shape) {
         float[] values = new float[Math.toIntExact(shape.stream().reduce(1L, Math::multiplyExact))];
         Arrays.fill(values, 0.5f);
         tensors.put(name, new Raw(shape, values));
@@ -88,14 +88,14 @@ final class CheckpointVariants {
         return this;
     }
 
-    Path write(Path directory, Safetensors.Type type) {
+    public Path write(Path directory, Safetensors.Type type) {
         writeFiles(directory);
         writeTensors(directory.resolve("model.safetensors"), tensors, type);
         return directory;
     }
 
     /** Writes this many files and their index. */
-    Path writeShards(Path directory, int shards) {
+    public Path writeShards(Path directory, int shards) {
         writeFiles(directory);
         ObjectNode index = JSON.createObjectNode();
         ObjectNode weightMap = index.putObject("weight_map");
