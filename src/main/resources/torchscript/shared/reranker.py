@@ -124,6 +124,8 @@ class Reranker(Module):
             hidden, intermediate = down.weight.shape[0], down.weight.shape[1]
             head_dim = self.head_dim if hidden == language.norm.shape[0] else hidden // self.vision_sizes["heads"]
             width = intermediate if operation == "silu_mul" else hidden
+            if operation == "rotate":
+                width = hidden // head_dim * head_dim  # whole heads
             worst = max(worst, operation_error(operation, width, head_dim, device, self.dtype, e4m3))
         return worst
 
