@@ -220,12 +220,12 @@ class Reranker(Module):
             self.flash,
         )
 
-    # Computes the probability of yes against no. hidden (candidates, hidden) → (candidates), float32, on the CPU,
+    # Computes the logit of yes less that of no. hidden (candidates, hidden) → (candidates), float32, on the CPU,
     # complete after wait. slot: 0 or 1, one for each pass in flight
     def score(self, hidden: Tensor, slot: int) -> Tensor:
         head = self.head
         assert head is not None
-        return self.results[slot].start(torch.sigmoid((hidden.float() * head).sum(-1)))
+        return self.results[slot].start((hidden.float() * head).sum(-1))
 
     # Returns when the scores of this slot are complete.
     def wait(self, slot: int) -> int:

@@ -65,7 +65,9 @@ final class BenchEngineCommand implements Callable<Integer> {
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
-    @Option(names = "--shape", description = "7b, 3b, qwen3-2b, qwen3-8b or tiny: random weights of this size, made on the device.")
+    @Option(
+            names = "--shape",
+            description = "7b, 3b, qwen3-2b, qwen3-8b or tiny: random weights of this size, made on the device.")
     private @Nullable String shape;
 
     @Option(

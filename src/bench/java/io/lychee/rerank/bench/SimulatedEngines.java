@@ -55,7 +55,7 @@ record SimulatedEngines(RerankConfig config, int passMicros, int tokenMicros) im
             int next = 0;
             for (Pass.Group group : pass.groups()) {
                 for (PromptPart candidate : group.candidates()) {
-                    scores[next++] = (Arrays.hashCode(candidate.tokens()) & 0xFFFF) / 65_536f;
+                    scores[next++] = (Arrays.hashCode(candidate.tokens()) & 0xFFFF) / 8_192f - 4;
                 }
             }
             return () -> scores;

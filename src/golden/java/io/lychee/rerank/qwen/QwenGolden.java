@@ -172,9 +172,9 @@ public enum QwenGolden {
     void assertScores(QwenScorer scorer, double tolerance) {
         List<Case> cases = cases();
         assertThat(cases).hasSizeGreaterThanOrEqualTo(6);
-        float[] scores = scorer.score(new Pass(cases.stream().map(Case::group).toList()));
-        for (int i = 0; i < scores.length; i++) {
-            assertThat((double) scores[i])
+        float[] logits = scorer.score(new Pass(cases.stream().map(Case::group).toList()));
+        for (int i = 0; i < logits.length; i++) {
+            assertThat(1 / (1 + Math.exp(-logits[i])))
                     .as("%s of %s", cases.get(i), this)
                     .isCloseTo(cases.get(i).score(), within(tolerance));
         }

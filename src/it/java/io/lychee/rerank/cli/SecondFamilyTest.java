@@ -22,7 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(300)
 class SecondFamilyTest {
 
-    private static final Path GOLDEN = Path.of("src/test/resources/golden-qwen3").toAbsolutePath();
+    private static final Path GOLDEN =
+            Path.of("src/test/resources/golden-qwen3").toAbsolutePath();
     private static final String CHECKPOINT = GOLDEN.resolve("checkpoint").toString();
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -52,7 +53,9 @@ class SecondFamilyTest {
 
         assertThat(bench.exitCode()).as(bench.err()).isZero();
         for (String line : bench.out().lines().toList()) {
-            assertThat(JSON.readTree(line).path("pairs_per_second").asDouble()).as(line).isPositive();
+            assertThat(JSON.readTree(line).path("pairs_per_second").asDouble())
+                    .as(line)
+                    .isPositive();
         }
         Cli other = Cli.run("bench", "engine", "--checkpoint", CHECKPOINT, "--device", "cpu", "--shape", "7b");
         assertThat(other.err()).contains("--shape is 7b, of family qwen2_5_vl; expected a --checkpoint of that family");
@@ -91,7 +94,8 @@ class SecondFamilyTest {
                         .isZero();
                 String consumed = lane.equals("realtime")
                         ? consume(broker, lane)
-                        : Cli.run("consume", "-D", broker, "--lane", lane, "--max", "1").out();
+                        : Cli.run("consume", "-D", broker, "--lane", lane, "--max", "1")
+                                .out();
                 Files.writeString(answers, consumed);
                 assertThat(JSON.readTree(consumed).path("status").asText()).isEqualTo("COMPLETE");
                 Cli evaluation = Cli.run("evaluate", "--lists", answers.toString(), "--json");

@@ -1,6 +1,7 @@
 package io.lychee.rerank.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -253,10 +254,21 @@ class RecordedAnswersTest {
             json.remove(List.of("answered_at", "latency", "usage"));
             hideText(json, "detail");
             hideText(json, "shortened");
-            json.path("results").forEach(candidate -> hideText((ObjectNode) candidate, "detail"));
-            json.path("left_out").forEach(candidate -> hideText((ObjectNode) candidate, "detail"));
+            json.path("results").forEach(candidate -> recorded((ObjectNode) candidate));
+            json.path("left_out").forEach(candidate -> recorded((ObjectNode) candidate));
         }
         return json.put("topic", output.topic());
+    }
+
+    /** Leaves of a candidate what was recorded. */
+    private static void recorded(ObjectNode candidate) {
+        hideText(candidate, "detail");
+        JsonNode logit = candidate.remove("logit"); // younger than the records
+        assertThat(logit.isNull()).isEqualTo(candidate.path("score").isNull());
+        if (logit.isNumber()) {
+            assertThat(candidate.path("score").asDouble())
+                    .isCloseTo(1 / (1 + Math.exp(-logit.asDouble())), within(1e-7));
+        }
     }
 
     /** Leaves of a sentence that there is one. */

@@ -196,6 +196,7 @@ class KafkaIT extends BrokerFixture {
                         c.retrievalScore(),
                         null,
                         null,
+                        null,
                         CandidateStatus.NOT_SCORED,
                         null,
                         null,

@@ -23,19 +23,24 @@ public record ScoredList(
     /**
      * Outcome of one candidate.
      *
-     * @param value the network's relevance, in [0, 1]; null when it has none
+     * @param logit of "yes" less that of "no", the network's relevance; null when it has none
      * @param detail a sentence about the reason, for people
      * @param truncated its text was cut at {@code text.max-candidate-tokens}
      */
     public record Score(
             CandidateStatus status,
-            @Nullable Float value,
+            @Nullable Float logit,
             @Nullable Reason reason,
             @Nullable String detail,
             boolean truncated) {
 
-        public static Score scored(float value, boolean truncated, @Nullable String remark) {
-            return new Score(CandidateStatus.SCORED, value, null, remark, truncated);
+        public static Score scored(float logit, boolean truncated, @Nullable String remark) {
+            return new Score(CandidateStatus.SCORED, logit, null, remark, truncated);
+        }
+
+        /** Returns the probability of "yes" against "no", in [0, 1]; null without a logit. */
+        public @Nullable Float value() {
+            return logit == null ? null : (float) (1 / (1 + Math.exp(-logit)));
         }
 
         public static Score rejected(Reason reason, String detail) {

@@ -58,8 +58,8 @@ public final class ReferencePairs {
                 Pass.Group group = new Pass.Group(
                         encoder.encodePrefix(null, query, bytes(query)),
                         List.of(encoder.encodeCandidate(candidate, bytes(candidate.content()))));
-                float score = scorer.start(new Pass(List.of(group))).await()[0];
-                scores.put(pair.path("name").asText(), (double) score);
+                double logit = scorer.start(new Pass(List.of(group))).await()[0];
+                scores.put(pair.path("name").asText(), 1 / (1 + Math.exp(-logit)));
             } catch (RejectedException e) {
                 LOG.debug("reference pair {}: {}", pair, e.getMessage());
             }

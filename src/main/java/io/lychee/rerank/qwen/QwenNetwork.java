@@ -224,7 +224,7 @@ final class QwenNetwork implements AutoCloseable {
     /**
      * Enqueues a pass on the device. On a GPU this returns before the scores are computed; two passes may be in flight.
      *
-     * @return waits for the probability of yes for each candidate; call it once
+     * @return waits for the logit of each candidate; call it once
      */
     Supplier<float[]> start(PackedPass pass, VisionCache.Plan images) {
         slot = (slot + 1) % SLOTS;

@@ -192,6 +192,7 @@ public final class QwenScorer implements Scorer {
                 .formatted(pass.tokens(), pass.candidates(), e.getMessage());
     }
 
+    /** Computes the logit of each candidate. */
     float[] score(Pass pass) {
         return start(pass).await();
     }

@@ -77,6 +77,7 @@ public final class Ranking {
                     retrievalRank,
                     candidate.retrievalScore(),
                     score.value() == null ? null : score.value().doubleValue(),
+                    score.logit() == null ? null : score.logit().doubleValue(),
                     verdict.rankValue(),
                     score.status(),
                     reason,

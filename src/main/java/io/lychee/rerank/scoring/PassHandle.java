@@ -7,8 +7,8 @@ public interface PassHandle {
     /**
      * Waits for the scores; called once.
      *
-     * @return one relevance in [0, 1] for each candidate, in the order of the groups and of the candidates in them; NaN
-     *     where the network comes to no number
+     * @return one logit for each candidate, "yes" less "no", in the order of the groups and of the candidates in them;
+     *     NaN where the network comes to no number
      * @throws ScoringException when the device or the network fails: a fault, after which the scorer is not used again
      */
     float[] await();

@@ -31,7 +31,7 @@ import org.apache.avro.io.EncoderFactory;
 public final class WireSchema {
 
     public static final WireSchema CANDIDATE_LIST = load("candidate_list", 1);
-    public static final WireSchema RERANKED_LIST = load("reranked_list", 2);
+    public static final WireSchema RERANKED_LIST = load("reranked_list", 3);
     public static final WireSchema DEAD_LETTER = load("dead_letter", 1);
     public static final List<WireSchema> ALL = List.of(CANDIDATE_LIST, RERANKED_LIST, DEAD_LETTER);
 

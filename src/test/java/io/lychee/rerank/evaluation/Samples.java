@@ -47,6 +47,7 @@ public final class Samples {
                 retrievalRank,
                 null,
                 score,
+                null,
                 score,
                 score == null ? CandidateStatus.NOT_SCORED : CandidateStatus.SCORED,
                 null,

@@ -1,6 +1,7 @@
 package io.lychee.rerank.ranking;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.lychee.rerank.domain.CandidateStatus;
 import io.lychee.rerank.domain.Latency;
@@ -62,8 +63,10 @@ class RankingTest {
         assertThat(ranking.leftOut()).extracting(RankedCandidate::reason).containsOnly(Reason.TOP_N);
         assertThat(ranking.leftOut())
                 .as("what is left out keeps its score")
-                .extracting(RankedCandidate::score)
-                .containsExactly((double) 0.3f, (double) 0.1f);
+                .allSatisfy(candidate ->
+                        assertThat(candidate.score()).isCloseTo(1 / (1 + Math.exp(-candidate.logit())), within(1e-7)))
+                .extracting(candidate -> Math.round(candidate.score() * 10))
+                .containsExactly(3L, 1L);
     }
 
     @Test
@@ -108,7 +111,7 @@ class RankingTest {
     }
 
     private static Score scored(float score) {
-        return Score.scored(score, false, null);
+        return Score.scored((float) Math.log(score / (1.0 - score)), false, null);
     }
 
     private static RerankedList rank(int n, Integer topN, Score... scores) {
@@ -129,7 +132,7 @@ class RankingTest {
 
     @Test
     void carriesWhatIsKnownOfTheListThrough() {
-        ScoredList scored = scored(Score.scored(0.5f, true, "a remark"));
+        ScoredList scored = scored(Score.scored(0, true, "a remark"));
         RerankedList answer = Ranking.rank(Lists.of("q", 1), scored, Rules.NONE);
 
         assertThat(answer.requestId()).isEqualTo("q");

@@ -82,7 +82,7 @@ class RulesTest {
     }
 
     private static Score scored(float score) {
-        return Score.scored(score, false, null);
+        return Score.scored((float) Math.log(score / (1.0 - score)), false, null);
     }
 
     @Test

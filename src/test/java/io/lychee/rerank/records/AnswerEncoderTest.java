@@ -210,6 +210,7 @@ class AnswerEncoderTest {
                             i + 1,
                             keep ? 1.5 : null,
                             keep ? 0.25 : null,
+                            keep ? -1.0986 : null,
                             keep ? 0.5 : null,
                             keep ? CandidateStatus.SCORED : CandidateStatus.REJECTED,
                             keep ? null : Reason.IMAGE_UNREADABLE,

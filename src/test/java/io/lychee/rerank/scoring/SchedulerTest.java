@@ -68,7 +68,7 @@ class SchedulerTest extends SchedulerFixture {
             assertThat(answers(keeping))
                     .singleElement()
                     .satisfies(answer -> assertThat(answer.results())
-                            .extracting(RankedCandidate::score)
+                            .extracting(RankedCandidate::logit)
                             .containsExactly(0.5, 0.25));
             assertThat(keeping.encodeQueue().bytes()).isZero();
         }

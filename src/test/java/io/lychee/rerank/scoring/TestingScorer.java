@@ -7,7 +7,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntPredicate;
 
-/** Scores by the last token; can be held or made to fail. Records its passes. */
+/** Scores by the last token, a 128th of it; can be held or made to fail. Records its passes. */
 public final class TestingScorer implements Scorer {
 
     final List<Pass> passes = new CopyOnWriteArrayList<>();
@@ -45,10 +45,16 @@ public final class TestingScorer implements Scorer {
         for (Pass.Group group : pass.groups()) {
             for (PromptPart segment : group.candidates()) {
                 int last = segment.tokens()[segment.tokens().length - 1];
-                scores[next++] = notANumber.test(last) ? Float.NaN : last / 128f;
+                scores[next++] = notANumber.test(last) ? Float.NaN : logit(last / 128.0);
             }
         }
         return () -> scores;
+    }
+
+    /** Converts a score from 0 to 1. */
+    public static float logit(double score) {
+        double within = Math.min(Math.max(score, 1e-6), 1 - 1e-6);
+        return (float) Math.log(within / (1 - within));
     }
 
     @Override
