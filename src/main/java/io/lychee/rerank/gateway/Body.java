@@ -1,6 +1,7 @@
 package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
@@ -33,6 +34,14 @@ record Body(JsonNode tree) {
         return node.asBoolean();
     }
 
+    /** Returns a body with another value of a field. */
+    Body with(String field, JsonNode value) {
+        ObjectNode changed = Response.object();
+        tree.properties().forEach(entry -> changed.set(entry.getKey(), entry.getValue()));
+        changed.set(field, value);
+        return new Body(changed);
+    }
+
     /** Null for all, which 0 means too. */
     @Nullable
     Integer topN() {
@@ -46,31 +55,51 @@ record Body(JsonNode tree) {
         return node.asInt() == 0 ? null : node.asInt();
     }
 
-    /** Builds a list of {@code query} and {@code documents}, under an id of the gateway's. */
+    boolean has(String field) {
+        return tree.hasNonNull(field);
+    }
+
+    /** Builds a list of {@code query} and {@code documents}. */
     CandidateList list(Gateway gateway, boolean textOnly) {
-        Content query = content(required("query"), "query", textOnly);
-        JsonNode documents = required("documents");
-        if (!documents.isArray() || documents.isEmpty()) {
-            throw wrong("documents", "an array of at least one document", documents);
+        return list(gateway, "query", "documents", textOnly);
+    }
+
+    /**
+     * Builds a list under an id of the gateway's.
+     *
+     * @param query name of its field
+     * @param documents name of their field: an array, or as in vLLM one object whose parts are the documents
+     */
+    CandidateList list(Gateway gateway, String query, String documents, boolean textOnly) {
+        Content asked = content(required(query), query, textOnly);
+        JsonNode items = items(documents);
+        if (!items.isArray() || items.isEmpty()) {
+            throw wrong(documents, "an array of at least one document", items);
         }
         int most = gateway.config().limits().maxCandidates();
-        if (documents.size() > most) {
-            throw HttpError.badRequest("documents has " + documents.size() + " items; at most " + most
+        if (items.size() > most) {
+            throw HttpError.badRequest(documents + " has " + items.size() + " items; at most " + most
                     + " are taken (list.max-candidates)");
         }
         List<Candidate> candidates = new ArrayList<>();
-        for (int i = 0; i < documents.size(); i++) {
-            Content content = content(documents.get(i), "documents[" + i + "]", textOnly);
+        for (int i = 0; i < items.size(); i++) {
+            Content content = content(items.get(i), documents + "[" + i + "]", textOnly);
             candidates.add(new Candidate(Integer.toString(i), content, null, Map.of(), null));
         }
         return new CandidateList(
                 gateway.nextId(),
                 optionalText("instruction"),
                 Map.of(),
-                query,
+                asked,
                 candidates,
                 topN(),
                 gateway.listTimeoutMs());
+    }
+
+    /** Returns an array, also of one object's parts. */
+    JsonNode items(String field) {
+        JsonNode node = required(field);
+        return node.path("content").isArray() ? node.get("content") : node;
     }
 
     private JsonNode required(String field) {
@@ -105,6 +134,8 @@ record Body(JsonNode tree) {
             } else {
                 parts(content, path + ".content", texts, images);
             }
+        } else if (node.isObject() && node.has("type")) {
+            part(node, path, texts, images);
         } else if (node.isObject() && (node.has("text") || node.has("image"))) {
             if (node.hasNonNull("text")) {
                 texts.add(text(node.get("text"), path + ".text"));
@@ -126,16 +157,18 @@ record Body(JsonNode tree) {
             throw wrong(path, "a string or an array of parts", parts);
         }
         for (int i = 0; i < parts.size(); i++) {
-            JsonNode part = parts.get(i);
-            String at = path + "[" + i + "]";
-            switch (part.path("type").asText()) {
-                case "text" -> texts.add(text(part.path("text"), at + ".text"));
-                case "image_url" -> {
-                    JsonNode url = part.path("image_url");
-                    images.add(image(url.isObject() ? url.path("url") : url, at + ".image_url"));
-                }
-                default -> throw wrong(at, "a part of type text or image_url", part);
+            part(parts.get(i), path + "[" + i + "]", texts, images);
+        }
+    }
+
+    private static void part(JsonNode part, String path, List<String> texts, List<Image> images) {
+        switch (part.path("type").asText()) {
+            case "text" -> texts.add(text(part.path("text"), path + ".text"));
+            case "image_url" -> {
+                JsonNode url = part.path("image_url");
+                images.add(image(url.isObject() ? url.path("url") : url, path + ".image_url"));
             }
+            default -> throw wrong(path, "a part of type text or image_url", part);
         }
     }
 

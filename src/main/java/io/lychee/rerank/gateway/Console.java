@@ -2,6 +2,7 @@ package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.Families;
@@ -59,6 +60,7 @@ record Console(
         add(router, "/openapi.json", Response.of(Response.JSON, resource("openapi.json")));
         add(router, "/health/live", Response.json(200, Response.object().put("status", "live")));
         router.add("/health/ready", (Route.Get) path -> readiness.respond(gateway));
+        router.add("/v1/models", (Route.Get) path -> Response.json(200, models()));
         router.add("/api/info", (Route.Get) path -> Response.json(200, info()));
         add(router, "/api/scenes", Response.json(200, JSON.valueToTree(lists())));
         if (scenes != null) {
@@ -68,6 +70,17 @@ record Console(
 
     private static void add(Router router, String path, Response file) {
         router.add(path, (Route.Get) same -> file);
+    }
+
+    /** Lists the one model, once it is known, as OpenAI's API does. */
+    private ObjectNode models() {
+        ObjectNode models = Response.object().put("object", "list");
+        ArrayNode data = models.putArray("data");
+        String name = readiness.model(gateway);
+        if (name != null) {
+            data.addObject().put("id", name).put("object", "model").put("owned_by", "lychee-rerank");
+        }
+        return models;
     }
 
     private ObjectNode info() {

@@ -64,6 +64,10 @@ public final class GatewayServer implements AutoCloseable {
         new Console(gateway, readiness, scenes).addTo(router);
         router.add("/v2/rerank", new RerankApis.Cohere());
         router.add("/v1/rerank", new RerankApis.Jina());
+        router.add("/rerank", new ServerApis.ByShape());
+        router.add("/v1/ranking", new ServerApis.Nvidia());
+        router.add("/score", new ServerApis.Score());
+        router.add("/v1/score", new ServerApis.Score());
         router.add("/api/rerank", new RerankApis.Simple());
         router.add("/rerank_batch", new RerankApis.Batch());
         router.add("/api/lists", new ListsApi(gateway));

@@ -15,6 +15,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.BiConsumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,12 +26,22 @@ final class RerankApis {
 
     private RerankApis() {}
 
-    /** Serves {@code POST /v2/rerank} in the form of Cohere. */
-    static final class Cohere implements Api {
+    /** Reads a form of request from a parsed body. */
+    interface Form extends Api {
 
         @Override
-        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
-            Body body = gateway.bodies().read(bytes);
+        default Call read(byte[] body, @Nullable String clientId, Gateway gateway) {
+            return read(gateway.bodies().read(body), clientId, gateway);
+        }
+
+        Call read(Body body, @Nullable String clientId, Gateway gateway);
+    }
+
+    /** Serves {@code POST /v2/rerank} in the form of Cohere. */
+    static final class Cohere implements Form {
+
+        @Override
+        public Call read(Body body, @Nullable String clientId, Gateway gateway) {
             CandidateList list = body.list(gateway, false);
             String id = requestId(body, clientId, list);
             return call(list, (answer, tree) -> {
@@ -59,23 +70,20 @@ final class RerankApis {
     }
 
     /** Serves {@code POST /v1/rerank} in the form of Jina; takes requests in the form of vLLM too. */
-    static final class Jina implements Api {
+    static final class Jina implements Form {
 
         @Override
-        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
-            Body body = gateway.bodies().read(bytes);
+        public Call read(Body body, @Nullable String clientId, Gateway gateway) {
             CandidateList list = body.list(gateway, false);
             String id = requestId(body, clientId, list);
             boolean documents = body.flag("return_documents", true);
             return call(list, (answer, tree) -> {
                 tree.put("id", id).put("model", answer.model().name()).put("object", "list");
-                Usage usage = answer.usage();
-                long tokens = usage.textTokens() + usage.visionTokens() + usage.prefixTokens();
-                tree.putObject("usage").put("prompt_tokens", tokens).put("total_tokens", tokens);
+                usage(answer, tree);
                 ArrayNode results = tree.putArray("results");
                 for (RankedCandidate candidate : withScore(answer)) {
                     ObjectNode result = result(results.addObject(), candidate);
-                    JsonNode document = body.tree().path("documents").path(candidate.retrievalRank() - 1);
+                    JsonNode document = body.items("documents").path(candidate.retrievalRank() - 1);
                     if (documents && document.isTextual()) {
                         result.putObject("document").set("text", document);
                     } else if (documents) {
@@ -93,11 +101,11 @@ final class RerankApis {
     }
 
     /** Serves {@code POST /api/rerank}: takes strings, answers scores. */
-    static final class Simple implements Api {
+    static final class Simple implements Form {
 
         @Override
-        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
-            CandidateList list = gateway.bodies().read(bytes).list(gateway, true);
+        public Call read(Body body, @Nullable String clientId, Gateway gateway) {
+            CandidateList list = body.list(gateway, true);
             return call(list, (answer, tree) -> {
                 ArrayNode results = tree.putArray("results");
                 for (RankedCandidate candidate : withScore(answer)) {
@@ -113,11 +121,11 @@ final class RerankApis {
     }
 
     /** Serves {@code POST /rerank_batch}: answers a Markdown table. */
-    static final class Batch implements Api {
+    static final class Batch implements Form {
 
         @Override
-        public Call read(byte[] bytes, @Nullable String clientId, Gateway gateway) {
-            CandidateList list = gateway.bodies().read(bytes).list(gateway, false);
+        public Call read(Body body, @Nullable String clientId, Gateway gateway) {
+            CandidateList list = body.list(gateway, false);
             return new Call(list, reply -> {
                 RerankedList answer = reply.answer();
                 byte[] table = MarkdownTable.of(list, answer).getBytes(StandardCharsets.UTF_8);
@@ -127,7 +135,16 @@ final class RerankApis {
     }
 
     /** Answers 422 or 504 where nothing could be scored. */
-    private static Api.Call call(CandidateList list, BiConsumer<RerankedList, ObjectNode> write) {
+    static Api.Call call(CandidateList list, BiConsumer<RerankedList, ObjectNode> write) {
+        return answer(list, answer -> {
+            ObjectNode tree = Response.object();
+            write.accept(answer, tree);
+            return tree;
+        });
+    }
+
+    /** Answers any JSON value; 422 or 504 where nothing could be scored. */
+    static Api.Call answer(CandidateList list, Function<RerankedList, JsonNode> write) {
         return new Api.Call(list, reply -> {
             RerankedList answer = reply.answer();
             if (answer.status() == ListStatus.UNSCORED) {
@@ -135,13 +152,17 @@ final class RerankApis {
                         answer.reason() == Reason.DEADLINE ? 504 : 422,
                         "nothing could be scored, " + answer.reason() + ": " + answer.detail());
             }
-            ObjectNode tree = Response.object();
-            write.accept(answer, tree);
-            return Response.json(tree, answer.latency());
+            return Response.json(write.apply(answer), answer.latency());
         });
     }
 
-    private static List<RankedCandidate> withScore(RerankedList answer) {
+    static void usage(RerankedList answer, ObjectNode tree) {
+        Usage usage = answer.usage();
+        long tokens = usage.textTokens() + usage.visionTokens() + usage.prefixTokens();
+        tree.putObject("usage").put("prompt_tokens", tokens).put("total_tokens", tokens);
+    }
+
+    static List<RankedCandidate> withScore(RerankedList answer) {
         return answer.results().stream()
                 .filter(candidate -> candidate.score() != null)
                 .toList();
@@ -152,7 +173,7 @@ final class RerankApis {
     }
 
     /** Adds a sentence for each document without a score or cut, and for a list not finished in time. */
-    private static void warnings(RerankedList answer, ObjectNode tree) {
+    static void warnings(RerankedList answer, ObjectNode tree) {
         ArrayNode warnings = tree.arrayNode();
         if (answer.status() == ListStatus.PARTIAL) {
             warnings.add("not finished in time: " + answer.detail());
@@ -172,7 +193,7 @@ final class RerankApis {
         }
     }
 
-    private static String requestId(Body body, @Nullable String clientId, CandidateList list) {
+    static String requestId(Body body, @Nullable String clientId, CandidateList list) {
         String named = body.optionalText("request_id");
         return Objects.requireNonNullElse(named, Objects.requireNonNullElse(clientId, list.requestId()));
     }
