@@ -42,6 +42,7 @@ import picocli.CommandLine.Spec;
             ConsumeCommand.class,
             EvaluateCommand.class,
             DoctorCommand.class,
+            ModelsCommand.class,
         })
 public final class Main implements Runnable {
 
