@@ -6,7 +6,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.checkpoint.NetworkConfig;
 import io.lychee.rerank.checkpoint.TensorShapes;
+import io.lychee.rerank.config.Precision;
 import io.lychee.rerank.engine.MemoryCheck;
+import io.lychee.rerank.torch.TorchDevice;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -17,9 +19,11 @@ import org.junit.jupiter.api.Timeout;
 class ModelsCommandTest {
 
     private static final int COLUMNS = 100;
+    private static final List<Precision> PRECISIONS = List.of(Precision.FLOAT32, Precision.BFLOAT16, Precision.FP8);
 
     /** What sizes are made of, as each checkpoint's config.json has it. */
-    private static final Map<String, String> CONFIGS = Map.of("vec-ai/lychee-rerank-mm", """
+    private static final Map<String, String> CONFIGS =
+            Map.of("vec-ai/lychee-rerank-mm", """
             {"model_type": "qwen2_5_vl", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
              "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064, "rms_norm_eps": 1e-6,
              "tie_word_embeddings": false, "vision_config": {"hidden_size": 1280}}""", "Qwen/Qwen3-VL-Reranker-8B", """
@@ -49,8 +53,8 @@ class ModelsCommandTest {
     /** A tied head is the embedding, and in no file. */
     private static long parameters(NetworkConfig config) {
         return TensorShapes.of(config).entrySet().stream()
-                .filter(tensor -> !Boolean.TRUE.equals(config.tied())
-                        || !tensor.getKey().equals(TensorShapes.HEAD))
+                .filter(tensor ->
+                        !Boolean.TRUE.equals(config.tied()) || !tensor.getKey().equals(TensorShapes.HEAD))
                 .mapToLong(tensor -> tensor.getValue().stream().reduce(1L, Math::multiplyExact))
                 .sum();
     }
@@ -63,28 +67,32 @@ class ModelsCommandTest {
         assertThat(run.out())
                 .contains(CONFIGS.keySet())
                 .contains("8,292,166,656 parameters, 16.58 GB on disk", "19.78 GB (18,865 MiB) in use")
-                .containsPattern("(?m)^This machine\n  cpu +\\d+ cores, memory free: \\d+\\.\\d\\d GB$")
+                .containsPattern("(?m)^This machine\n  cpu, \\d+ cores +\\d+\\.\\d\\d GB free *$")
                 .containsPattern("(?m)^  GPUs +\\S+")
                 .containsPattern("(?m)^  speed +-$")
                 .contains("./lychee pull NAME, then ./lychee up --checkpoint hf:NAME")
                 .doesNotContain("null", "[]");
-        assertThat(run.out().lines()).allSatisfy(line -> assertThat(line.stripTrailing())
-                .hasSizeLessThanOrEqualTo(COLUMNS));
+        assertThat(run.out().lines())
+                .allSatisfy(line -> assertThat(line.stripTrailing()).hasSizeLessThanOrEqualTo(COLUMNS));
     }
 
     @Test
     void theSameAsJson() throws Exception {
-        JsonNode report = new ObjectMapper().readTree(Cli.run("models", "--json").out());
+        JsonNode report =
+                new ObjectMapper().readTree(Cli.run("models", "--json").out());
 
-        assertThat(report.findValuesAsText("name")).containsAll(CONFIGS.keySet()).contains("cpu");
+        assertThat(report.findValuesAsText("name"))
+                .containsAll(CONFIGS.keySet())
+                .contains("cpu");
         for (String key : List.of("name", "family", "value", "source", "load", "gpus", "precision", "description")) {
-            assertThat(report.findValuesAsText(key)).as(key).isNotEmpty().allSatisfy(value -> assertThat(value)
-                    .isNotBlank()
-                    .isNotEqualTo("null"));
+            assertThat(report.findValuesAsText(key))
+                    .as(key)
+                    .isNotEmpty()
+                    .allSatisfy(value -> assertThat(value).isNotBlank().isNotEqualTo("null"));
         }
         long free = report.at("/machine/devices/0/freeBytes").asLong();
         assertThat(free).isBetween(1L, 2 * MemoryCheck.available());
-        assertThat(report.path("fits")).hasSize(3 * CONFIGS.size());
+        assertThat(report.path("fits")).hasSize(PRECISIONS.size() * CONFIGS.size());
         for (JsonNode fit : report.path("fits")) {
             if (fit.path("precision").asText().equals("float32")) {
                 assertThat(fit.at("/devices/cpu").asText())
@@ -96,6 +104,27 @@ class ModelsCommandTest {
     }
 
     @Test
+    void gpusByWhatTheyHaveAndCompute() throws Exception {
+        KnownCheckpoint lychee = KnownCheckpoint.all().get(0);
+        List<Precision> all = List.of(Precision.BFLOAT16, Precision.FP8);
+        List<ModelsCommand.Device> devices = List.of(
+                new ModelsCommand.Device("cpu", "", List.of(Precision.FLOAT32), Long.MAX_VALUE),
+                new ModelsCommand.Device("cuda:0", "", all, lychee.bytes()),
+                new ModelsCommand.Device("cuda:1", "", all, lychee.bytes() - 1),
+                new ModelsCommand.Device("cuda:2", "", List.of(Precision.BFLOAT16), lychee.bytes()),
+                new ModelsCommand.Device("cuda:3", "", all, null));
+
+        assertThat(PRECISIONS)
+                .extracting(precision -> ModelsCommand.verdicts(
+                        ModelsCommand.fit(lychee, precision, devices).devices()))
+                .containsExactly(
+                        "cpu: fits",
+                        "cuda:0 cuda:2: fits; cuda:1: too large; cuda:3: free memory unknown",
+                        "cuda:0 cuda:1: fits; cuda:2: no fp8; cuda:3: free memory unknown");
+        assertThat(new TorchDevice("cuda:0", "bfloat16", false).card()).isNotBlank();
+    }
+
+    @Test
     void withoutPyTorchTheRestIsThere() {
         System.setProperty("PYTORCH_LIBRARY_PATH", "nowhere");
         try {
@@ -103,9 +132,9 @@ class ModelsCommandTest {
 
             assertThat(run.exitCode()).as(run.err()).isZero();
             assertThat(run.out())
-                    .contains("GPUs       unknown: PYTORCH_LIBRARY_PATH is nowhere; expected the folder")
+                    .contains(" unknown: PYTORCH_LIBRARY_PATH is nowhere; expected the folder")
                     .contains(CONFIGS.keySet())
-                    .contains("memory free: ");
+                    .contains(" GB free");
         } finally {
             System.clearProperty("PYTORCH_LIBRARY_PATH");
         }

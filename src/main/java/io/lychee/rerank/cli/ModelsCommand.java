@@ -26,14 +26,11 @@ import picocli.CommandLine.Help;
 import picocli.CommandLine.Option;
 
 /** {@code ./lychee models}: lists the known checkpoints, and where their weights fit on this machine. */
-@Command(
-        name = "models",
-        description = "Lists the checkpoints known to work, and which fit this machine. Loads none.")
+@Command(name = "models", description = "Lists the checkpoints known to work, and which fit this machine. Loads none.")
 final class ModelsCommand implements Callable<Integer> {
 
     private static final int LABEL = 13;
     private static final int TEXT = 87;
-    private static final String UNKNOWN = "-";
     private static final List<Precision> PRECISIONS = List.of(Precision.FLOAT32, Precision.BFLOAT16, Precision.FP8);
 
     @Option(names = "--json", description = "Prints the same as JSON.")
@@ -44,11 +41,12 @@ final class ModelsCommand implements Callable<Integer> {
      * @param precisions those that fit is judged in
      * @param freeBytes null when CUDA doesn't report them
      */
-    private record Device(
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Device(
             String name,
             String description,
             List<Precision> precisions,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long freeBytes) {
+            @Nullable Long freeBytes) {
 
         String verdict(Precision precision, long needed) {
             if (!precisions.contains(precision)) {
@@ -58,32 +56,40 @@ final class ModelsCommand implements Callable<Integer> {
         }
     }
 
-    /** @param devices a verdict each, by name */
-    private record Fit(String checkpoint, Precision precision, long weightBytes, Map<String, String> devices) {}
-
     private record Machine(List<Device> devices, String gpus) {}
+
+    /**
+     * @param measuredBytes in use while scoring; null when not measured
+     * @param devices a verdict each, by name
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Fit(
+            String checkpoint,
+            Precision precision,
+            long weightBytes,
+            @Nullable Long measuredBytes,
+            Map<String, String> devices) {}
 
     private record Report(List<KnownCheckpoint> checkpoints, Machine machine, List<Fit> fits) {}
 
     @Override
     public Integer call() throws Exception {
-        List<KnownCheckpoint> checkpoints = KnownCheckpoint.all();
+        List<KnownCheckpoint> all = KnownCheckpoint.all();
         Machine machine = machine();
-        List<Fit> fits = checkpoints.stream()
+        List<Fit> fits = all.stream()
                 .flatMap(known -> PRECISIONS.stream().map(precision -> fit(known, precision, machine.devices())))
                 .toList();
         if (json) {
             System.out.println(new ObjectMapper()
                     .writerWithDefaultPrettyPrinter()
                     .with(SerializationFeature.WRITE_ENUMS_USING_TO_STRING)
-                    .writeValueAsString(new Report(checkpoints, machine, fits)));
+                    .writeValueAsString(new Report(all, machine, fits)));
             return 0;
         }
-        checkpoints.forEach(ModelsCommand::print);
-        print(machine);
-        print(checkpoints, fits);
+        all.forEach(ModelsCommand::print);
+        print(machine, fits);
         System.out.printf(
-                "%nNone was run with its published weights yet; small networks of these families agree with transformers.%n"
+                "%nNone was run with its published weights yet; small networks of the families match transformers.%n"
                         + "To get one: ./lychee pull NAME, then ./lychee up --checkpoint hf:NAME%n"
                         + "Other checkpoints of these families work too: %s%n",
                 Families.ALL.stream().map(Family::modelType).collect(joining(", ")));
@@ -92,105 +98,84 @@ final class ModelsCommand implements Callable<Integer> {
 
     private static Machine machine() {
         List<Device> devices = new ArrayList<>();
-        devices.add(new Device(
-                TorchDevice.CPU.name(),
-                Runtime.getRuntime().availableProcessors() + " cores",
-                List.of(Precision.FLOAT32),
-                MemoryCheck.available()));
+        String cores = Runtime.getRuntime().availableProcessors() + " cores";
+        devices.add(new Device("cpu", cores, List.of(Precision.FLOAT32), MemoryCheck.available()));
         try {
-            TorchDevice.all("auto").stream()
-                    .filter(device -> !device.isCpu())
-                    .map(ModelsCommand::gpu)
-                    .forEach(devices::add);
+            for (TorchDevice device : TorchDevice.all("auto")) {
+                if (!device.isCpu()) {
+                    long free = TorchDevice.freeMemory(device.name());
+                    devices.add(new Device(
+                            device.name(),
+                            device.card(),
+                            PRECISIONS.subList(1, device.hasE4m3() ? 3 : 2),
+                            free == Long.MAX_VALUE ? null : free));
+                }
+            }
             return new Machine(devices, devices.size() == 1 ? "none that PyTorch sees" : "" + (devices.size() - 1));
         } catch (ConfigException e) {
             return new Machine(devices, "unknown: " + e.getMessage());
         }
     }
 
-    private static Device gpu(TorchDevice device) {
-        long free = TorchDevice.freeMemory(device.name());
-        boolean fp8 = device.hasE4m3();
-        return new Device(
-                device.name(),
-                device.card(),
-                fp8 ? List.of(Precision.BFLOAT16, Precision.FP8) : List.of(Precision.BFLOAT16),
-                free == Long.MAX_VALUE ? null : free);
-    }
-
     /** Judges as the start of a job does; float32 is for the CPU, the others for GPUs. */
-    private static Fit fit(KnownCheckpoint known, Precision precision, List<Device> devices) {
+    static Fit fit(KnownCheckpoint known, Precision precision, List<Device> devices) {
         long needed = MemoryCheck.needed(known.bytes(), precision);
         Map<String, String> verdicts = new LinkedHashMap<>();
         devices.stream()
-                .filter(device -> device.name().equals(TorchDevice.CPU.name()) == (precision == Precision.FLOAT32))
+                .filter(device -> device.name().equals("cpu") == (precision == Precision.FLOAT32))
                 .forEach(device -> verdicts.put(device.name(), device.verdict(precision, needed)));
-        return new Fit(known.name(), precision, needed, verdicts);
+        Long measured = known.memory().stream()
+                .filter(memory -> memory.precision().equals(precision.toString()))
+                .map(Measured::bytes)
+                .findFirst()
+                .orElse(null);
+        return new Fit(known.name(), precision, needed, measured, verdicts);
     }
 
     private static void print(KnownCheckpoint known) {
         Help.TextTable table = Help.TextTable.forColumnWidths(Help.defaultColorScheme(Help.Ansi.OFF), LABEL, TEXT);
         table.addRowValues("  family", known.family());
-        table.addRowValues(
-                "  size",
-                "%,d parameters, %s GB on disk".formatted(known.parameters(), MemoryCheck.gigabytes(known.bytes())));
-        add(table, "  licence", known.licence());
-        add(table, "  languages", known.languages());
-        add(table, "  quality", known.quality());
-        add(table, "  speed", known.speed());
+        String size = "%,d parameters, %s on disk".formatted(known.parameters(), gigabytes(known.bytes()));
+        table.addRowValues("  size", size);
+        known.facts().forEach((about, facts) -> add(table, about, facts));
+        String memory = "%s: %s (%,d MiB) in use over %s";
         add(
                 table,
-                "  memory",
-                PRECISIONS.stream()
-                        .filter(precision -> known.memory().containsKey(precision.toString()))
-                        .map(precision -> fact(precision, known.memory().get(precision.toString())))
+                "memory",
+                known.memory().stream()
+                        .map(m -> new Fact(
+                                memory.formatted(m.precision(), gigabytes(m.bytes()), m.mebibytes(), m.load()),
+                                m.source()))
                         .toList());
         System.out.println(known.name());
         System.out.println(table);
     }
 
-    private static Fact fact(Precision precision, Measured measured) {
-        String value = "%s: %s GB (%,d MiB) in use over %s";
-        return new Fact(
-                value.formatted(
-                        precision, MemoryCheck.gigabytes(measured.bytes()), measured.mebibytes(), measured.load()),
-                measured.source());
+    private static void add(Help.TextTable table, String about, List<Fact> facts) {
+        String label = "  " + about;
+        table.addRowValues(label, facts.isEmpty() ? "-" : facts.get(0).toString());
+        facts.stream().skip(1).forEach(fact -> table.addRowValues("", fact.toString()));
     }
 
-    private static void add(Help.TextTable table, String label, List<Fact> facts) {
-        String next = label;
-        for (Fact fact : facts.isEmpty() ? List.of(new Fact(UNKNOWN, "")) : facts) {
-            table.addRowValues(next, fact.value() + (fact.source().isEmpty() ? "" : " [" + fact.source() + "]"));
-            next = "";
-        }
-    }
-
-    private static void print(Machine machine) {
-        System.out.println("This machine");
+    private static void print(Machine machine, List<Fit> fits) {
+        List<String[]> devices = new ArrayList<>();
         for (Device device : machine.devices()) {
-            Long free = device.freeBytes();
-            System.out.println(TextTable.pad("  " + device.name(), LABEL) + device.description() + ", memory free: "
-                    + (free == null ? "unknown" : MemoryCheck.gigabytes(free) + " GB"));
+            devices.add(
+                    new String[] {device.name() + ", " + device.description(), gigabytes(device.freeBytes()) + " free"
+                    });
         }
-        System.out.println(TextTable.pad("  GPUs", LABEL) + machine.gpus());
-    }
-
-    private static void print(List<KnownCheckpoint> checkpoints, List<Fit> fits) {
+        devices.add(new String[] {"GPUs", machine.gpus()});
+        TextTable.print(System.out, "This machine", devices);
         List<String[]> rows = new ArrayList<>();
         rows.add(new String[] {"", "precision", "weights", "measured", "here"});
-        for (KnownCheckpoint known : checkpoints) {
-            for (Fit fit : fits.stream()
-                    .filter(f -> f.checkpoint().equals(known.name()))
-                    .toList()) {
-                Measured measured = known.memory().get(fit.precision().toString());
-                rows.add(new String[] {
-                    known.name(),
-                    fit.precision().toString(),
-                    MemoryCheck.gigabytes(fit.weightBytes()) + " GB",
-                    measured == null ? UNKNOWN : MemoryCheck.gigabytes(measured.bytes()) + " GB",
-                    fit.devices().isEmpty() ? "no GPU" : verdicts(fit.devices())
-                });
-            }
+        for (Fit fit : fits) {
+            rows.add(new String[] {
+                fit.checkpoint(),
+                fit.precision().toString(),
+                gigabytes(fit.weightBytes()),
+                gigabytes(fit.measuredBytes()),
+                fit.devices().isEmpty() ? "no GPU" : verdicts(fit.devices())
+            });
         }
         TextTable.print(
                 System.out,
@@ -199,12 +184,16 @@ final class ModelsCommand implements Callable<Integer> {
                 rows);
     }
 
+    private static String gigabytes(@Nullable Long bytes) {
+        return bytes == null ? "-" : MemoryCheck.gigabytes(bytes) + " GB";
+    }
+
     /** Returns "cuda:0 cuda:1: fits; cuda:2: too large". */
-    private static String verdicts(Map<String, String> devices) {
-        Map<String, String> byVerdict = devices.entrySet().stream()
-                .collect(groupingBy(
-                        Map.Entry::getValue, LinkedHashMap::new, mapping(Map.Entry::getKey, joining(" "))));
-        return byVerdict.entrySet().stream()
+    static String verdicts(Map<String, String> devices) {
+        return devices.entrySet().stream()
+                .collect(groupingBy(Map.Entry::getValue, LinkedHashMap::new, mapping(Map.Entry::getKey, joining(" "))))
+                .entrySet()
+                .stream()
                 .map(entry -> entry.getValue() + ": " + entry.getKey())
                 .collect(joining("; "));
     }
