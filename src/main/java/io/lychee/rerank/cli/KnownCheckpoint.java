@@ -9,29 +9,14 @@ import java.util.Map;
 /**
  * Describes a published checkpoint by facts, each with its source.
  *
- * @param name at Hugging Face
  * @param parameters numbers in its tensors, of 16 bits each
  * @param facts by what they are about; empty where nothing is known
- * @param memory what a device had in use, only where measured
+ * @param mebibytes in use on a device while scoring, by precision; only where measured
  */
 record KnownCheckpoint(
-        String name, String family, long parameters, Map<String, List<Fact>> facts, List<Measured> memory) {
+        String name, String family, long parameters, Map<String, List<Fact>> facts, Map<String, Long> mebibytes) {
 
-    record Fact(String value, String source) {
-
-        @Override
-        public String toString() {
-            return value + " [" + source + "]";
-        }
-    }
-
-    /** @param load what ran meanwhile */
-    record Measured(String precision, long mebibytes, String load, String source) {
-
-        long bytes() {
-            return mebibytes << 20;
-        }
-    }
+    record Fact(String value, String source) {}
 
     /** Returns the bytes of its files. */
     long bytes() {
