@@ -43,6 +43,7 @@ import picocli.CommandLine.Spec;
             EvaluateCommand.class,
             VerifyCheckpointCommand.class,
             DoctorCommand.class,
+            ModelsCommand.class,
         })
 public final class Main implements Runnable {
 

@@ -51,7 +51,8 @@ public final class MemoryCheck {
         }
     }
 
-    private static long needed(long inHalf, Precision precision) {
+    /** Returns the bytes of weights in a precision, from their bytes in 16 bits; about, for fp8. */
+    public static long needed(long inHalf, Precision precision) {
         return switch (precision) {
             case FLOAT32 -> 2 * inHalf;
             case FP8 -> inHalf * FP8_PERCENT / 100;
@@ -71,7 +72,7 @@ public final class MemoryCheck {
     }
 
     /** Returns the machine's free bytes, at most the container's total. */
-    private static long available() {
+    public static long available() {
         long container = ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
         try (Stream<String> lines = Files.lines(MEMORY)) {
             return lines.filter(line -> line.startsWith("MemAvailable:"))

@@ -29,6 +29,7 @@ final class CudaKernels {
     private static final int MAJOR = 75; // CUdevice_attribute: compute capability
     private static final int MINOR = 76;
     private static final int MAX_ARGUMENTS = 12;
+    private static final int MAX_NAME = 256;
 
     private final int device;
     private final Pointer context;
@@ -71,6 +72,16 @@ final class CudaKernels {
         } finally {
             Driver.cuCtxPopCurrent_v2(new PointerByReference());
         }
+    }
+
+    /** Returns the name of a GPU, such as NVIDIA H100 80GB HBM3. @throws IllegalStateException when there is no such */
+    static String name(int device) {
+        IntByReference handle = new IntByReference();
+        byte[] name = new byte[MAX_NAME];
+        check(Driver.cuInit(0));
+        check(Driver.cuDeviceGet(handle, device));
+        check(Driver.cuDeviceGetName(name, name.length, handle.getValue()));
+        return Native.toString(name);
     }
 
     private static int attribute(int attribute, int device) {
@@ -176,6 +187,10 @@ final class CudaKernels {
         static {
             Native.register(Driver.class, NativeLibrary.getInstance("libcuda.so.1"));
         }
+
+        static native int cuInit(int flags);
+
+        static native int cuDeviceGetName(byte[] name, int length, int device);
 
         static native int cuDeviceGet(IntByReference device, int ordinal);
 

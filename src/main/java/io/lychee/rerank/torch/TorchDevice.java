@@ -141,6 +141,21 @@ public record TorchDevice(String name, String dtype, boolean e4m3) {
         }
     }
 
+    /** Returns the GPU's name, such as NVIDIA H100 80GB HBM3, or GPU when the driver doesn't tell. */
+    public String card() {
+        try {
+            return CudaKernels.name(index());
+        } catch (RuntimeException | LinkageError e) {
+            LOG.info("the name of {} is unknown: {}", name, e.toString());
+            return "GPU";
+        }
+    }
+
+    /** Returns whether the GPU computes fp8. */
+    public boolean hasE4m3() {
+        return capability(index(), E4M3_SINCE) >= E4M3_SINCE;
+    }
+
     private static TorchDevice cuda(int index) {
         boolean bfloat16 = capability(index, BFLOAT16_SINCE) >= BFLOAT16_SINCE;
         return new TorchDevice("cuda:" + index, bfloat16 ? "bfloat16" : "float16", false);
