@@ -1,0 +1,82 @@
+package io.lychee.rerank.cli;
+
+import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.config.ConfigKeys;
+import io.lychee.rerank.hub.ModelHub;
+import io.lychee.rerank.hub.ModelReference;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code ./lychee pull}: downloads a checkpoint from a hub, and prints its directory. */
+@Command(
+        name = "pull",
+        description = {
+            "Downloads a checkpoint, or what is missing of it, and prints its directory on standard output.",
+            "The cache is that of the hub's Python client. The same command continues an interrupted download."
+        })
+final class PullCommand implements Callable<Integer> {
+
+    @Parameters(paramLabel = "MODEL", description = "ORG/NAME or hf:ORG/NAME (Hugging Face), or modelscope:ORG/NAME.")
+    @SuppressWarnings("NullAway.Init") // required
+    private String model;
+
+    @Option(names = "--revision", description = "Branch, tag or commit. Default: main, on ModelScope master.")
+    private @Nullable String revision;
+
+    @Override
+    public Integer call() {
+        ModelReference reference = ModelReference.parse(ModelReference.is(model) ? model : "hf:" + model);
+        ModelHub.Snapshot snapshot = hub().pull(revision == null ? reference : reference.at(revision));
+        System.err.println(reference + " is at revision " + snapshot.revision());
+        System.out.println(snapshot.directory());
+        return 0;
+    }
+
+    private static ModelHub hub() {
+        DownloadProgress progress = new DownloadProgress();
+        return new ModelHub(System.getenv(), progress::show, message -> System.err.println("lychee: " + message));
+    }
+
+    /** Replaces a model of a hub by its directory; downloads what is missing. */
+    static Map<String, String> resolve(Map<String, String> values) {
+        ModelHub hub = hub();
+        return replace(values, reference -> hub.cached(reference).orElseGet(() -> {
+            System.err.println("downloading " + reference + " to " + hub.cacheFolder(reference));
+            return hub.pull(reference);
+        }));
+    }
+
+    /** @throws ConfigException when the cache has no complete snapshot of the model */
+    static Map<String, String> resolveCached(Map<String, String> values) {
+        ModelHub hub = hub();
+        return replace(
+                values,
+                reference -> hub.cached(reference)
+                        .orElseThrow(() -> new ConfigException("%s is %s, which is not complete in %s; ./lychee pull %s"
+                                        .formatted(
+                                                ConfigKeys.CHECKPOINT,
+                                                reference,
+                                                hub.cacheFolder(reference),
+                                                reference)
+                                + " downloads it")));
+    }
+
+    private static Map<String, String> replace(
+            Map<String, String> values, Function<ModelReference, ModelHub.Snapshot> find) {
+        String checkpoint = values.getOrDefault(ConfigKeys.CHECKPOINT, "");
+        if (!ModelReference.is(checkpoint)) {
+            return values;
+        }
+        Map<String, String> replaced = new HashMap<>(values);
+        replaced.put(
+                ConfigKeys.CHECKPOINT,
+                find.apply(ModelReference.parse(checkpoint)).directory().toString());
+        return replaced;
+    }
+}
