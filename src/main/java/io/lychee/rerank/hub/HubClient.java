@@ -3,6 +3,7 @@ package io.lychee.rerank.hub;
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lychee.rerank.config.ConfigException;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
@@ -109,6 +110,7 @@ final class HubClient implements AutoCloseable {
      * Sends one request, follows its redirects, and reads the answer.
      *
      * @throws StatusException for a status that is neither 2xx nor a redirect
+     * @throws ConfigException for a redirect away from the web, from https to http, or one too many
      */
     <T> T get(URI address, Map<String, String> headers, Reader<T> reader) throws IOException {
         URI next = address;
@@ -138,7 +140,7 @@ final class HubClient implements AutoCloseable {
                 }
             }
         }
-        throw new IOException(where(address) + " redirects more than " + MAX_REDIRECTS + " times");
+        throw new ConfigException(where(address) + " redirects more than " + MAX_REDIRECTS + " times");
     }
 
     /** Leaves a large body to the close of its connection. */
@@ -149,16 +151,16 @@ final class HubClient implements AutoCloseable {
         }
     }
 
-    private static URI redirect(URI from, String location) throws IOException {
+    private static URI redirect(URI from, String location) {
         URI to;
         try {
             to = from.resolve(location);
         } catch (IllegalArgumentException e) {
-            throw new IOException(where(from) + " redirects to what is no address", null);
+            throw new ConfigException(where(from) + " redirects to what is no address");
         }
         boolean web = to.getHost() != null && ("https".equals(to.getScheme()) || "http".equals(to.getScheme()));
         if (!web || ("https".equals(from.getScheme()) && "http".equals(to.getScheme()))) {
-            throw new IOException(where(from) + " redirects to " + where(to) + "; expected https, as before");
+            throw new ConfigException(where(from) + " redirects to " + where(to) + "; expected https");
         }
         return to;
     }
