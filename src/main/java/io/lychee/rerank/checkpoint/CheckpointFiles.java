@@ -32,8 +32,8 @@ public record CheckpointFiles(Path directory) {
      */
     public static CheckpointFiles of(String checkpoint) {
         if (HUB.matcher(checkpoint).lookingAt()) {
-            throw new ConfigException(("model.checkpoint is %s, a model of a hub; expected a directory here:"
-                            + " ./lychee pull %s downloads it and prints its directory")
+            throw new ConfigException(("model.checkpoint is %s, which is not downloaded here; expected a directory:"
+                            + " ./lychee pull %s downloads the model and prints its directory")
                     .formatted(checkpoint, checkpoint));
         }
         Path directory = Path.of(checkpoint).toAbsolutePath().normalize();

@@ -1,11 +1,11 @@
 package io.lychee.rerank.cli;
 
-import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.hub.ModelHub;
 import io.lychee.rerank.hub.ModelReference;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -46,37 +46,29 @@ final class PullCommand implements Callable<Integer> {
     /** Replaces a model of a hub by its directory; downloads what is missing. */
     static Map<String, String> resolve(Map<String, String> values) {
         ModelHub hub = hub();
-        return replace(values, reference -> hub.cached(reference).orElseGet(() -> {
-            System.err.println("downloading " + reference + " to " + hub.cacheFolder(reference));
-            return hub.pull(reference);
-        }));
-    }
-
-    /** @throws ConfigException when the cache has no complete snapshot of the model */
-    static Map<String, String> resolveCached(Map<String, String> values) {
-        ModelHub hub = hub();
         return replace(
                 values,
-                reference -> hub.cached(reference)
-                        .orElseThrow(() -> new ConfigException("%s is %s, which is not complete in %s; ./lychee pull %s"
-                                        .formatted(
-                                                ConfigKeys.CHECKPOINT,
-                                                reference,
-                                                hub.cacheFolder(reference),
-                                                reference)
-                                + " downloads it")));
+                reference -> hub.cached(reference).or(() -> {
+                    System.err.println("downloading " + reference + " to " + hub.cacheFolder(reference));
+                    return Optional.of(hub.pull(reference));
+                }));
+    }
+
+    /** Replaces a model of a hub by its directory where that is complete in the cache. */
+    static Map<String, String> resolveCached(Map<String, String> values) {
+        return replace(values, hub()::cached);
     }
 
     private static Map<String, String> replace(
-            Map<String, String> values, Function<ModelReference, ModelHub.Snapshot> find) {
-        String checkpoint = values.getOrDefault(ConfigKeys.CHECKPOINT, "");
-        if (!ModelReference.is(checkpoint)) {
-            return values;
-        }
+            Map<String, String> values, Function<ModelReference, Optional<ModelHub.Snapshot>> find) {
         Map<String, String> replaced = new HashMap<>(values);
-        replaced.put(
+        replaced.computeIfPresent(
                 ConfigKeys.CHECKPOINT,
-                find.apply(ModelReference.parse(checkpoint)).directory().toString());
+                (key, checkpoint) -> ModelReference.is(checkpoint)
+                        ? find.apply(ModelReference.parse(checkpoint))
+                                .map(snapshot -> snapshot.directory().toString())
+                                .orElse(checkpoint)
+                        : checkpoint);
         return replaced;
     }
 }
