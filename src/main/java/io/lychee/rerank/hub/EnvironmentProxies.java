@@ -55,7 +55,8 @@ final class EnvironmentProxies extends DefaultRoutePlanner {
                 credentials.setCredentials(
                         new AuthScope(host),
                         new UsernamePasswordCredentials(
-                                decode(user[0]), decode(user.length > 1 ? user[1] : "").toCharArray()));
+                                decode(user[0]),
+                                decode(user.length > 1 ? user[1] : "").toCharArray()));
             }
             return host;
         } catch (IllegalArgumentException | NullPointerException e) {

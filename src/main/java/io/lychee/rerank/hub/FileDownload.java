@@ -28,7 +28,7 @@ final class FileDownload {
     private final PartFile part;
     private final boolean conditional;
     /** Strong validator of the first answer. */
-    private final AtomicReference<String> etag = new AtomicReference<>(NONE);
+    private volatile String etag = NONE;
 
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
@@ -95,7 +95,7 @@ final class FileDownload {
         long to = part.start(range) + part.length(range) - 1;
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Range", "bytes=" + from + "-" + to);
-        String first = etag.get();
+        String first = etag;
         if (conditional && !first.equals(NONE)) {
             headers.put("If-Range", first);
         }
@@ -107,7 +107,7 @@ final class FileDownload {
                 throw new StartOverException(file.name() + " changed on the hub, or its server sends no ranges");
             } else {
                 requireLength(response);
-                etag.set(validator(response));
+                etag = validator(response);
                 part.restart(range);
             }
             receive(response.getEntity().getContent(), range);
@@ -142,12 +142,10 @@ final class FileDownload {
         }
     }
 
-    private void requireSame(ClassicHttpResponse response) throws StartOverException {
+    private synchronized void requireSame(ClassicHttpResponse response) throws StartOverException {
         String found = validator(response);
-        if (conditional
-                && !found.equals(NONE)
-                && !etag.compareAndSet(NONE, found)
-                && !etag.get().equals(found)) {
+        etag = etag.equals(NONE) ? found : etag;
+        if (conditional && !found.equals(NONE) && !found.equals(etag)) {
             throw new StartOverException(file.name() + " changed on the hub");
         }
     }

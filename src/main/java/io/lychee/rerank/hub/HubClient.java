@@ -69,9 +69,8 @@ final class HubClient implements AutoCloseable {
                         .setDefaultTlsConfig(
                                 TlsConfig.custom().setHandshakeTimeout(CONNECT).build())
                         .build())
-                .setDefaultRequestConfig(RequestConfig.custom()
-                        .setProtocolUpgradeEnabled(false)
-                        .build())
+                .setDefaultRequestConfig(
+                        RequestConfig.custom().setProtocolUpgradeEnabled(false).build())
                 .setRoutePlanner(proxies)
                 .setDefaultCredentialsProvider(proxies.credentials())
                 .disableRedirectHandling()
@@ -167,7 +166,9 @@ final class HubClient implements AutoCloseable {
 
     private boolean isEndpoint(URI address) {
         return address.getScheme().equals(endpoint.getScheme())
-                && address.getHost().toLowerCase(Locale.ROOT).equals(endpoint.getHost().toLowerCase(Locale.ROOT))
+                && address.getHost()
+                        .toLowerCase(Locale.ROOT)
+                        .equals(endpoint.getHost().toLowerCase(Locale.ROOT))
                 && port(address) == port(endpoint);
     }
 
@@ -177,8 +178,8 @@ final class HubClient implements AutoCloseable {
 
     /** Names an address without its query, which may hold a signature. */
     private static String where(URI address) {
-        return address.getScheme() + "://" + address.getHost()
-                + (address.getPort() < 0 ? "" : ":" + address.getPort()) + address.getRawPath();
+        return address.getScheme() + "://" + address.getHost() + (address.getPort() < 0 ? "" : ":" + address.getPort())
+                + address.getRawPath();
     }
 
     /** Reads seconds or a date; null when the header is absent or neither. */

@@ -50,7 +50,8 @@ final class HuggingFaceRepository extends Repository {
     }
 
     private Path hubHome() {
-        return folder("HF_HOME", folder("XDG_CACHE_HOME", home().resolve(".cache")).resolve("huggingface"));
+        return folder(
+                "HF_HOME", folder("XDG_CACHE_HOME", home().resolve(".cache")).resolve("huggingface"));
     }
 
     @Override
@@ -65,7 +66,8 @@ final class HuggingFaceRepository extends Repository {
 
     @Override
     boolean isOffline() {
-        return TRUE.contains(value("HF_HUB_OFFLINE", value("TRANSFORMERS_OFFLINE", "")).toUpperCase(Locale.ROOT));
+        return TRUE.contains(
+                value("HF_HUB_OFFLINE", value("TRANSFORMERS_OFFLINE", "")).toUpperCase(Locale.ROOT));
     }
 
     private String name() {
@@ -90,7 +92,8 @@ final class HuggingFaceRepository extends Repository {
     }
 
     @Override
-    @Nullable Path cached() {
+    @Nullable
+    Path cached() {
         if (isFixed()) {
             return snapshot(model.revision());
         }
@@ -121,7 +124,9 @@ final class HuggingFaceRepository extends Repository {
             String name = file.path("rfilename").asText();
             RemoteFile.requireSafe(name);
             if (CheckpointSelection.includes(name)) {
-                String hash = file.path("lfs").path("sha256").asText(file.path("blobId").asText());
+                String hash = file.path("lfs")
+                        .path("sha256")
+                        .asText(file.path("blobId").asText());
                 files.add(new RemoteFile(name, file.path("size").asLong(-1), hash));
             }
         }

@@ -118,13 +118,14 @@ public final class ModelHub {
                 FileLock lock = lock(file)) {
             if (lock == null) {
                 throw new ConfigException("another process downloads %s now, it holds %s; repeat the command when it is"
-                        .formatted(repository.model, repository.lock()) + " done");
+                                .formatted(repository.model, repository.lock())
+                        + " done");
             }
             List<Downloader.Job> jobs = new ArrayList<>();
             for (RemoteFile remote : listing.files()) {
                 if (!repository.has(remote)) {
-                    jobs.add(new Downloader.Job(
-                            remote, repository.address(listing, remote), repository.target(remote)));
+                    jobs.add(
+                            new Downloader.Job(remote, repository.address(listing, remote), repository.target(remote)));
                 }
             }
             requireSpace(repository, jobs);
@@ -135,15 +136,17 @@ public final class ModelHub {
             Path directory = repository.publish(listing);
             List<String> missing = CheckpointSelection.missing(directory);
             if (!missing.isEmpty()) {
-                throw new ConfigException("%s has no %s, which its index names"
-                        .formatted(repository.model, String.join(", ", missing)));
+                throw new ConfigException(
+                        "%s has no %s, which its index names".formatted(repository.model, String.join(", ", missing)));
             }
             return new Snapshot(directory, listing.commit());
         } catch (StatusException e) {
             throw refused(repository, e);
         } catch (IOException e) {
-            throw new ConfigException("the download of %s to %s ended: %s; the same command continues it"
-                    .formatted(repository.model, repository.cache(), describe(e)), e);
+            throw new ConfigException(
+                    "the download of %s to %s ended: %s; the same command continues it"
+                            .formatted(repository.model, repository.cache(), describe(e)),
+                    e);
         }
     }
 
@@ -182,7 +185,7 @@ public final class ModelHub {
     }
 
     private static String describe(IOException e) {
-        return e.getMessage() == null ? e.toString() : e.getClass().getSimpleName() + ": " + e.getMessage();
+        return e instanceof StatusException ? String.valueOf(e.getMessage()) : e.toString();
     }
 
     private static ConfigException unreachable(Repository repository, String why, @Nullable IOException cause) {
@@ -209,8 +212,7 @@ public final class ModelHub {
                         what + "; it is private, gated or absent. Accept its terms on that page; " + token
                                 + ", expected a token that may read it";
                     case 404 ->
-                        what + "; expected a repository with this name and the revision "
-                                + repository.model.revision();
+                        what + "; expected a repository with this name and the revision " + repository.model.revision();
                     case 429 -> what + "; too many requests: wait, or use a token (" + token + ")";
                     default -> what;
                 },

@@ -40,8 +40,9 @@ public record ModelReference(Hub hub, String id, String revision) {
     public static ModelReference parse(String reference) {
         Matcher parts = FORM.matcher(reference);
         if (!parts.matches() || !isSafe(parts.group("id")) || parts.group("id").contains("--")) {
-            throw new ConfigException("the model is %s; expected hf:ORG/NAME or modelscope:ORG/NAME, with @REVISION at will"
-                    .formatted(reference));
+            throw new ConfigException(
+                    "the model is %s; expected hf:ORG/NAME or modelscope:ORG/NAME, with @REVISION at will"
+                            .formatted(reference));
         }
         Hub hub = Stream.of(Hub.values())
                 .filter(h -> h.prefix.equals(parts.group("hub")))

@@ -87,7 +87,8 @@ final class ModelScopeRepository extends Repository {
         JsonNode list = answer.path("Data").path("Files");
         if (answer.path("Code").asInt(200) != 200 || !list.isArray()) {
             throw new ConfigException("%s lists no files of %s: code %d; expected a ModelScope hub with this model and"
-                    .formatted(endpoint(), model, answer.path("Code").asInt()) + " revision (MODELSCOPE_ENDPOINT)");
+                            .formatted(endpoint(), model, answer.path("Code").asInt())
+                    + " revision (MODELSCOPE_ENDPOINT)");
         }
         List<RemoteFile> files = new ArrayList<>();
         for (JsonNode file : list) {

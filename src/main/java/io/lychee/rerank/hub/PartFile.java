@@ -155,8 +155,7 @@ final class PartFile implements AutoCloseable {
 
     /** Makes the verified file the target in one step. */
     static void complete(Path target, RemoteFile remote) throws IOException {
-        Files.move(
-                path(target, remote), target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        Files.move(path(target, remote), target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         Files.deleteIfExists(progressPath(target, remote));
     }
 

@@ -12,7 +12,8 @@ final class StatusException extends IOException {
 
     /** @param where host and path, without the query, which may hold a signature */
     StatusException(int status, String where, @Nullable Duration retryAfter) {
-        super(where + " answered " + status + (retryAfter == null ? "" : ", Retry-After " + retryAfter.toSeconds() + " s"));
+        super(where + " answered " + status
+                + (retryAfter == null ? "" : ", Retry-After " + retryAfter.toSeconds() + " s"));
         this.status = status;
         this.retryAfter = retryAfter;
     }
@@ -21,7 +22,8 @@ final class StatusException extends IOException {
         return status;
     }
 
-    @Nullable Duration retryAfter() {
+    @Nullable
+    Duration retryAfter() {
         return retryAfter;
     }
 

@@ -80,7 +80,8 @@ class ModelHubTest {
 
         assertThat(pulled).isEqualTo(new ModelHub.Snapshot(snapshot(), TestHub.COMMIT));
         assertThat(folder().resolve("refs/main")).hasContent(TestHub.COMMIT);
-        assertThat(names(snapshot())).containsExactlyElementsOf(NEEDED.stream().sorted().toList());
+        assertThat(names(snapshot()))
+                .containsExactlyElementsOf(NEEDED.stream().sorted().toList());
         for (String name : NEEDED) {
             byte[] bytes = hub.files.get(name);
             String blob = name.endsWith(".safetensors") ? DigestUtils.sha256Hex(bytes) : TestHub.gitHash(bytes);
@@ -96,12 +97,14 @@ class ModelHubTest {
     void theTokenGoesToTheHubAlone() {
         models().pull(MODEL);
 
-        assertThat(hub.requests).filteredOn(TestHub.Request::cdn).hasSize(2).allSatisfy(request -> assertThat(
-                        request.authorization())
-                .isNull());
-        assertThat(hub.requests).filteredOn(request -> !request.cdn()).isNotEmpty().allSatisfy(request -> assertThat(
-                        request.authorization())
-                .isEqualTo("Bearer " + TOKEN));
+        assertThat(hub.requests)
+                .filteredOn(TestHub.Request::cdn)
+                .hasSize(2)
+                .allSatisfy(request -> assertThat(request.authorization()).isNull());
+        assertThat(hub.requests)
+                .filteredOn(request -> !request.cdn())
+                .isNotEmpty()
+                .allSatisfy(request -> assertThat(request.authorization()).isEqualTo("Bearer " + TOKEN));
     }
 
     @Test
@@ -143,7 +146,8 @@ class ModelHubTest {
         for (String name : NEEDED) {
             String blob = TestHub.gitHash(hub.files.get(name));
             Files.write(cache.resolve("blobs").resolve(blob), hub.files.get(name));
-            Files.createSymbolicLink(snapshot.resolve(name), Path.of("../../blobs").resolve(blob));
+            Files.createSymbolicLink(
+                    snapshot.resolve(name), Path.of("../../blobs").resolve(blob));
         }
         Files.createDirectories(cache.resolve("refs"));
         Files.writeString(cache.resolve("refs/main"), TestHub.COMMIT);
@@ -181,8 +185,7 @@ class ModelHubTest {
         assertThat(hub.requests(TestHub.FIRST))
                 .filteredOn(TestHub.Request::cdn)
                 .extracting(TestHub.Request::range)
-                .containsExactly(
-                        "bytes=0-" + (size - 1), "bytes=300000-" + (size - 1), "bytes=300001-" + (size - 1));
+                .containsExactly("bytes=0-" + (size - 1), "bytes=300000-" + (size - 1), "bytes=300001-" + (size - 1));
         assertThat(pauses).as("each of them received something").containsOnly(Duration.ofSeconds(1));
         assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
     }
@@ -389,7 +392,10 @@ class ModelHubTest {
         hub.next(TestHub.LISTING, TestHub.status(407, "Proxy-Authenticate", "Basic realm=\"proxy\""));
         environment.put("NO_PROXY", "other.invalid, 127.0.0.1");
         models().pull(MODEL);
-        assertThat(hub.requests).element(1).extracting(TestHub.Request::proxyAuthorization).isEqualTo(credentials);
+        assertThat(hub.requests)
+                .element(1)
+                .extracting(TestHub.Request::proxyAuthorization)
+                .isEqualTo(credentials);
         assertThat(hub.requests)
                 .filteredOn(TestHub.Request::cdn)
                 .allSatisfy(request -> assertThat(request.proxyAuthorization()).isNull());

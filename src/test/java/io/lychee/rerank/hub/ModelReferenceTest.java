@@ -25,8 +25,23 @@ class ModelReferenceTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "hf:a", "hf:a/b/c", "hf:../b", "hf:a/..", "hf:a/b..c", "hf:a--b/c", "hf:.a/b", "hf:-a/b", "hf:a/b@",
-                "hf:a/b@../x", "hf:a/b@/x", "hf:a/b@x//y", "hf:a/b@x/.y", "hf:a/b@x y", "hf:a b/c", "hf:a/b\n", "hub:a/b"
+                "hf:a",
+                "hf:a/b/c",
+                "hf:../b",
+                "hf:a/..",
+                "hf:a/b..c",
+                "hf:a--b/c",
+                "hf:.a/b",
+                "hf:-a/b",
+                "hf:a/b@",
+                "hf:a/b@../x",
+                "hf:a/b@/x",
+                "hf:a/b@x//y",
+                "hf:a/b@x/.y",
+                "hf:a/b@x y",
+                "hf:a b/c",
+                "hf:a/b\n",
+                "hub:a/b"
             })
     void otherFormsAreRefused(String reference) {
         assertThatThrownBy(() -> ModelReference.parse(reference)).isInstanceOf(ConfigException.class);

@@ -36,8 +36,8 @@ class ModelScopeTest {
     @BeforeEach
     void start() throws IOException {
         hub = TestHub.golden();
-        environment.putAll(Map.of(
-                "HOME", home.toString(), "MODELSCOPE_ENDPOINT", hub.url(), "MODELSCOPE_API_TOKEN", "ms-secret"));
+        environment.putAll(
+                Map.of("HOME", home.toString(), "MODELSCOPE_ENDPOINT", hub.url(), "MODELSCOPE_API_TOKEN", "ms-secret"));
     }
 
     @AfterEach
@@ -67,8 +67,8 @@ class ModelScopeTest {
         assertThat(CheckpointFiles.of(directory.toString()).name()).isEqualTo("test/tiny");
         assertThat(models().cached(MODEL)).isPresent();
         assertThat(hub.requests)
-                .allSatisfy(request -> assertThat(request.authorization())
-                        .isEqualTo(request.cdn() ? null : "Bearer ms-secret"));
+                .allSatisfy(request ->
+                        assertThat(request.authorization()).isEqualTo(request.cdn() ? null : "Bearer ms-secret"));
     }
 
     @Test
@@ -101,7 +101,9 @@ class ModelScopeTest {
         }
         ModelReference model = ModelReference.parse("modelscope:test/tiny.1");
         assertThat(models().cached(model)).map(ModelHub.Snapshot::directory).contains(directory);
-        assertThat(models().cached(model.at("v1"))).as("of which revision is unknown").isEmpty();
+        assertThat(models().cached(model.at("v1")))
+                .as("of which revision is unknown")
+                .isEmpty();
         assertThat(hub.requests).isEmpty();
     }
 

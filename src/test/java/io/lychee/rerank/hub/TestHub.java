@@ -72,16 +72,18 @@ public final class TestHub implements AutoCloseable {
     /** Serves the golden checkpoint in two shards, and files that nobody needs. */
     public static TestHub golden() throws IOException {
         TestHub hub = new TestHub();
-        for (String name : List.of("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json")) {
+        for (String name :
+                List.of("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json")) {
             hub.files.put(name, Files.readAllBytes(GOLDEN.resolve(name)));
         }
         ObjectNode weightMap = JSON.createObjectNode();
-        List<Safetensors.Tensor> tensors =
-                List.copyOf(Safetensors.read(List.of(GOLDEN.resolve("model.safetensors"))).tensors().values());
+        List<Safetensors.Tensor> tensors = List.copyOf(Safetensors.read(List.of(GOLDEN.resolve("model.safetensors")))
+                .tensors()
+                .values());
         List<String> shards = List.of(FIRST, SECOND);
         for (int shard = 0; shard < 2; shard++) {
-            List<Safetensors.Tensor> part = tensors.subList(
-                    shard * tensors.size() / 2, (shard + 1) * tensors.size() / 2);
+            List<Safetensors.Tensor> part =
+                    tensors.subList(shard * tensors.size() / 2, (shard + 1) * tensors.size() / 2);
             hub.files.put(shards.get(shard), safetensors(part));
             String file = shards.get(shard);
             part.forEach(tensor -> weightMap.put(tensor.name(), file));
@@ -99,7 +101,8 @@ public final class TestHub implements AutoCloseable {
         for (Safetensors.Tensor tensor : tensors) {
             byte[] bytes = new byte[Math.toIntExact(tensor.bytes())];
             tensor.rows(0, Math.toIntExact(tensor.shape().get(0))).map().get(bytes);
-            ObjectNode entry = header.putObject(tensor.name()).put("dtype", tensor.type().name());
+            ObjectNode entry =
+                    header.putObject(tensor.name()).put("dtype", tensor.type().name());
             tensor.shape().forEach(entry.putArray("shape")::add);
             entry.putArray("data_offsets").add(data.size()).add(data.size() + bytes.length);
             data.write(bytes);
@@ -110,7 +113,10 @@ public final class TestHub implements AutoCloseable {
             text[i] = ' ';
         }
         ByteArrayOutputStream file = new ByteArrayOutputStream();
-        file.write(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(text.length).array());
+        file.write(ByteBuffer.allocate(8)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(text.length)
+                .array());
         file.write(text);
         data.writeTo(file);
         return file.toByteArray();
@@ -186,7 +192,9 @@ public final class TestHub implements AutoCloseable {
                 header(exchange, "Authorization"),
                 header(exchange, "Proxy-Authorization")));
         boolean redirected = name.endsWith(".safetensors") && !isCdn;
-        Fault fault = redirected ? null : faults.getOrDefault(name, new ArrayDeque<>()).poll();
+        Fault fault = redirected
+                ? null
+                : faults.getOrDefault(name, new ArrayDeque<>()).poll();
         if (fault != null) {
             fault.answer(exchange);
         } else if (listing) {
@@ -213,7 +221,7 @@ public final class TestHub implements AutoCloseable {
     private static Map<String, String> query(String query) {
         Map<String, String> values = new TreeMap<>();
         if (query != null) {
-            for (String pair : query.split("&")) {
+            for (String pair : query.split("&", -1)) {
                 values.put(pair.split("=", 2)[0], pair.split("=", 2)[1]);
             }
         }
@@ -246,13 +254,13 @@ public final class TestHub implements AutoCloseable {
             ObjectNode file = siblings.addObject().put("rfilename", name).put("size", bytes.length);
             file.put("blobId", gitHash(bytes));
             if (name.endsWith(".safetensors")) {
-                file.putObject("lfs").put("sha256", DigestUtils.sha256Hex(bytes)).put("size", bytes.length);
+                file.putObject("lfs")
+                        .put("sha256", DigestUtils.sha256Hex(bytes))
+                        .put("size", bytes.length);
             }
         });
-        listed.forEach((name, size) -> siblings.addObject()
-                .put("rfilename", name)
-                .put("size", size)
-                .put("blobId", gitHash(new byte[0])));
+        listed.forEach((name, size) ->
+                siblings.addObject().put("rfilename", name).put("size", size).put("blobId", gitHash(new byte[0])));
         return model;
     }
 
