@@ -32,8 +32,9 @@ final class PullCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         ModelReference reference = ModelReference.parse(ModelReference.is(model) ? model : "hf:" + model);
-        ModelHub.Snapshot snapshot = hub().pull(revision == null ? reference : reference.at(revision));
-        System.err.println(reference + " is at revision " + snapshot.revision());
+        ModelReference wanted = revision == null ? reference : reference.at(revision);
+        ModelHub.Snapshot snapshot = hub().pull(wanted);
+        System.err.println(wanted + " is at revision " + snapshot.revision());
         System.out.println(snapshot.directory());
         return 0;
     }

@@ -92,14 +92,15 @@ public final class ModelHub {
         try (HubClient client = client(repository, retries)) {
             listing = repository.list(client);
         } catch (IOException e) {
-            if (e instanceof StatusException answer && (!answer.mayPass() || answer.status() == 429)) {
-                throw refused(repository, answer);
+            StatusException answer = e instanceof StatusException status ? status : null;
+            if (cached != null && (answer == null || answer.mayPass())) {
+                messages.accept(
+                        "%s can't be reached (%s); using what was downloaded before".formatted(model, describe(e)));
+                return cached;
             }
-            if (cached == null) {
-                throw unreachable(repository, describe(e), e);
-            }
-            messages.accept("%s can't be reached (%s); using what was downloaded before".formatted(model, describe(e)));
-            return cached;
+            throw answer == null || answer.status() >= 500
+                    ? unreachable(repository, describe(e), e)
+                    : refused(repository, answer);
         }
         List<String> missing = CheckpointSelection.missing(listing.files());
         if (!missing.isEmpty()) {

@@ -6,32 +6,19 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.config.ConfigException;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.Stream;
 import org.apache.commons.codec.digest.DigestUtils;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
-class ModelHubTest {
+class ModelHubTest extends HuggingFaceFixture {
 
-    private static final String TOKEN = "hf_secret";
-    private static final ModelReference MODEL = ModelReference.parse("hf:test/tiny");
     private static final List<String> NEEDED = List.of(
             "README.md",
             "config.json",
@@ -41,38 +28,6 @@ class ModelHubTest {
             TestHub.INDEX,
             "preprocessor_config.json",
             "tokenizer.json");
-
-    private final List<String> messages = new ArrayList<>();
-    private final List<Duration> pauses = new ArrayList<>();
-    private final Map<String, String> environment = new HashMap<>();
-    private TestHub hub;
-    private long rangeBytes = Downloader.RANGE_BYTES;
-
-    @TempDir
-    private Path home;
-
-    @BeforeEach
-    void start() throws IOException {
-        hub = TestHub.golden();
-        environment.putAll(Map.of("HOME", home.toString(), "HF_ENDPOINT", hub.url(), "HF_TOKEN", TOKEN));
-    }
-
-    @AfterEach
-    void stop() {
-        hub.close();
-    }
-
-    private ModelHub models() {
-        return new ModelHub(environment, (done, total) -> {}, messages::add, rangeBytes, pauses::add);
-    }
-
-    private Path folder() {
-        return home.resolve(".cache/huggingface/hub/models--test--tiny");
-    }
-
-    private Path snapshot() {
-        return folder().resolve("snapshots").resolve(TestHub.COMMIT);
-    }
 
     @Test
     void aPullFillsTheCacheOfThePythonClient() throws IOException {
@@ -176,103 +131,6 @@ class ModelHubTest {
         assertThat(pauses).hasSize(Retries.TRIES - 1);
     }
 
-    @Test
-    void aCutConnectionContinuesWhereItEnded() {
-        int size = hub.files.get(TestHub.FIRST).length;
-        hub.next(TestHub.FIRST, hub.cut(TestHub.FIRST, 300_000)).next(TestHub.FIRST, hub.cut(TestHub.FIRST, 1));
-        models().pull(MODEL);
-
-        assertThat(hub.requests(TestHub.FIRST))
-                .filteredOn(TestHub.Request::cdn)
-                .extracting(TestHub.Request::range)
-                .containsExactly("bytes=0-" + (size - 1), "bytes=300000-" + (size - 1), "bytes=300001-" + (size - 1));
-        assertThat(pauses).as("each of them received something").containsOnly(Duration.ofSeconds(1));
-        assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
-    }
-
-    @Test
-    void anotherRunContinuesAnInterruptedOne() throws IOException {
-        rangeBytes = 400_000;
-        int size = hub.files.get(TestHub.FIRST).length;
-        assertThat(size).isBetween(800_000, 1_200_000); // three ranges
-        for (int i = 0; i < 30; i++) { // any of the ranges, until none gets another byte
-            hub.next(TestHub.FIRST, hub.cut(TestHub.FIRST, i < 3 ? 100_000 : 0));
-        }
-        assertThatThrownBy(() -> models().pull(MODEL))
-                .isInstanceOf(ConfigException.class)
-                .hasMessageContainingAll("the same command continues it", "hf:test/tiny");
-        assertThat(models().cached(MODEL)).isEmpty();
-        assertThat(names(folder().resolve("blobs"))).anyMatch(name -> name.endsWith(".lychee.incomplete"));
-
-        hub = restart();
-        models().pull(MODEL);
-        assertThat(hub.requests("config.json")).as("was complete").isEmpty();
-        assertThat(hub.requests(TestHub.FIRST))
-                .filteredOn(TestHub.Request::cdn)
-                .extracting(TestHub.Request::range)
-                .containsExactlyInAnyOrder("bytes=100000-399999", "bytes=500000-799999", "bytes=900000-" + (size - 1));
-        assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
-        assertThat(names(folder().resolve("blobs"))).noneMatch(name -> name.endsWith(".incomplete"));
-    }
-
-    private TestHub restart() throws IOException {
-        hub.close();
-        TestHub fresh = TestHub.golden();
-        environment.put("HF_ENDPOINT", fresh.url());
-        return fresh;
-    }
-
-    @Test
-    void manyRangesMakeOneFile() {
-        rangeBytes = 10_000;
-        models().pull(MODEL);
-        assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
-        assertThat(hub.requests(TestHub.FIRST)).hasSizeGreaterThan(100);
-    }
-
-    @ParameterizedTest
-    @ValueSource(longs = {400_000, Downloader.RANGE_BYTES})
-    void aFileThatChangedMeanwhileStartsOver(long range) {
-        rangeBytes = range;
-        hub.next(TestHub.FIRST, exchange -> {
-            hub.cut(TestHub.FIRST, 50_000).answer(exchange);
-            hub.etags.put(TestHub.FIRST, "another");
-        });
-        models().pull(MODEL);
-        assertThat(hub.requests(TestHub.FIRST)).anyMatch(request -> request.ifRange() != null);
-        assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
-    }
-
-    @Test
-    void aServerWithoutRangesSendsTheWholeFile() {
-        rangeBytes = 100_000;
-        for (int i = 0; i < 30; i++) {
-            hub.next(TestHub.FIRST, exchange -> {
-                byte[] whole = hub.files.get(TestHub.FIRST);
-                exchange.sendResponseHeaders(200, whole.length);
-                exchange.getResponseBody().write(whole);
-            });
-        }
-        models().pull(MODEL);
-        assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
-    }
-
-    @Test
-    void aWrongChecksumIsTriedOnceMore() throws IOException {
-        hub.next(TestHub.SECOND, hub.corrupt(TestHub.SECOND));
-        models().pull(MODEL);
-        assertThat(snapshot().resolve(TestHub.SECOND)).hasBinaryContent(hub.files.get(TestHub.SECOND));
-
-        environment.put("HF_HOME", home.resolve("other").toString());
-        hub.next("tokenizer.json", hub.corrupt("tokenizer.json"));
-        hub.next("tokenizer.json", hub.corrupt("tokenizer.json"));
-        assertThatThrownBy(() -> models().pull(MODEL))
-                .isInstanceOf(ConfigException.class)
-                .hasMessageContainingAll("tokenizer.json", "checksum");
-        assertThat(names(home.resolve("other/hub/models--test--tiny/blobs")))
-                .noneMatch(name -> name.startsWith(TestHub.gitHash(hub.files.get("tokenizer.json"))));
-    }
-
     @ParameterizedTest
     @ValueSource(ints = {401, 403})
     void aGatedModelNamesTheTokenAndThePage(int status) {
@@ -294,18 +152,6 @@ class ModelHubTest {
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContainingAll("hf:test/tiny@nope", "404", "revision nope");
         assertThat(pauses).isEmpty();
-    }
-
-    @Test
-    void retryAfterIsWaitedForUpToABound() {
-        hub.next("config.json", TestHub.status(429, "Retry-After", "7"));
-        hub.next(TestHub.FIRST, TestHub.status(503));
-        models().pull(MODEL);
-        assertThat(pauses).containsExactly(Duration.ofSeconds(7), Duration.ofSeconds(1));
-
-        hub.next(TestHub.LISTING, TestHub.status(429, "Retry-After", "86400"));
-        assertThatThrownBy(() -> models().pull(MODEL)).hasMessageContainingAll("429", "86400 s", "HF_TOKEN");
-        assertThat(pauses).hasSize(2);
     }
 
     @ParameterizedTest
@@ -345,46 +191,6 @@ class ModelHubTest {
     }
 
     @Test
-    void redirectsAreBoundedAndStayOnTheWeb() {
-        for (int i = 0; i < 6; i++) {
-            hub.next("config.json", TestHub.status(302, "Location", "/test/tiny/resolve/x/config.json"));
-        }
-        assertThatThrownBy(() -> models().pull(MODEL))
-                .isInstanceOf(ConfigException.class)
-                .hasMessageContaining("redirects more than 5 times");
-        assertThat(hub.requests("config.json")).hasSize(6);
-        hub.next(TestHub.LISTING, TestHub.status(302, "Location", "file:///etc/passwd"));
-        assertThatThrownBy(() -> models().pull(MODEL))
-                .isInstanceOf(ConfigException.class)
-                .hasMessageContaining("redirects to file:");
-    }
-
-    @Test
-    void aListingIsBounded() {
-        for (int i = 0; i < Retries.TRIES; i++) {
-            hub.next(TestHub.LISTING, exchange -> {
-                exchange.sendResponseHeaders(200, 0);
-                exchange.getResponseBody().write(new byte[17 << 20]);
-            });
-        }
-        assertThatThrownBy(() -> models().pull(MODEL)).hasMessageContaining("more than 16777216 bytes");
-    }
-
-    @Test
-    void twoDownloadsOfOneModelExcludeEachOther() throws IOException {
-        Path lock = home.resolve(".cache/huggingface/hub/.locks/models--test--tiny/lychee.lock");
-        Files.createDirectories(lock.getParent());
-        try (FileChannel file = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                FileLock held = file.lock()) {
-            assertThat(held.isValid()).isTrue();
-            assertThatThrownBy(() -> models().pull(MODEL))
-                    .isInstanceOf(ConfigException.class)
-                    .hasMessageContainingAll("another process", lock.toString());
-        }
-        models().pull(MODEL);
-    }
-
-    @Test
     void aProxyOfTheEnvironmentIsUsed() {
         environment.put("HF_ENDPOINT", "http://hub.invalid");
         environment.put("http_proxy", "http://user:p%40ss@" + hub.host());
@@ -417,11 +223,5 @@ class ModelHubTest {
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("HF_ENDPOINT")
                 .hasMessageNotContaining("secret");
-    }
-
-    private static List<String> names(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.map(file -> file.getFileName().toString()).sorted().toList();
-        }
     }
 }

@@ -15,14 +15,15 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -77,9 +78,10 @@ public final class TestHub implements AutoCloseable {
             hub.files.put(name, Files.readAllBytes(GOLDEN.resolve(name)));
         }
         ObjectNode weightMap = JSON.createObjectNode();
-        List<Safetensors.Tensor> tensors = List.copyOf(Safetensors.read(List.of(GOLDEN.resolve("model.safetensors")))
-                .tensors()
-                .values());
+        List<Safetensors.Tensor> tensors =
+                Safetensors.read(List.of(GOLDEN.resolve("model.safetensors"))).tensors().values().stream()
+                        .sorted(Comparator.comparing(Safetensors.Tensor::name))
+                        .toList();
         List<String> shards = List.of(FIRST, SECOND);
         for (int shard = 0; shard < 2; shard++) {
             List<Safetensors.Tensor> part =
@@ -148,7 +150,7 @@ public final class TestHub implements AutoCloseable {
 
     /** The next request for this file, or the listing, gets this answer. Faults of one file queue up. */
     TestHub next(String name, Fault fault) {
-        faults.computeIfAbsent(name, key -> new ArrayDeque<>()).add(fault);
+        faults.computeIfAbsent(name, key -> new ConcurrentLinkedDeque<>()).add(fault);
         return this;
     }
 
@@ -194,7 +196,7 @@ public final class TestHub implements AutoCloseable {
         boolean redirected = name.endsWith(".safetensors") && !isCdn;
         Fault fault = redirected
                 ? null
-                : faults.getOrDefault(name, new ArrayDeque<>()).poll();
+                : faults.getOrDefault(name, new ConcurrentLinkedDeque<>()).poll();
         if (fault != null) {
             fault.answer(exchange);
         } else if (listing) {
