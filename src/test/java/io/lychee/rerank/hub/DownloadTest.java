@@ -90,7 +90,12 @@ class DownloadTest extends HuggingFaceFixture {
             hub.etags.put(TestHub.FIRST, "another");
         });
         models().pull(MODEL);
-        assertThat(hub.requests(TestHub.FIRST)).anyMatch(request -> request.ifRange() != null);
+        if (range == Downloader.RANGE_BYTES) { // several ranges may see both files before one is cut
+            assertThat(hub.requests(TestHub.FIRST))
+                    .filteredOn(TestHub.Request::cdn)
+                    .element(1)
+                    .satisfies(request -> assertThat(request.ifRange()).isNotNull());
+        }
         assertThat(snapshot().resolve(TestHub.FIRST)).hasBinaryContent(hub.files.get(TestHub.FIRST));
     }
 
