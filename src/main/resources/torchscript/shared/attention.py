@@ -10,6 +10,12 @@ from linear import Linear
 from weights import to_device
 
 
+# Moves the two numbers of each rotary pair together. rows (heads · head_dim, …) → the same shape
+def pair_heads(rows: Tensor, heads: int, head_dim: int) -> Tensor:
+    halves = rows.view([heads, 2, head_dim // 2] + rows.shape[1:])
+    return halves.transpose(1, 2).reshape(rows.shape)
+
+
 # Reorders the rows of the query and key projections, once, so that rotary pairs are adjacent and form complex numbers.
 # Checkpoints hold the two numbers of a pair half a head apart. Few plain operations then rotate a pass, and no kernel
 # is compiled for a new shape. Attention doesn't depend on the order.
@@ -18,8 +24,7 @@ def pair_rotary(projection: Linear, heads: int, head_dim: int):
     for x in [projection.weight, projection.scales, projection.bias]:
         if x is not None:
             rows = x[: heads * head_dim]
-            halves = rows.view([heads, 2, head_dim // 2] + x.shape[1:])
-            rows.copy_(halves.transpose(1, 2).reshape(rows.shape))
+            rows.copy_(pair_heads(rows, heads, head_dim))
 
 
 # Turns angles into complex factors. angles (rows, head_dim / 2), float32 → (rows, 1, head_dim / 2), complex

@@ -37,6 +37,14 @@ class Weights:
     def one(self, name: str) -> Tensor:
         return self.stacked([name], 1, 1, self.dtype)
 
+    # Allocates a tensor that only some networks have.
+    def optional(self, name: str) -> Optional[Tensor]:
+        return self.one(name) if self.has(name) else None
+
+    # Returns whether this network has the tensor.
+    def has(self, name: str) -> bool:
+        return name in self.shapes
+
     # Allocates tensors as one, stacked by rows, each padded with zero rows and columns to these multiples.
     # tensors (rows_i, width) or (rows_i), one width → (Σ padded rows_i, padded width) or (Σ padded rows_i)
     def stacked(self, names: List[str], rows: int, columns: int, dtype: int) -> Tensor:

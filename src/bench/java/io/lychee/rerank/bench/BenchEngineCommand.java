@@ -3,6 +3,9 @@ package io.lychee.rerank.bench;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.management.OperatingSystemMXBean;
+import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.cli.ConfigOptions;
 import io.lychee.rerank.cli.DemoShop;
 import io.lychee.rerank.config.ConfigException;
@@ -62,7 +65,7 @@ final class BenchEngineCommand implements Callable<Integer> {
     @Mixin
     private final ConfigOptions options = new ConfigOptions();
 
-    @Option(names = "--shape", description = "7b, 3b or tiny: random weights of this size, made on the device.")
+    @Option(names = "--shape", description = "7b, 3b, qwen3-2b, qwen3-8b or tiny: random weights of this size, made on the device.")
     private @Nullable String shape;
 
     @Option(
@@ -137,7 +140,8 @@ final class BenchEngineCommand implements Callable<Integer> {
         ObjectNode preprocessor = (ObjectNode)
                 mapper.readTree(source.resolve("preprocessor_config.json").toFile());
         preprocessor.remove("size");
-        preprocessor.put("min_pixels", 4 * 28 * 28).put("max_pixels", 1280 * 28 * 28);
+        Family family = Families.of(CheckpointFiles.of(source.toString()));
+        preprocessor.put("min_pixels", family.minPixels()).put("max_pixels", family.maxPixels());
         mapper.writeValue(directory.resolve("preprocessor_config.json").toFile(), preprocessor);
         return directory.toString();
     }

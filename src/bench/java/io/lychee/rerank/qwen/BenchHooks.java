@@ -5,7 +5,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.IValue;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
-import io.lychee.rerank.config.ConfigException;
+import io.lychee.rerank.checkpoint.NetworkConfig;
+import io.lychee.rerank.checkpoint.TensorShapes;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.domain.ModelInfo;
 import io.lychee.rerank.scoring.PromptPart;
@@ -68,15 +69,15 @@ public final class BenchHooks {
     /**
      * Opens a network of a published shape with random weights, made on the device.
      *
-     * @param shape 7b, 3b, or tiny: that of the checkpoint in the settings
+     * @param shape see {@link BenchShape}
      */
     public static BenchHooks random(RerankConfig.Model settings, QwenScorer.Bounds bounds, String shape) {
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
-        QwenConfig config = withShape(QwenConfig.read(checkpoint), shape);
+        NetworkConfig config = BenchShape.of(shape, NetworkConfig.read(checkpoint));
         TorchDevice device = TorchDevice.of(settings.device(), settings.precision());
-        Map<String, String> sources = QwenNetwork.sources(device);
+        Map<String, String> sources = QwenNetwork.sources(config.family(), device);
         sources.merge("reranker", FILL_RANDOM, String::concat);
-        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
+        ImageProcessorConfig preprocessor = config.family().preprocessor(checkpoint);
         ModelInfo model = new ModelInfo("random-" + shape, "random");
         return new BenchHooks(
                 device,
@@ -99,26 +100,6 @@ public final class BenchHooks {
             IValue yes = call.tensor(FloatBuffer.wrap(row), new Shape(hidden), DataType.FLOAT32);
             call.run("finish", yes, no, false);
         }
-    }
-
-    /** Returns the network of a published shape with this one's special tokens. */
-    private static QwenConfig withShape(QwenConfig config, String shape) {
-        return switch (shape) {
-            case "7b" -> withShape(config, 3584, 18944, 28, 28, 4, 152064);
-            case "3b" -> withShape(config, 2048, 11008, 36, 16, 2, 151936);
-            case "tiny" -> config;
-            default -> throw new ConfigException("--shape is %s; expected 7b, 3b or tiny".formatted(shape));
-        };
-    }
-
-    private static QwenConfig withShape(
-            QwenConfig config, int hidden, int intermediate, int layers, int heads, int kvHeads, int vocabulary) {
-        return new QwenConfig(
-                new QwenConfig.Text(
-                        hidden, intermediate, layers, heads, kvHeads, vocabulary, 1e-6, 1e6, List.of(16, 24, 24)),
-                new QwenConfig.Vision(32, 1280, 3420, 16, hidden, 3, 14, 2, 2, 112, List.of(7, 15, 23, 31), 10_000),
-                config.imageToken(),
-                false);
     }
 
     public QwenScorer scorer() {
@@ -144,15 +125,21 @@ public final class BenchHooks {
 
     /** Counts the multiplications and additions of a part's tokens in all matrices but the head. */
     public double operations(PromptPart part) {
-        QwenConfig.Text text = scorer.config.text();
-        double attention = (2.0 * text.heads() + 2.0 * text.kvHeads()) * text.headDim() * text.hidden();
-        double textToken = 2.0 * text.layers() * (attention + 3.0 * text.hidden() * text.intermediate());
-        QwenConfig.Vision vision = scorer.config.vision();
-        double patches = (double) vision.merge() * vision.merge();
-        double cellHidden = patches * vision.hidden();
-        double block = 4.0 * vision.hidden() * vision.hidden() + 3.0 * vision.hidden() * vision.intermediate();
-        double imageToken =
-                2.0 * (patches * vision.depth() * block + cellHidden * cellHidden + cellHidden * vision.outHidden());
+        double textToken = 0;
+        double imageToken = 0;
+        NetworkConfig config = scorer.config;
+        double patches = (double) config.vision().merge() * config.vision().merge();
+        for (Map.Entry<String, List<Long>> tensor : TensorShapes.of(config).entrySet()) {
+            List<Long> shape = tensor.getValue();
+            double matrix = shape.size() == 2 ? 2.0 * shape.get(0) * shape.get(1) : 0;
+            if (tensor.getKey().startsWith("model.layers.")) {
+                textToken += matrix;
+            } else if (tensor.getKey().startsWith("visual.blocks.")) {
+                imageToken += patches * matrix;
+            } else if (tensor.getKey().contains("merger")) {
+                imageToken += matrix;
+            }
+        }
         return part.tokens().length * textToken + part.visionTokens() * imageToken;
     }
 }

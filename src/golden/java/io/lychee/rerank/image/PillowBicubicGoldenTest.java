@@ -3,6 +3,8 @@ package io.lychee.rerank.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.domain.Content;
 import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.prompt.PromptGolden;
@@ -19,51 +21,61 @@ import org.junit.jupiter.api.Test;
 final class PillowBicubicGoldenTest {
 
     private static final Deadline TIME = new Deadline(Duration.ofMinutes(1));
-    private static final int PATCH = 14;
-    private static final double[] MEAN = {0.48145466, 0.4578275, 0.40821073};
-    private static final double[] DEVIATION = {0.26862954, 0.26130258, 0.27577711};
 
     @Test
     void pixelValuesOfTheFixture() throws Exception {
-        check("i-t", "wide.png");
-        check("t-2i", "exact.png", "tiny.png");
-        check("t-i", "square.png");
+        check("golden", "i-t", "wide.png");
+        check("golden", "t-2i", "exact.png", "tiny.png");
+        check("golden", "t-i", "square.png");
     }
 
-    private static void check(String name, String... files) throws Exception {
+    @Test
+    void pixelValuesOfQwen3() throws Exception {
+        check("golden-qwen3", "i-t", "wide.png");
+        check("golden-qwen3", "t-2i", "exact.png", "tiny.png");
+        check("golden-qwen3", "t-i", "square.png");
+    }
+
+    private static void check(String fixture, String name, String... files) throws Exception {
         List<Image> references = new ArrayList<>();
         for (String file : files) {
             references.add(new Image.Reference("file:" + file));
         }
         Content content = new Content(null, references);
-        float[] expected = PromptGolden.tensor(name + "/pixel_values");
+        float[] expected = PromptGolden.tensor(fixture, name + "/pixel_values");
         int at = 0;
-        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
+        CheckpointFiles checkpoint = CheckpointFiles.of("src/test/resources/" + fixture + "/checkpoint");
+        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.configOf(fixture))) {
             var segment = encoder.encodeCandidate(
                     PromptGolden.candidate(content), encoder.fetch(content).join());
             for (EncodedImage image : segment.images()) {
-                at = checkPatches(name, image, expected, at);
+                at = checkPatches(name, image, preprocessor, expected, at);
             }
         }
         assertThat(at).isEqualTo(expected.length);
     }
 
     /** Rows of patches in groups of 2 × 2; in a row channel, doubled frame, line, column. */
-    private static int checkPatches(String name, EncodedImage image, float[] expected, int start) {
+    private static int checkPatches(
+            String name, EncodedImage image, ImageProcessorConfig preprocessor, float[] expected, int start) {
+        int patch = preprocessor.patchSize();
         ByteBuffer rgb = image.rgb();
         int at = start;
-        int columns = image.width() / PATCH;
-        for (int group = 0; group < image.height() / PATCH * columns; group++) {
+        int columns = image.width() / patch;
+        for (int group = 0; group < image.height() / patch * columns; group++) {
             int block = group / 4;
             int row = block / (columns / 2) * 2 + group % 4 / 2;
             int column = block % (columns / 2) * 2 + group % 2;
             for (int channel = 0; channel < 3; channel++) {
-                for (int i = 0; i < 2 * PATCH * PATCH; i++) {
-                    int y = row * PATCH + i % (PATCH * PATCH) / PATCH;
-                    int x = column * PATCH + i % PATCH;
+                for (int i = 0; i < 2 * patch * patch; i++) {
+                    int y = row * patch + i % (patch * patch) / patch;
+                    int x = column * patch + i % patch;
                     int value = rgb.get((y * image.width() + x) * 3 + channel) & 0xff;
-                    double normalised = (value / 255.0 - MEAN[channel]) / DEVIATION[channel];
-                    double stored = expected[at] * DEVIATION[channel] + MEAN[channel];
+                    double mean = preprocessor.mean().get(channel);
+                    double deviation = preprocessor.std().get(channel);
+                    double normalised = (value / 255.0 - mean) / deviation;
+                    double stored = expected[at] * deviation + mean;
                     assertThat(value)
                             .as("%s: row %d, column %d, channel %d", name, y, x, channel)
                             .isEqualTo((int) Math.rint(stored * 255));
@@ -78,15 +90,12 @@ final class PillowBicubicGoldenTest {
     void oneSizeStaysAsItIsAndOnePassIsSkippedWhereASideStays() throws Exception {
         RgbImage noise = noise(30, 20, 5);
 
-        ByteBuffer same = PillowBicubic.resize(noise, 20, 30, TIME);
-        byte[] bytes = new byte[same.remaining()];
-        same.get(bytes);
-        assertThat(bytes).isEqualTo(noise.data());
+        assertThat(PillowBicubic.resize(noise, 20, 30, TIME).data()).isEqualTo(noise.data());
 
         // resized in one direction, then the other, is the whole: rounding to 8 bits lies between the passes
-        byte[] both = bytes(PillowBicubic.resize(noise, 56, 84, TIME));
-        RgbImage wide = new RgbImage(84, 20, bytes(PillowBicubic.resize(noise, 20, 84, TIME)));
-        assertThat(bytes(PillowBicubic.resize(wide, 56, 84, TIME))).isEqualTo(both);
+        byte[] both = PillowBicubic.resize(noise, 56, 84, TIME).data();
+        RgbImage wide = PillowBicubic.resize(noise, 20, 84, TIME);
+        assertThat(PillowBicubic.resize(wide, 56, 84, TIME).data()).isEqualTo(both);
     }
 
     @Test
@@ -95,16 +104,11 @@ final class PillowBicubicGoldenTest {
         for (int i = 0; i < data.length; i++) {
             data[i] = (byte) (i % 3 == 0 ? 255 : i % 3 == 1 ? 0 : 137);
         }
-        byte[] resized = bytes(PillowBicubic.resize(new RgbImage(61, 47, data), 28, 84, TIME));
+        byte[] resized =
+                PillowBicubic.resize(new RgbImage(61, 47, data), 28, 84, TIME).data();
         for (int i = 0; i < resized.length; i++) {
             assertThat(resized[i]).isEqualTo(data[i % 3]);
         }
-    }
-
-    private static byte[] bytes(ByteBuffer buffer) {
-        byte[] bytes = new byte[buffer.remaining()];
-        buffer.get(bytes);
-        return bytes;
     }
 
     private static RgbImage noise(int width, int height, long seed) {

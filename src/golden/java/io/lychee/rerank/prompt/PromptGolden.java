@@ -19,16 +19,32 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.zip.GZIPInputStream;
 
-/** The fixture in {@code src/test/resources/golden}; its README says what made it. */
+/** Reads the fixtures golden and golden-qwen3 in {@code src/test/resources}; a README says what made them. */
 public final class PromptGolden {
 
     static final Path FOLDER = Path.of("src/test/resources/golden");
 
     private PromptGolden() {}
 
+    /** A configuration for a fixture's checkpoint and images. */
+    public static RerankConfig configOf(String fixture) {
+        return config(
+                checkpoint(fixture),
+                "image.roots",
+                folder(fixture).resolve("images").toString());
+    }
+
     /** A configuration for the tiny checkpoint. */
     public static RerankConfig config(String... overrides) {
         return config(FOLDER.resolve("checkpoint"), overrides);
+    }
+
+    static Path checkpoint(String fixture) {
+        return folder(fixture).resolve("checkpoint");
+    }
+
+    static Path folder(String fixture) {
+        return FOLDER.resolveSibling(fixture);
     }
 
     public static RerankConfig config(Path checkpoint, String... overrides) {
@@ -41,21 +57,21 @@ public final class PromptGolden {
         return RerankConfig.of(values);
     }
 
-    /** A folder with the published Qwen2.5 tokenizer and a preprocessor. */
+    /** A folder with the published Qwen2.5 tokenizer, a configuration and a preprocessor. */
     static Path published(Path folder) throws IOException {
         try (InputStream in =
                 new GZIPInputStream(Files.newInputStream(FOLDER.resolve("qwen").resolve("tokenizer.json.gz")))) {
             Files.copy(in, folder.resolve("tokenizer.json"));
         }
-        Files.copy(
-                FOLDER.resolve("checkpoint").resolve("preprocessor_config.json"),
-                folder.resolve("preprocessor_config.json"));
+        for (String name : List.of("config.json", "preprocessor_config.json")) {
+            Files.copy(FOLDER.resolve("checkpoint").resolve(name), folder.resolve(name));
+        }
         return folder;
     }
 
-    static JsonNode json(String name) {
+    static JsonNode json(Path file) {
         try {
-            return new ObjectMapper().readTree(FOLDER.resolve(name).toFile());
+            return new ObjectMapper().readTree(file.toFile());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -83,10 +99,10 @@ public final class PromptGolden {
         return new Candidate("a", content, null, Map.of(), null);
     }
 
-    /** One float32 tensor of {@code tensors.safetensors}. */
-    public static float[] tensor(String name) {
+    /** One float32 tensor of a fixture. */
+    public static float[] tensor(String fixture, String name) {
         try {
-            ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(FOLDER.resolve("tensors.safetensors")))
+            ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(folder(fixture).resolve("tensors.safetensors")))
                     .order(ByteOrder.LITTLE_ENDIAN);
             int header = Math.toIntExact(file.getLong(0));
             JsonNode entry = new ObjectMapper()

@@ -11,17 +11,20 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Prompts become the ids that Hugging Face's tokenizer and processor make of them. */
 final class TokensGoldenTest {
 
-    @Test
-    void theTinyCheckpointsCases() throws Exception {
-        JsonNode golden = PromptGolden.json("cases.json");
-        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config())) {
+    @ParameterizedTest
+    @CsvSource({"golden,14,10", "golden-qwen3,16,8"})
+    void theTinyCheckpointsCases(String fixture, int patch, int cases) throws Exception {
+        JsonNode golden = PromptGolden.json(PromptGolden.folder(fixture).resolve("cases.json"));
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.configOf(fixture))) {
             assertThat(encoder.yesId()).isEqualTo(golden.get("yes_id").asInt());
             assertThat(encoder.noId()).isEqualTo(golden.get("no_id").asInt());
-            assertThat(golden.get("cases")).hasSize(10);
+            assertThat(golden.get("cases")).hasSize(cases);
             for (JsonNode one : golden.get("cases")) {
                 Content query = PromptGolden.content(one.get("query"));
                 Content document = PromptGolden.content(one.get("document"));
@@ -37,16 +40,16 @@ final class TokensGoldenTest {
                         .as(one.get("name").asText())
                         .isEqualTo(PromptGolden.ids(one.get("input_ids")));
                 assertThat(prefix.truncated() || candidate.truncated()).isFalse();
-                checkImages(one.get("image_grid_thw"), prefix, candidate);
+                checkImages(one.get("image_grid_thw"), patch, prefix, candidate);
             }
         }
     }
 
-    private static void checkImages(JsonNode grids, PromptPart prefix, PromptPart candidate) {
+    private static void checkImages(JsonNode grids, int patch, PromptPart prefix, PromptPart candidate) {
         var images = IntStream.range(0, 2)
                 .mapToObj(i -> (i == 0 ? prefix : candidate).images())
                 .flatMap(List::stream);
-        List<String> found = images.map(i -> "[1,%d,%d]".formatted(i.height() / 14, i.width() / 14))
+        List<String> found = images.map(i -> "[1,%d,%d]".formatted(i.height() / patch, i.width() / patch))
                 .toList();
         assertThat(found)
                 .isEqualTo(
@@ -57,7 +60,7 @@ final class TokensGoldenTest {
 
     @Test
     void thePublishedTokenizersCases(@TempDir Path folder) throws Exception {
-        JsonNode golden = PromptGolden.json("qwen/tokens.json");
+        JsonNode golden = PromptGolden.json(PromptGolden.FOLDER.resolve("qwen/tokens.json"));
         try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config(PromptGolden.published(folder)))) {
             assertThat(encoder.yesId()).isEqualTo(9693);
             assertThat(encoder.noId()).isEqualTo(2152);

@@ -1,9 +1,13 @@
 package io.lychee.rerank.qwen;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
+import io.lychee.rerank.checkpoint.NetworkConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.Precision;
 import io.lychee.rerank.config.RerankConfig;
@@ -31,28 +35,42 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 
-/** Reads the fixture in {@code src/test/resources/golden}: the results of transformers for a tiny random checkpoint. */
-public final class QwenGolden {
+/** Reads a fixture in {@code src/test/resources}: the results of transformers for a tiny random checkpoint. */
+@SuppressWarnings("ImmutableEnumChecker") // reads files once
+public enum QwenGolden {
+    QWEN2_5("golden"),
+    QWEN3("golden-qwen3");
 
-    static final Path DIRECTORY = Path.of("src/test/resources/golden");
-    static final Path CHECKPOINT = DIRECTORY.resolve("checkpoint");
+    private final Path directory;
+    private final JsonNode json;
+    private final Safetensors tensors;
+    private final QwenEncoder encoder;
     /** The first token of {@code <Document>:}, with which a candidate begins. */
-    private static final int DOCUMENT = documentToken();
+    private final int documentToken;
 
-    static final int IMAGE_TOKEN =
-            QwenConfig.read(CheckpointFiles.of(CHECKPOINT.toString())).imageToken();
+    final Path checkpoint;
+    final NetworkConfig config;
 
-    private static final JsonNode CASES = cases();
-    private static final Safetensors TENSORS = Safetensors.read(List.of(DIRECTORY.resolve("tensors.safetensors")));
-
-    private static final QwenEncoder ENCODER =
-            QwenEncoder.open(RerankConfig.of(Map.of("model.checkpoint", CHECKPOINT.toString())));
-
-    private QwenGolden() {}
+    QwenGolden(String name) {
+        directory = Path.of("src/test/resources").resolve(name);
+        checkpoint = directory.resolve("checkpoint");
+        config = NetworkConfig.read(CheckpointFiles.of(checkpoint.toString()));
+        json = json(directory.resolve("cases.json"));
+        tensors = Safetensors.read(List.of(directory.resolve("tensors.safetensors")));
+        encoder = QwenEncoder.open(RerankConfig.of(Map.of("model.checkpoint", checkpoint.toString())));
+        documentToken = json(checkpoint.resolve("tokenizer.json"))
+                .at("/model/vocab/<Document")
+                .asInt();
+    }
 
     /** One pair and its score in transformers. */
     record Case(
-            String name, List<Integer> tokens, List<String> queryImages, List<String> candidateImages, double score) {
+            QwenGolden golden,
+            String name,
+            List<Integer> tokens,
+            List<String> queryImages,
+            List<String> candidateImages,
+            double score) {
 
         boolean hasImages() {
             return !queryImages.isEmpty() || !candidateImages.isEmpty();
@@ -61,16 +79,16 @@ public final class QwenGolden {
         List<EncodedImage> images() {
             return Stream.of(queryImages, candidateImages)
                     .flatMap(List::stream)
-                    .map(QwenGolden::image)
+                    .map(golden::image)
                     .toList();
         }
 
         PromptPart prefix() {
-            return segment(tokens.subList(0, split()), queryImages);
+            return golden.segment(tokens.subList(0, split()), queryImages);
         }
 
         PromptPart candidate() {
-            return segment(tokens.subList(split(), tokens.size()), candidateImages);
+            return golden.segment(tokens.subList(split(), tokens.size()), candidateImages);
         }
 
         Pass.Group group() {
@@ -78,7 +96,7 @@ public final class QwenGolden {
         }
 
         private int split() {
-            return tokens.lastIndexOf(DOCUMENT);
+            return tokens.lastIndexOf(golden.documentToken);
         }
 
         @Override
@@ -97,36 +115,46 @@ public final class QwenGolden {
         return new RerankConfig.Model(checkpoint.toString(), "cpu", Precision.AUTO);
     }
 
-    static QwenScorer open(Path checkpoint) {
-        return QwenScorer.open(model(checkpoint), "cpu", BOUNDS, yes(), no(), progress -> {});
+    QwenScorer open() {
+        return open(checkpoint);
     }
 
-    static QwenScorer open(TorchDevice device, Map<String, String> sources) {
-        CheckpointFiles checkpoint = CheckpointFiles.of(CHECKPOINT.toString());
-        QwenConfig config = QwenConfig.read(checkpoint);
-        CheckpointTensors tensors = CheckpointTensors.match(config, Safetensors.read(checkpoint.weights()));
-        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
+    /** Opens a checkpoint with this one's tokenizer. */
+    QwenScorer open(Path other) {
+        return QwenScorer.open(model(other), "cpu", BOUNDS, yes(), no(), progress -> {});
+    }
+
+    QwenScorer open(TorchDevice device, Map<String, String> sources) {
+        CheckpointFiles files = CheckpointFiles.of(checkpoint.toString());
+        CheckpointTensors weights = CheckpointTensors.match(config, Safetensors.read(files.weights()));
+        ImageProcessorConfig preprocessor = config.family().preprocessor(files);
         ModelInfo model = new ModelInfo("golden", "");
         return QwenScorer.open(config, preprocessor, device, sources, BOUNDS, model, network -> {
-            WeightLoading.load(tensors, network, true, progress -> {});
-            network.finish(tensors.head().rows(yes(), 1), tensors.head().rows(no(), 1));
+            WeightLoading.load(weights, network, true, progress -> {});
+            network.finish(weights.head().rows(yes(), 1), weights.head().rows(no(), 1));
         });
     }
 
-    static int yes() {
-        return CASES.path("yes_id").asInt();
+    /** Reads the source of this family for the CPU. */
+    Map<String, String> sources() {
+        return QwenNetwork.sources(config.family(), TorchDevice.CPU);
     }
 
-    static int no() {
-        return CASES.path("no_id").asInt();
+    int yes() {
+        return json.path("yes_id").asInt();
     }
 
-    static List<Case> all() {
+    int no() {
+        return json.path("no_id").asInt();
+    }
+
+    List<Case> cases() {
         List<Case> cases = new ArrayList<>();
-        for (JsonNode node : CASES.path("cases")) {
+        for (JsonNode node : json.path("cases")) {
             List<Integer> tokens = new ArrayList<>();
             node.path("input_ids").forEach(id -> tokens.add(id.asInt()));
             cases.add(new Case(
+                    this,
                     node.path("name").asText(),
                     tokens,
                     names(node.path("query").path("images")),
@@ -136,16 +164,28 @@ public final class QwenGolden {
         return cases;
     }
 
-    static Case named(String name) {
-        return all().stream().filter(c -> c.name.equals(name)).findFirst().orElseThrow();
+    Case named(String name) {
+        return cases().stream().filter(c -> c.name.equals(name)).findFirst().orElseThrow();
+    }
+
+    /** Asserts the scores of all cases in one pass. */
+    void assertScores(QwenScorer scorer, double tolerance) {
+        List<Case> cases = cases();
+        assertThat(cases).hasSizeGreaterThanOrEqualTo(6);
+        float[] scores = scorer.score(new Pass(cases.stream().map(Case::group).toList()));
+        for (int i = 0; i < scores.length; i++) {
+            assertThat((double) scores[i])
+                    .as("%s of %s", cases.get(i), this)
+                    .isCloseTo(cases.get(i).score(), within(tolerance));
+        }
     }
 
     /** Decodes and resizes an image of the fixture, as the job does. */
-    static EncodedImage image(String name) {
+    EncodedImage image(String name) {
         try {
-            byte[] bytes = Files.readAllBytes(DIRECTORY.resolve("images").resolve(name));
+            byte[] bytes = Files.readAllBytes(directory.resolve("images").resolve(name));
             Content content = new Content(null, List.of(new Image.Bytes(bytes)));
-            return ENCODER.encodeCandidate(PromptGolden.candidate(content), List.of(bytes))
+            return encoder.encodeCandidate(PromptGolden.candidate(content), List.of(bytes))
                     .images()
                     .get(0);
         } catch (IOException e) {
@@ -155,44 +195,39 @@ public final class QwenGolden {
         }
     }
 
-    static float[] floats(String tensor) {
+    boolean has(String tensor) {
+        return tensors.tensors().containsKey(tensor);
+    }
+
+    float[] floats(String tensor) {
         FloatBuffer buffer = all(tensor(tensor)).asFloatBuffer();
         float[] values = new float[buffer.remaining()];
         buffer.get(values);
         return values;
     }
 
-    static int[] ints(String tensor) {
+    int[] ints(String tensor) {
         IntBuffer buffer = all(tensor(tensor)).asIntBuffer();
         int[] values = new int[buffer.remaining()];
         buffer.get(values);
         return values;
     }
 
-    private static Safetensors.Tensor tensor(String name) {
-        return Objects.requireNonNull(TENSORS.tensors().get(name), name);
+    private Safetensors.Tensor tensor(String name) {
+        return Objects.requireNonNull(tensors.tensors().get(name), name);
     }
 
-    private static PromptPart segment(List<Integer> tokens, List<String> images) {
+    private PromptPart segment(List<Integer> tokens, List<String> images) {
         int[] ids = tokens.stream().mapToInt(i -> i).toArray();
-        int vision = (int) Arrays.stream(ids).filter(id -> id == IMAGE_TOKEN).count();
-        return new PromptPart(ids, images.stream().map(QwenGolden::image).toList(), vision, false);
+        int vision =
+                (int) Arrays.stream(ids).filter(id -> id == config.imageToken()).count();
+        return new PromptPart(ids, images.stream().map(this::image).toList(), vision, false);
     }
 
     private static List<String> names(JsonNode node) {
         List<String> names = new ArrayList<>();
         node.forEach(name -> names.add(name.asText()));
         return names;
-    }
-
-    private static JsonNode cases() {
-        return json(DIRECTORY.resolve("cases.json"));
-    }
-
-    private static int documentToken() {
-        return json(CHECKPOINT.resolve("tokenizer.json"))
-                .at("/model/vocab/<Document")
-                .asInt();
     }
 
     static JsonNode json(Path file) {

@@ -1,114 +1,125 @@
 package io.lychee.rerank.qwen;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Compares the network with transformers. The encoder's tests compare images that need resizing. */
+@ParameterizedClass
+@EnumSource(QwenGolden.class)
 class QwenGoldenTest {
 
+    private static QwenGolden golden;
     private static QwenScorer scorer;
 
-    @BeforeAll
-    static void open() {
-        scorer = QwenGolden.open(QwenGolden.CHECKPOINT);
+    @BeforeParameterizedClassInvocation
+    static void open(QwenGolden fixture) {
+        golden = fixture;
+        scorer = fixture.open();
     }
 
-    @AfterAll
+    @AfterParameterizedClassInvocation
     static void close() {
         scorer.close();
     }
 
-    static Stream<QwenGolden.Case> cases() {
-        return QwenGolden.all().stream();
+    @Parameter
+    @SuppressWarnings("UnusedVariable") // JUnit asks for it
+    private QwenGolden fixture;
+
+    static List<QwenGolden.Case> cases() {
+        return golden.cases();
     }
 
     @Test
     void scores_of_all_cases_in_one_pass() {
-        List<QwenGolden.Case> cases = QwenGolden.all();
-        assertThat(cases).hasSizeGreaterThanOrEqualTo(6);
-
-        float[] scores =
-                scorer.score(new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
-
-        for (int i = 0; i < scores.length; i++) {
-            assertThat((double) scores[i])
-                    .as(cases.get(i).name())
-                    .isCloseTo(cases.get(i).score(), within(1e-4));
-        }
+        golden.assertScores(scorer, 1e-4);
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void positions(QwenGolden.Case golden) {
-        PackedPass packed = new PackedPass(new Pass(List.of(golden.group())), scorer.config);
+    void positions(QwenGolden.Case pair) {
+        PackedPass packed = new PackedPass(new Pass(List.of(pair.group())), scorer.config);
 
         int[] positions = Arrays.stream(packed.positions)
                 .flatMapToInt(axis -> Arrays.stream(axis).mapToInt(Math::toIntExact))
                 .toArray();
-        assertThat(positions).isEqualTo(QwenGolden.ints(golden.name() + "/position_ids"));
+        assertThat(positions).isEqualTo(golden.ints(pair.name() + "/position_ids"));
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void last_hidden_state(QwenGolden.Case golden) {
-        PackedPass packed = new PackedPass(new Pass(List.of(golden.group())), scorer.config);
+    void last_hidden_state(QwenGolden.Case pair) {
+        PackedPass packed = new PackedPass(new Pass(List.of(pair.group())), scorer.config);
 
         Close.relative(
                 NetworkProbe.lastHidden(scorer.network, packed, plan(packed.images)),
-                QwenGolden.floats(golden.name() + "/last_hidden"),
+                golden.floats(pair.name() + "/last_hidden"),
                 1e-4);
     }
 
     @Test
     void patches() {
-        Close.absolute(doubled(patches("square.png")), QwenGolden.floats("t-i/pixel_values"), 1e-6);
-        // the case's first image; the second needs resizing
-        float[] both = QwenGolden.floats("t-2i/pixel_values");
-        Close.absolute(doubled(patches("exact.png")), Arrays.copyOf(both, both.length / 2), 1e-6);
+        for (QwenGolden.Case pair : golden.cases()) {
+            if (golden.has(pair.name() + "/pixel_values")) {
+                float[] patches = doubled(NetworkProbe.patches(scorer.network, pair.images()));
+                Close.absolute(patches, golden.floats(pair.name() + "/pixel_values"), 1e-6);
+            }
+        }
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void vision(QwenGolden.Case golden) {
-        if (golden.hasImages()) {
-            float[] seen = see(golden.images());
-            Close.relative(seen, QwenGolden.floats(golden.name() + "/vision"), 1e-4);
+    void vision(QwenGolden.Case pair) {
+        if (pair.hasImages()) {
+            float[] seen = see(pair.images());
+            Close.relative(plane(seen, 0), golden.floats(pair.name() + "/vision"), 1e-4);
+            for (int i = 0; i < scorer.config.vision().deepstack().size(); i++) {
+                Close.relative(plane(seen, i + 1), golden.floats(pair.name() + "/deepstack." + i), 1e-4);
+            }
         }
     }
 
     @Test
-    void vision_of_several_images_at_once() {
-        EncodedImage square = QwenGolden.image("square.png");
-        EncodedImage exact = QwenGolden.image("exact.png");
-        float[] squareSeen = QwenGolden.floats("t-i/vision");
-        float[] exactSeen = Arrays.copyOf(QwenGolden.floats("t-2i/vision"), 6 * 64);
+    void visionOfSeveralImagesAtOnce() {
+        EncodedImage square = golden.image("square.png");
+        EncodedImage exact = golden.image("exact.png");
+        float[] squareSeen = see(List.of(square));
+        float[] exactSeen = see(List.of(exact));
 
-        Close.relative(see(List.of(exact)), exactSeen, 1e-4);
         Close.relative(see(List.of(exact, square, exact)), concat(exactSeen, squareSeen, exactSeen), 1e-4);
     }
 
-    private static float[] patches(String image) {
-        return NetworkProbe.patches(scorer.network, List.of(QwenGolden.image(image)));
+    /** Returns the numbers of one plane: (cells, planes · hidden) → (cells, hidden). */
+    private static float[] plane(float[] seen, int plane) {
+        int width = scorer.config.vision().cellWidth();
+        int hidden = scorer.config.vision().outHidden();
+        float[] one = new float[seen.length / width * hidden];
+        for (int cell = 0; cell < seen.length / width; cell++) {
+            System.arraycopy(seen, cell * width + plane * hidden, one, cell * hidden, hidden);
+        }
+        return one;
     }
 
-    /** Doubles the frame, as transformers does: (patches, 3 · 196) → (patches, 3 · 2 · 196). */
+    /** Doubles the frame, as transformers does: (patches, 3 · patch²) → (patches, 3 · 2 · patch²). */
     private static float[] doubled(float[] patches) {
+        int pixels = scorer.config.vision().patch() * scorer.config.vision().patch();
         float[] doubled = new float[patches.length * 2];
         for (int i = 0; i < patches.length; i++) {
-            int at = i / 196 * 2 * 196 + i % 196;
+            int at = i / pixels * 2 * pixels + i % pixels;
             doubled[at] = patches[i];
-            doubled[at + 196] = patches[i];
+            doubled[at + pixels] = patches[i];
         }
         return doubled;
     }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -16,24 +17,29 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code ./lychee rerank} on the golden checkpoint: scores, rejections, dead letters and exit codes. */
 @Timeout(300)
 class RerankCommandTest extends RerankFixture {
 
-    @Test
-    void scoresEqualTheReferences() throws IOException {
-        JsonNode cases = JSON.readTree(GOLDEN.resolve("cases.json").toFile()).get("cases");
+    @ParameterizedTest
+    @ValueSource(strings = {"golden", "golden-qwen3"})
+    void scoresEqualTheReferences(String fixture) throws IOException {
+        Path golden = GOLDEN.resolveSibling(fixture);
+        copyImages(golden);
+        JsonNode cases = JSON.readTree(golden.resolve("cases.json").toFile()).get("cases");
         List<String> lines = new ArrayList<>();
-        for (JsonNode golden : cases) {
-            ObjectNode list = list(golden.get("name").asText(), golden.get("query"));
-            list.put("instruction", golden.get("instruction").asText());
-            candidate(list, "d", golden.get("document"));
+        for (JsonNode pair : cases) {
+            ObjectNode list = list(pair.get("name").asText(), pair.get("query"));
+            list.put("instruction", pair.get("instruction").asText());
+            candidate(list, "d", pair.get("document"));
             lines.add(list.toString());
         }
         Files.write(input, lines);
 
-        assertThat(rerank().exitCode()).isZero();
+        Cli run = rerank("--checkpoint", golden.resolve("checkpoint").toString());
+        assertThat(run.exitCode()).as(run.err()).isZero();
 
         List<JsonNode> answers = answers();
         assertThat(answers).hasSize(cases.size());

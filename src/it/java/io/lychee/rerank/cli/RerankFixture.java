@@ -7,12 +7,13 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs {@code ./lychee rerank} with the golden checkpoint on lists in a temporary folder. */
+/** Runs {@code ./lychee rerank} with a golden checkpoint on lists in a temporary folder. */
 abstract class RerankFixture {
 
     static final Path GOLDEN = Path.of("src/test/resources/golden").toAbsolutePath();
@@ -29,9 +30,15 @@ abstract class RerankFixture {
         input = folder.resolve("lists.jsonl");
         output = folder.resolve("out.jsonl");
         Files.createDirectory(folder.resolve("images"));
-        try (var images = Files.list(GOLDEN.resolve("images"))) {
+        copyImages(GOLDEN);
+    }
+
+    /** Copies a fixture's images to where the lists name them. */
+    void copyImages(Path fixture) throws IOException {
+        try (var images = Files.list(fixture.resolve("images"))) {
             for (Path image : images.toList()) {
-                Files.copy(image, folder.resolve("images").resolve(image.getFileName()));
+                Path copy = folder.resolve("images").resolve(image.getFileName());
+                Files.copy(image, copy, StandardCopyOption.REPLACE_EXISTING);
             }
         }
     }
@@ -58,15 +65,11 @@ abstract class RerankFixture {
     }
 
     Cli run(List<String> more) {
-        List<String> args = new ArrayList<>(List.of(
-                "rerank",
-                "--checkpoint",
-                GOLDEN.resolve("checkpoint").toString(),
-                "--device",
-                "cpu",
-                "--output",
-                output.toString()));
+        List<String> args = new ArrayList<>(List.of("rerank", "--device", "cpu", "--output", output.toString()));
         args.addAll(more);
+        if (!more.contains("--checkpoint")) {
+            args.addAll(List.of("--checkpoint", GOLDEN.resolve("checkpoint").toString()));
+        }
         return Cli.run(args.toArray(String[]::new));
     }
 

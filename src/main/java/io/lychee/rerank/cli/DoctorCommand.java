@@ -3,6 +3,7 @@ package io.lychee.rerank.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.ConfigKeys;
 import io.lychee.rerank.config.Placement;
@@ -134,7 +135,7 @@ final class DoctorCommand implements Callable<Integer> {
                     engine.fallbacks().isEmpty() ? "" : ", slower than it could: fell back for " + engine.fallbacks(),
                     (System.nanoTime() - start) / 1e9,
                     config.prompt().system(),
-                    config.prompt().instruction());
+                    Families.of(CheckpointFiles.of(config.model().checkpoint())).instruction(config.prompt()));
         }
     }
 

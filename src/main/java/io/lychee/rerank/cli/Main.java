@@ -25,7 +25,7 @@ import picocli.CommandLine.Spec;
 /** {@code ./lychee SUBCOMMAND}. Exit codes: 0 done, 1 failed, 2 wrong use. */
 @Command(
         name = "lychee",
-        description = "Reranks candidate lists of text and images with Qwen2.5-VL, as a stream.",
+        description = "Reranks candidate lists of text and images with Qwen2.5-VL or Qwen3-VL, as a stream.",
         version = "lychee-rerank 0.1.0",
         mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT,
@@ -42,6 +42,7 @@ import picocli.CommandLine.Spec;
             ProduceCommand.class,
             ConsumeCommand.class,
             EvaluateCommand.class,
+            VerifyCheckpointCommand.class,
             DoctorCommand.class,
         })
 public final class Main implements Runnable {

@@ -218,10 +218,10 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Prompt(
-            @Key(
-                    name = ConfigKeys.INSTRUCTION,
-                    byDefault = "Given a web search query, retrieve relevant passages that answer the query.")
-            @Doc("Instruction of lists that have none of their own.")
+            @Key(name = ConfigKeys.INSTRUCTION, byDefault = "")
+            @Doc("Instruction of lists that have none of their own. Empty means that of the checkpoint's family:"
+                    + " \"Given a web search query, retrieve relevant passages that answer the query.\" for Qwen2.5-VL,"
+                    + " \"Given a search query, retrieve relevant candidates that answer the query.\" for Qwen3-VL.")
             String instruction,
 
             @Key(
@@ -276,17 +276,26 @@ public record RerankConfig(
             @Doc("A candidate that needs more with its query is rejected (OVER_BUDGET).")
             int maxPairTokens,
 
-            @Key(name = "pair.trained-tokens", byDefault = "3200", min = "1")
-            @Doc("Length the network was trained on; the detail of a longer scored pair notes it.")
+            @Key(name = "pair.trained-tokens", byDefault = "0", min = "0")
+            @Doc("Length the network was trained on; the detail of a longer scored pair notes it. 0 means that of the"
+                    + " checkpoint's family: 3200 for Qwen2.5-VL, 10240 for Qwen3-VL.")
             int trainedPairTokens,
 
-            @Key(name = "image.min-pixels", byDefault = "3136", min = "784")
-            @Doc("Smaller images are enlarged to this, or to a larger minimum of the checkpoint.")
+            @Key(name = "image.min-pixels", byDefault = "0", min = "0")
+            @Doc("Smaller images are enlarged to this, or to a larger minimum of the checkpoint. 0 means the minimum of"
+                    + " the checkpoint's family: 3136 for Qwen2.5-VL, 4096 for Qwen3-VL.")
             int minPixels,
 
-            @Key(name = "image.max-pixels", byDefault = "1003520")
-            @Doc("Larger images are reduced to this (784 pixels a token), or to a smaller maximum of the checkpoint.")
+            @Key(name = "image.max-pixels", byDefault = "0", min = "0")
+            @Doc("Larger images are reduced to this, or to a smaller maximum of the checkpoint. 0 means the maximum of"
+                    + " the checkpoint's family: 1003520 for Qwen2.5-VL (784 pixels a token), 1843200 for Qwen3-VL"
+                    + " (1024 pixels a token).")
             int maxPixels,
+
+            @Key(name = "image.rules", byDefault = "sensible")
+            @Doc("sensible reads images as a browser shows them. published reads and resizes them as the checkpoint's"
+                    + " published pipeline does, quirks included; docs/decisions.md lists the differences.")
+            ImageRules imageRules,
 
             @Key(name = "image.max-decoded-pixels", byDefault = "64000000", min = "784")
             @Doc("Images that declare more are rejected before decoding; also bounds the pixels decoded at a time.")
@@ -313,7 +322,7 @@ public record RerankConfig(
             implements Serializable {
 
         public Limits {
-            if (maxPixels < minPixels) {
+            if (maxPixels > 0 && maxPixels < minPixels) {
                 throw new ConfigException("image.max-pixels is " + maxPixels + "; expected at least " + minPixels);
             }
         }

@@ -1,6 +1,8 @@
 package io.lychee.rerank.engine;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.OnDeath;
 import io.lychee.rerank.config.RerankConfig;
@@ -68,6 +70,7 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 limits.maxCandidateTokens(),
                 limits.minPixels(),
                 limits.maxPixels(),
+                limits.imageRules(),
                 limits.maxDecodedPixels(),
                 limits.maxImageBytes(),
                 limits.maxImages(),
@@ -84,6 +87,9 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
         List<Path> files = new ArrayList<>(checkpoint.settings());
         files.addAll(checkpoint.weights());
+        if (checkpoint.has(RecordedScores.FILE)) {
+            files.add(checkpoint.file(RecordedScores.FILE));
+        }
         if (!config.preparation().spellings().isEmpty()) {
             files.add(Path.of(config.preparation().spellings()));
         }
@@ -108,8 +114,46 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
                 CheckpointFiles.of(config.model().checkpoint()),
                 device,
                 config.model().precision());
-        return open(encoder ->
-                QwenScorer.open(config.model(), device, bounds(), encoder.yesId(), encoder.noId(), progress));
+        return open(encoder -> {
+            QwenScorer scorer =
+                    QwenScorer.open(config.model(), device, bounds(), encoder.yesId(), encoder.noId(), progress);
+            try {
+                RecordedScores now = score(encoder, scorer);
+                CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
+                CheckpointCheck.require(checkpoint, now.scores(), now.precision());
+                RecordedScores.require(checkpoint, now);
+                return scorer;
+            } catch (RuntimeException e) {
+                scorer.close();
+                throw e;
+            }
+        });
+    }
+
+    private RecordedScores score(QwenEncoder encoder, QwenScorer scorer) {
+        return RecordedScores.of(config, scorer.model(), scorer.precision(), ReferencePairs.score(encoder, scorer));
+    }
+
+    /**
+     * Scores the reference pairs on the first device, whatever is recorded.
+     *
+     * @throws ConfigException when the checkpoint can't be loaded, or its scores say nothing
+     */
+    public RecordedScores scoreReferencePairs() {
+        TorchRuntime.keepOffline();
+        try (QwenEncoder encoder = QwenEncoder.open(config);
+                QwenScorer scorer = QwenScorer.open(
+                        config.model(),
+                        devices(List.of()).get(0),
+                        bounds(),
+                        encoder.yesId(),
+                        encoder.noId(),
+                        progress -> {})) {
+            RecordedScores scores = score(encoder, scorer);
+            CheckpointCheck.require(
+                    CheckpointFiles.of(config.model().checkpoint()), scores.scores(), scores.precision());
+            return scores;
+        }
     }
 
     /** Opens an engine with another scorer, for benchmarks and tests. */
@@ -154,11 +198,12 @@ public record QwenEngineFactory(RerankConfig config) implements EngineFactory {
 
     private EngineSettings settings() {
         int threads = config.engine().encodeThreads();
+        Family family = Families.of(CheckpointFiles.of(config.model().checkpoint()));
         return new EngineSettings(
                 config.engine().passTokens(),
                 config.engine().passTimeout(),
                 config.limits().maxPairTokens(),
-                config.limits().trainedPairTokens(),
+                family.trainedPairTokens(config.limits()),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.limits().decodeTimeout(),
                 config.engine().encodeBytes(),

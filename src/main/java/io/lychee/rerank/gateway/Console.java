@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
 import java.io.IOException;
@@ -70,11 +72,12 @@ record Console(
 
     private ObjectNode info() {
         RerankConfig config = gateway.config();
+        Family family = Families.find(config.model().checkpoint());
         return Response.object()
                 .put("model", readiness.model(gateway))
-                .put("instruction", config.prompt().instruction())
+                .put("instruction", family.instruction(config.prompt()))
                 .put("max_candidates", config.limits().maxCandidates())
-                .put("max_pixels", config.limits().maxPixels())
+                .put("max_pixels", family.maxPixels(config.limits()))
                 .put("demo_checkpoint", isDemo(config.model().checkpoint()));
     }
 

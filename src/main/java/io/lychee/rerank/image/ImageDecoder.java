@@ -1,6 +1,7 @@
 package io.lychee.rerank.image;
 
 import com.luciad.imageio.webp.WebPImageReaderSpi;
+import io.lychee.rerank.config.ImageRules;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
@@ -12,14 +13,14 @@ import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
 
 /**
- * Decodes images to RGB as Pillow does. Color profiles are ignored, alpha is composited on white, EXIF's orientation is
- * applied, and only the first frame of an animation is read. Limits are checked on what the file declares, before it is
- * decoded. Thread-safe.
+ * Decodes images to RGB as Pillow does. Color profiles are ignored and only the first frame of an animation is read;
+ * {@code image.rules} decides on transparency and EXIF's orientation. Limits are checked on what the file declares,
+ * before it is decoded. Thread-safe.
  *
  * <p>Memory: the images decoded at a time have at most {@code image.max-decoded-pixels}, canvas and padding to blocks
  * counted. A pixel costs at most {@value #BYTES_A_PIXEL} bytes: 4 as the reader makes it (8 with 16 bits), 8 of
- * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned or put on its canvas. An
- * image also takes up to twice its file, 1 MB of inflated text in a PNG, and a few rows.
+ * coefficients in a progressive JPEG or of libwebp's own, 3 as RGB, 3 more while it is turned, put on its canvas or
+ * resized a first time. An image also takes up to twice its file, 1 MB of inflated text in a PNG, and a few rows.
  */
 final class ImageDecoder {
 
@@ -43,6 +44,7 @@ final class ImageDecoder {
     private final int maxBytes;
     private final int maxPixels;
     private final Duration time;
+    private final ImageRules rules;
     private final DecodingRoom room;
 
     /**
@@ -50,10 +52,11 @@ final class ImageDecoder {
      * @param maxPixels that a file may declare, and that all images being decoded may have together
      * @param time that decoding one image may take
      */
-    ImageDecoder(int maxBytes, int maxPixels, Duration time) {
+    ImageDecoder(int maxBytes, int maxPixels, Duration time, ImageRules rules) {
         this.maxBytes = maxBytes;
         this.maxPixels = maxPixels;
         this.time = time;
+        this.rules = rules;
         this.room = new DecodingRoom(maxPixels, time);
     }
 
@@ -75,9 +78,9 @@ final class ImageDecoder {
         try {
             ImageHeader header = switch (format) {
                 case JPEG -> JpegHeader.of(data);
-                case PNG -> PngHeader.of(data);
+                case PNG -> PngHeader.of(data, rules);
                 case BMP -> BmpHeader.of(data);
-                case GIF -> GifHeader.of(data);
+                case GIF -> GifHeader.of(data, rules);
                 case WEBP -> WebpHeader.of(data);
             };
             return decode(Objects.requireNonNull(READERS.get(format)), header, use);
@@ -125,7 +128,7 @@ final class ImageDecoder {
             Canvas canvas = header.canvas() == null ? new Canvas(width, height, 0, 0, Canvas.WHITE) : header.canvas();
             checkPixels(canvas.width(), canvas.height());
             checkPixels(width, height);
-            SmartResize.requireShape(canvas.height(), canvas.width());
+            SmartResize.requireShape(canvas.height(), canvas.width(), "");
             DecodingRoom.Share share =
                     room.take(cost(Math.max(width, canvas.width()), Math.max(height, canvas.height())));
             try {
@@ -135,7 +138,8 @@ final class ImageDecoder {
                     throw new IOException("it is cut short");
                 }
                 RgbImage placed = canvas.place(image, deadline);
-                return use.apply(Orientation.upright(placed, header.orientation(), deadline), deadline);
+                int orientation = rules == ImageRules.PUBLISHED ? Orientation.UPRIGHT : header.orientation();
+                return use.apply(Orientation.upright(placed, orientation, deadline), deadline);
             } finally {
                 share.giveBack();
             }

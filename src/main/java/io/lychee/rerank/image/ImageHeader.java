@@ -1,5 +1,6 @@
 package io.lychee.rerank.image;
 
+import io.lychee.rerank.config.ImageRules;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import javax.imageio.ImageReader;
@@ -21,6 +22,10 @@ record ImageHeader(ByteBuffer pixels, @Nullable Canvas canvas, int orientation, 
     }
 
     ImageHeader(ByteBuffer pixels, @Nullable Canvas canvas, int orientation) {
-        this(pixels, canvas, orientation, (reader, deadline) -> RgbConverter.toRgb(reader.read(0), deadline));
+        this(
+                pixels,
+                canvas,
+                orientation,
+                (reader, deadline) -> RgbConverter.toRgb(reader.read(0), ImageRules.SENSIBLE, deadline));
     }
 }

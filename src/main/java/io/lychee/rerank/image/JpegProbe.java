@@ -1,5 +1,6 @@
 package io.lychee.rerank.image;
 
+import io.lychee.rerank.config.ImageRules;
 import io.lychee.rerank.domain.RejectedException;
 import java.time.Duration;
 import java.util.Arrays;
@@ -27,7 +28,7 @@ public final class JpegProbe {
     static boolean isPillows() {
         byte[] file = Base64.getDecoder().decode(IMAGE);
         try {
-            return new ImageDecoder(file.length, 8 * 16, Duration.ofMinutes(1))
+            return new ImageDecoder(file.length, 8 * 16, Duration.ofMinutes(1), ImageRules.SENSIBLE)
                     .decode(file, (image, deadline) -> Arrays.equals(image.data(), AT, AT + 3, EDGE, 0, 3));
         } catch (RejectedException e) {
             throw new IllegalStateException("this Java can't decode JPEG: " + e.getMessage(), e);

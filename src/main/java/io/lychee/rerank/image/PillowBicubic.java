@@ -1,7 +1,6 @@
 package io.lychee.rerank.image;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
@@ -18,19 +17,18 @@ final class PillowBicubic {
 
     private PillowBicubic() {}
 
-    /** @return buffer of {@code height × width × 3} bytes, position 0 */
-    static ByteBuffer resize(RgbImage image, int height, int width, Deadline deadline) throws IOException {
-        ByteBuffer out = ByteBuffer.allocate(height * width * 3);
+    /** @return the image itself where it has that size */
+    static RgbImage resize(RgbImage image, int height, int width, Deadline deadline) throws IOException {
         if (image.height() == height && image.width() == width) {
-            return out.put(image.data()).flip();
+            return image;
         }
+        byte[] out = new byte[height * width * 3];
         Taps horizontal = new Taps(image.width(), width);
         Taps vertical = new Taps(image.height(), height);
         // as many horizontally resized rows as one output row needs
         int[][] ring = new int[vertical.width][width * 3];
         int[] source = new int[image.width() * 3];
         int[] sum = new int[width * 3];
-        byte[] bytes = new byte[width * 3];
         int done = vertical.first[0];
         for (int y = 0; y < height; y++) {
             int first = vertical.first[y];
@@ -44,11 +42,10 @@ final class PillowBicubic {
                 add(sum, ring[(first + k) % vertical.width], vertical.coefficients[y * vertical.width + k]);
             }
             for (int i = 0; i < sum.length; i++) {
-                bytes[i] = (byte) RgbImage.clip(sum[i] >> PRECISION_BITS);
+                out[y * sum.length + i] = (byte) RgbImage.clip(sum[i] >> PRECISION_BITS);
             }
-            out.put(bytes);
         }
-        return out.flip();
+        return new RgbImage(width, height, out);
     }
 
     private static void add(int[] sum, int[] row, int coefficient) {

@@ -1,5 +1,6 @@
 package io.lychee.rerank.image;
 
+import io.lychee.rerank.config.ImageRules;
 import java.nio.ByteBuffer;
 import java.util.HexFormat;
 import java.util.Set;
@@ -9,7 +10,8 @@ import java.util.zip.Inflater;
 /** Splits a PNG into the chunks that shape its pixels and its orientation. No other chunk is read or inflated. */
 final class PngHeader {
 
-    private static final Set<String> SHAPING = Set.of("IHDR", "PLTE", "tRNS", "IDAT", "IEND");
+    private static final String TRANSPARENT = "tRNS";
+    private static final Set<String> SHAPING = Set.of("IHDR", "PLTE", TRANSPARENT, "IDAT", "IEND");
     private static final Set<String> TEXTS = Set.of("tEXt", "zTXt", "iTXt");
     private static final int MAX_KEY = 79;
     /** Pillow's bound on one chunk's inflated text. */
@@ -17,7 +19,7 @@ final class PngHeader {
 
     private PngHeader() {}
 
-    static ImageHeader of(byte[] data) {
+    static ImageHeader of(byte[] data, ImageRules rules) {
         ByteBuffer pixels = ByteBuffer.allocate(data.length).put(data, 0, 8);
         ByteBuffer file = ByteBuffer.wrap(data);
         ByteBuffer exif = Bytes.NONE;
@@ -30,7 +32,8 @@ final class PngHeader {
             boolean whole = length >= 0 && length <= data.length - at - 8;
             int end = whole ? Math.min(data.length, at + 12 + length) : data.length;
             // pixels cut short are the decoder's to refuse; any other such chunk is left out
-            if (SHAPING.contains(type) && (whole || type.equals("IDAT"))) {
+            boolean opaque = type.equals(TRANSPARENT) && rules == ImageRules.PUBLISHED;
+            if (SHAPING.contains(type) && !opaque && (whole || type.equals("IDAT"))) {
                 pixels.put(data, at, end - at);
             } else if (whole && type.equals("eXIf")) {
                 exif = file.slice(at + 8, length);
@@ -48,7 +51,11 @@ final class PngHeader {
         if (!exif.hasRemaining()) {
             exif = fromHex(rawProfile.value());
         }
-        return new ImageHeader(pixels.flip(), null, Orientation.of(exif, xmp.value()));
+        return new ImageHeader(
+                pixels.flip(),
+                null,
+                Orientation.of(exif, xmp.value()),
+                (reader, deadline) -> RgbConverter.toRgb(reader.read(0), rules, deadline));
     }
 
     /** Decodes lines of hexadecimal digits after three of heading; empty for anything else. */

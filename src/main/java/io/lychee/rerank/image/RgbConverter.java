@@ -1,5 +1,6 @@
 package io.lychee.rerank.image;
 
+import io.lychee.rerank.config.ImageRules;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
 import java.awt.image.ComponentColorModel;
@@ -18,25 +19,29 @@ final class RgbConverter {
     private RgbConverter() {}
 
     /** @throws IOException when its pixels are of no known kind */
-    static RgbImage toRgb(BufferedImage image, Deadline deadline) throws IOException {
+    static RgbImage toRgb(BufferedImage image, ImageRules rules, Deadline deadline) throws IOException {
         ColorModel colors = image.getColorModel();
         if (colors instanceof IndexColorModel palette) {
             return palette(image.getRaster(), palette, deadline);
         }
         if (colors instanceof ComponentColorModel) {
-            return components(image.getRaster(), colors.getComponentSize(0), deadline);
+            return components(image.getRaster(), colors.getComponentSize(0), rules, deadline);
         }
         return packed(image, true, deadline);
     }
 
     /** Bands are gray, gray and alpha, RGB, or RGB and alpha. */
-    private static RgbImage components(Raster raster, int bits, Deadline deadline) throws IOException {
+    private static RgbImage components(Raster raster, int bits, ImageRules rules, Deadline deadline)
+            throws IOException {
         int bands = raster.getNumBands();
         if (bands > 4 || (bits != 8 && bits != 16)) {
             throw new IOException("%d bands of %d bits; expected 1 to 4 of 8 or 16".formatted(bands, bits));
         }
-        int shift = bits - 8; // the high byte, as libpng and Pillow take it
-        boolean alpha = bands == 2 || bands == 4;
+        boolean published = rules == ImageRules.PUBLISHED;
+        // the high byte, as libpng and Pillow take it; but Pillow clips 16-bit gray without alpha
+        int shift = published && bands == 1 ? 0 : bits - 8;
+        // qwen_vl_utils composites what Pillow opens as RGBA: 16-bit gray with alpha is, 8-bit is not
+        boolean alpha = bands == 4 || (bands == 2 && !(published && bits == 8));
         int green = bands < 3 ? 0 : 1;
         int blue = bands < 3 ? 0 : 2;
         int[] row = new int[raster.getWidth() * bands];
@@ -44,9 +49,9 @@ final class RgbConverter {
             samples(raster, y, row);
             for (int i = 0, to = at; i < row.length; i += bands, to += 3) {
                 int opacity = alpha ? row[i + bands - 1] >> shift : 255;
-                rgb[to] = (byte) onWhite(row[i] >> shift, opacity);
-                rgb[to + 1] = (byte) onWhite(row[i + green] >> shift, opacity);
-                rgb[to + 2] = (byte) onWhite(row[i + blue] >> shift, opacity);
+                rgb[to] = (byte) onWhite(RgbImage.clip(row[i] >> shift), opacity);
+                rgb[to + 1] = (byte) onWhite(RgbImage.clip(row[i + green] >> shift), opacity);
+                rgb[to + 2] = (byte) onWhite(RgbImage.clip(row[i + blue] >> shift), opacity);
             }
         });
     }

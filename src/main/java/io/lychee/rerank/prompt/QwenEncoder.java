@@ -1,6 +1,8 @@
 package io.lychee.rerank.prompt;
 
 import io.lychee.rerank.checkpoint.CheckpointFiles;
+import io.lychee.rerank.checkpoint.Families;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
@@ -19,10 +21,10 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.hc.client5.http.SystemDefaultDnsResolver;
 import org.jspecify.annotations.Nullable;
 
-/** Encodes lists and candidates as the prompt of a Qwen2.5-VL checkpoint. Thread-safe. */
+/** Encodes lists and candidates as the prompt of a checkpoint. Thread-safe. */
 public final class QwenEncoder implements Encoder {
 
-    private final RerankConfig.Prompt prompt;
+    private final String defaultInstruction;
     private final RerankConfig.Limits limits;
     private final TextCleaner cleaner;
     private final Tokenizer tokenizer;
@@ -35,13 +37,14 @@ public final class QwenEncoder implements Encoder {
     private final int yes;
     private final int no;
 
-    private QwenEncoder(RerankConfig config, Tokenizer tokenizer, ImageProcessorConfig preprocessor) {
-        this.prompt = config.prompt();
+    private QwenEncoder(RerankConfig config, Tokenizer tokenizer, Family family, ImageProcessorConfig preprocessor) {
+        this.defaultInstruction = family.instruction(config.prompt());
         this.limits = config.limits();
         this.cleaner = TextCleaner.of(config.preparation());
         this.tokenizer = tokenizer;
-        this.template = PromptTemplate.parse(prompt, tokenizer);
-        this.images = new ImageEncoder(limits, preprocessor, config.caches().imageBytes());
+        this.template = PromptTemplate.parse(config.prompt(), tokenizer);
+        this.images =
+                new ImageEncoder(limits, family, preprocessor, config.caches().imageBytes());
         this.visionStart = tokenizer.controlToken("<|vision_start|>");
         this.visionEnd = tokenizer.controlToken("<|vision_end|>");
         this.imagePad = tokenizer.controlToken("<|image_pad|>");
@@ -51,17 +54,18 @@ public final class QwenEncoder implements Encoder {
     }
 
     /**
-     * Reads {@code tokenizer.json} and {@code preprocessor_config.json} of the checkpoint; about a second for a
+     * Reads family, {@code tokenizer.json} and {@code preprocessor_config.json} of the checkpoint; about a second for a
      * published tokenizer.
      *
      * @throws ConfigException when one can't be read, or prompt and tokenizer don't fit
      */
     public static QwenEncoder open(RerankConfig config) {
         CheckpointFiles checkpoint = CheckpointFiles.of(config.model().checkpoint());
-        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
+        Family family = Families.of(checkpoint);
+        ImageProcessorConfig preprocessor = family.preprocessor(checkpoint);
         Tokenizer tokenizer = Tokenizer.open(checkpoint.file("tokenizer.json"));
         try {
-            return new QwenEncoder(config, tokenizer, preprocessor);
+            return new QwenEncoder(config, tokenizer, family, preprocessor);
         } catch (RuntimeException e) {
             tokenizer.close();
             throw e;
@@ -80,7 +84,7 @@ public final class QwenEncoder implements Encoder {
         if (clean.isEmpty()) {
             throw new RejectedException(Reason.QUERY_EMPTY, "the query has neither text nor image");
         }
-        String task = instruction == null ? prompt.instruction() : instruction;
+        String task = instruction == null ? defaultInstruction : instruction;
         return encode(template.prefix(), task, clean, bytes, limits.maxQueryTokens());
     }
 

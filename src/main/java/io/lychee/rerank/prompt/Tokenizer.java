@@ -86,7 +86,8 @@ final class Tokenizer implements AutoCloseable {
     int controlToken(String text) {
         Integer id = controlTokens.get(text);
         if (id == null) {
-            throw new ConfigException(file + " has no added token " + text + "; expected a Qwen2.5-VL tokenizer");
+            throw new ConfigException(
+                    file + " has no added token " + text + "; expected the tokenizer of a Qwen-VL network");
         }
         return id;
     }

@@ -92,7 +92,7 @@ public record KernelChoice(boolean flash, boolean fused) {
             LOG.warn(
                     "{} runs PyTorch's operations, which are slower than own kernels: {}",
                     device.name(),
-                    e.getMessage());
+                    e.getMessage() == null ? e.toString() : e.getMessage());
             return false;
         }
     }

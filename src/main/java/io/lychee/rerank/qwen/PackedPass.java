@@ -1,5 +1,6 @@
 package io.lychee.rerank.qwen;
 
+import io.lychee.rerank.checkpoint.NetworkConfig;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.scoring.PromptPart;
@@ -23,12 +24,12 @@ final class PackedPass {
     final List<EncodedImage> images = new ArrayList<>();
 
     private final List<Integer> lists = new ArrayList<>(); // list of each image
-    private final QwenConfig config;
+    private final NetworkConfig config;
     private final MropePositions mrope;
     private int rows;
 
     /** @throws IllegalArgumentException when a token is outside the vocabulary or images don't match their tokens */
-    PackedPass(Pass pass, QwenConfig config) {
+    PackedPass(Pass pass, NetworkConfig config) {
         this.config = config;
         this.mrope = new MropePositions(config.imageToken(), config.vision().cell());
         tokens = new long[pass.tokens()];

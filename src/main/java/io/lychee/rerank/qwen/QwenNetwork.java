@@ -3,8 +3,11 @@ package io.lychee.rerank.qwen;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.IValue;
+import io.lychee.rerank.checkpoint.Family;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
+import io.lychee.rerank.checkpoint.NetworkConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
+import io.lychee.rerank.checkpoint.TensorShapes;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.scoring.EncodedImage;
 import io.lychee.rerank.torch.FusedKernels;
@@ -19,7 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import java.util.function.ToIntFunction;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,18 +39,18 @@ final class QwenNetwork implements AutoCloseable {
     /** The passes that may be in flight. */
     private static final int SLOTS = 2;
 
-    private final QwenConfig config;
+    private final NetworkConfig config;
     final TorchModule module;
     private final TorchModule.@Nullable Call[] calls = new TorchModule.Call[SLOTS]; // the last of each slot
     private int slot;
 
-    private QwenNetwork(QwenConfig config, TorchModule module) {
+    private QwenNetwork(NetworkConfig config, TorchModule module) {
         this.config = config;
         this.module = module;
     }
 
-    /** Reads the network's source for a device, by module name. */
-    static Map<String, String> sources(TorchDevice device) {
+    /** Reads a family's source for a device, by module name. */
+    static Map<String, String> sources(Family family, TorchDevice device) {
         return TorchScriptSource.read(List.of(
                 "shared/fused",
                 "shared/linear",
@@ -57,9 +59,10 @@ final class QwenNetwork implements AutoCloseable {
                 "shared/attention",
                 "shared/selfcheck",
                 device.isCpu() ? "shared/cpu/results" : "shared/cuda/results",
-                "qwen2_5_vl/vision",
-                "qwen2_5_vl/language",
-                "qwen2_5_vl/reranker"));
+                "shared/patches",
+                family.modelType() + "/vision",
+                "shared/language",
+                "shared/reranker"));
     }
 
     /**
@@ -69,7 +72,7 @@ final class QwenNetwork implements AutoCloseable {
      * @param cells size of the vision cache on the device, in image tokens
      */
     static QwenNetwork create(
-            QwenConfig config,
+            NetworkConfig config,
             ImageProcessorConfig preprocessor,
             TorchDevice device,
             Map<String, String> sources,
@@ -110,13 +113,13 @@ final class QwenNetwork implements AutoCloseable {
     }
 
     /** Lists every attribute of class Reranker. */
-    private static Map<String, ?> attributes(QwenConfig config, ImageProcessorConfig preprocessor, TorchDevice device) {
-        QwenConfig.Text text = config.text();
-        QwenConfig.Vision vision = config.vision();
+    private static Map<String, ?> attributes(
+            NetworkConfig config, ImageProcessorConfig preprocessor, TorchDevice device) {
+        NetworkConfig.Text text = config.text();
+        NetworkConfig.Vision vision = config.vision();
         Map<String, Object> shapes = new HashMap<>();
-        CheckpointTensors.shapes(config)
-                .forEach((name, shape) -> shapes.put(name, new TorchScriptArchive.Typed("List[int]", shape)));
-        shapes.remove(CheckpointTensors.HEAD); // see finish
+        TensorShapes.of(config).forEach((name, shape) -> shapes.put(name, integers(shape)));
+        shapes.remove(TensorShapes.HEAD); // see finish
         Map<String, Object> attributes = new HashMap<>();
         attributes.put("training", false);
         attributes.put("device", device.name());
@@ -125,12 +128,10 @@ final class QwenNetwork implements AutoCloseable {
         attributes.put("flash", false);
         attributes.put("fused", null);
         attributes.put("shapes", new TorchScriptArchive.Typed("Dict[str, List[int]]", shapes));
-        attributes.put("vision_depth", vision.depth());
-        attributes.put("vision_heads", vision.heads());
-        attributes.put("patch", vision.patch());
-        attributes.put("merge", vision.merge());
-        attributes.put("mlp_multiple", device.isCpu() ? 1 : GEMM_MULTIPLE);
-        attributes.put("full_attention", new TorchScriptArchive.Typed("List[int]", vision.fullAttention()));
+        attributes.put("vision_sizes", new TorchScriptArchive.Typed("Dict[str, int]", sizes(vision, device)));
+        Map<String, ?> layers =
+                Map.of("full_attention", integers(vision.fullAttention()), "deepstack", integers(vision.deepstack()));
+        attributes.put("vision_layers", new TorchScriptArchive.Typed("Dict[str, List[int]]", layers));
         attributes.put("vision_theta", vision.theta());
         attributes.put("image_mean", new TorchScriptArchive.Typed("List[float]", preprocessor.mean()));
         attributes.put("image_std", new TorchScriptArchive.Typed("List[float]", preprocessor.std()));
@@ -140,8 +141,7 @@ final class QwenNetwork implements AutoCloseable {
         attributes.put("head_dim", text.headDim());
         attributes.put("eps", text.eps());
         attributes.put("theta", text.theta());
-        List<Long> axes = LongStream.of(text.mropeAxes()).boxed().toList();
-        attributes.put("mrope_axes", new TorchScriptArchive.Typed("List[int]", axes));
+        attributes.put("mrope_axes", integers(text.mropeAxes()));
         attributes.put("views", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
         attributes.put("scales", new TorchScriptArchive.Typed("Dict[str, Tensor]", Map.of()));
         attributes.put("weights", null);
@@ -151,6 +151,21 @@ final class QwenNetwork implements AutoCloseable {
         attributes.put("visual", null);
         attributes.put("language", null);
         return attributes;
+    }
+
+    /** Returns the sizes of a vision tower by their names in its source. */
+    private static Map<String, Integer> sizes(NetworkConfig.Vision vision, TorchDevice device) {
+        return Map.of(
+                "depth", vision.depth(),
+                "heads", vision.heads(),
+                "patch", vision.patch(),
+                "merge", vision.merge(),
+                "mlp_multiple", device.isCpu() ? 1 : GEMM_MULTIPLE,
+                "position_side", vision.positionSide());
+    }
+
+    private static TorchScriptArchive.Typed integers(List<? extends Number> numbers) {
+        return new TorchScriptArchive.Typed("List[int]", numbers);
     }
 
     /** Fills rows of a tensor. From several threads at once. */

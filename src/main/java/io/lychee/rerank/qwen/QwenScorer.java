@@ -3,6 +3,7 @@ package io.lychee.rerank.qwen;
 import io.lychee.rerank.checkpoint.CheckpointFiles;
 import io.lychee.rerank.checkpoint.ImageProcessorConfig;
 import io.lychee.rerank.checkpoint.ModelFingerprint;
+import io.lychee.rerank.checkpoint.NetworkConfig;
 import io.lychee.rerank.checkpoint.Safetensors;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.RerankConfig;
@@ -23,12 +24,12 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Scores passes with a Qwen2.5-VL checkpoint on one device. Called by one thread at a time, not always the same. */
+/** Scores passes with a checkpoint on one device. Called by one thread at a time, not always the same. */
 public final class QwenScorer implements Scorer {
 
     private static final Logger LOG = LoggerFactory.getLogger(QwenScorer.class);
 
-    final QwenConfig config;
+    final NetworkConfig config;
     final QwenNetwork network;
     final VisionCache visionCache;
     private final TorchDevice device;
@@ -36,7 +37,8 @@ public final class QwenScorer implements Scorer {
     private final Set<Fallback> fallbacks = EnumSet.noneOf(Fallback.class);
     private int passTokens;
 
-    private QwenScorer(QwenConfig config, TorchDevice device, QwenNetwork network, VisionCache cache, ModelInfo model) {
+    private QwenScorer(
+            NetworkConfig config, TorchDevice device, QwenNetwork network, VisionCache cache, ModelInfo model) {
         this.config = config;
         this.device = device;
         this.network = network;
@@ -54,8 +56,8 @@ public final class QwenScorer implements Scorer {
     public record Bounds(long visionBytes, int passTokens, int pairTokens) {
 
         /** Returns the vision cache's size in image tokens: at least those of the largest pass. */
-        private int visionCells(QwenConfig config, TorchDevice device) {
-            long cells = visionBytes / ((long) config.text().hidden() * device.bytesPerNumber());
+        private int visionCells(NetworkConfig config, TorchDevice device) {
+            long cells = visionBytes / ((long) config.vision().cellWidth() * device.bytesPerNumber());
             return (int) Math.min(Integer.MAX_VALUE, Math.max(Math.max(passTokens, pairTokens), cells));
         }
     }
@@ -78,16 +80,17 @@ public final class QwenScorer implements Scorer {
             Consumer<WeightLoading.Progress> progress) {
         TorchDevice device = TorchDevice.of(onto, settings.precision());
         CheckpointFiles checkpoint = CheckpointFiles.of(settings.checkpoint());
-        QwenConfig config = QwenConfig.read(checkpoint);
-        ImageProcessorConfig preprocessor = ImageProcessorConfig.read(checkpoint);
+        NetworkConfig config = NetworkConfig.read(checkpoint);
+        ImageProcessorConfig preprocessor = config.family().preprocessor(checkpoint);
         requireMatch(checkpoint, config, preprocessor, yesId, noId);
         Safetensors files = Safetensors.read(checkpoint.weights());
         CheckpointTensors tensors = CheckpointTensors.match(config, files);
         ModelInfo model = new ModelInfo(checkpoint.name(), ModelFingerprint.of(checkpoint, files.files()));
-        QwenScorer scorer = open(config, preprocessor, device, QwenNetwork.sources(device), bounds, model, network -> {
-            WeightLoading.load(tensors, network, device.isCpu(), progress);
-            network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
-        });
+        QwenScorer scorer = open(
+                config, preprocessor, device, QwenNetwork.sources(config.family(), device), bounds, model, network -> {
+                    WeightLoading.load(tensors, network, device.isCpu(), progress);
+                    network.finish(tensors.head().rows(yesId, 1), tensors.head().rows(noId, 1));
+                });
         if (device.isCpu() && settings.device().equals("auto")) {
             scorer.fallbacks.add(Fallback.CPU);
         }
@@ -96,7 +99,7 @@ public final class QwenScorer implements Scorer {
 
     /** @param weights fills and finishes the network */
     static QwenScorer open(
-            QwenConfig config,
+            NetworkConfig config,
             ImageProcessorConfig preprocessor,
             TorchDevice device,
             Map<String, String> sources,
@@ -136,7 +139,7 @@ public final class QwenScorer implements Scorer {
     }
 
     private static void requireMatch(
-            CheckpointFiles checkpoint, QwenConfig config, ImageProcessorConfig preprocessor, int yesId, int noId) {
+            CheckpointFiles checkpoint, NetworkConfig config, ImageProcessorConfig preprocessor, int yesId, int noId) {
         int vocabulary = config.text().vocabulary();
         if (Math.min(yesId, noId) < 0 || Math.max(yesId, noId) >= vocabulary || yesId == noId) {
             throw new ConfigException(
@@ -206,6 +209,11 @@ public final class QwenScorer implements Scorer {
     @Override
     public Set<Fallback> fallbacks() {
         return fallbacks;
+    }
+
+    /** Returns the precision as {@code model.precision} names it. */
+    public String precision() {
+        return device.precision();
     }
 
     @Override

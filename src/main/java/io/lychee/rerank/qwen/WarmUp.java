@@ -1,5 +1,6 @@
 package io.lychee.rerank.qwen;
 
+import io.lychee.rerank.checkpoint.NetworkConfig;
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.scoring.DeviceMemoryException;
 import io.lychee.rerank.scoring.EncodedImage;
@@ -30,7 +31,7 @@ final class WarmUp {
      * @return tokens of the largest pass that fits
      * @throws ConfigException when passes of 512 tokens don't
      */
-    static int run(QwenScorer scorer, QwenConfig config, TorchDevice device, int maxTokens) {
+    static int run(QwenScorer scorer, NetworkConfig config, TorchDevice device, int maxTokens) {
         if (device.isCpu()) {
             scorer.score(pass(config, 2, 1));
             return maxTokens;
@@ -60,7 +61,7 @@ final class WarmUp {
     }
 
     /** Makes a list of candidates, each with text and a distinct image of side × side tokens. */
-    private static Pass pass(QwenConfig config, int side, int candidates) {
+    private static Pass pass(NetworkConfig config, int side, int candidates) {
         int pixels = side * config.vision().cell();
         List<PromptPart> parts = new ArrayList<>();
         for (int i = 0; i < candidates; i++) {

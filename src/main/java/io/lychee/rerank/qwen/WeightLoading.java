@@ -1,6 +1,7 @@
 package io.lychee.rerank.qwen;
 
 import io.lychee.rerank.checkpoint.Safetensors;
+import io.lychee.rerank.checkpoint.TensorShapes;
 import java.util.Locale;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -55,7 +56,7 @@ public final class WeightLoading {
 
     private WeightLoading(CheckpointTensors tensors, QwenNetwork network, Consumer<Progress> progress) {
         tensors.byName().forEach((name, tensor) -> {
-            if (!name.equals(CheckpointTensors.HEAD)) {
+            if (!name.equals(TensorShapes.HEAD)) {
                 tensor.parts(PART_BYTES).forEach(rows -> parts.add(new Part(name, rows)));
             }
         });

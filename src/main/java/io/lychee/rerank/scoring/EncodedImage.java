@@ -29,12 +29,12 @@ public final class EncodedImage {
         return key;
     }
 
-    /** Returns pixels; a multiple of patch size × merge size (28). */
+    /** Returns pixels; a multiple of patch size × merge size. */
     public int height() {
         return height;
     }
 
-    /** Returns pixels; a multiple of patch size × merge size (28). */
+    /** Returns pixels; a multiple of patch size × merge size. */
     public int width() {
         return width;
     }

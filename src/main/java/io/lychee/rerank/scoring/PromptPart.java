@@ -5,8 +5,8 @@ import java.util.List;
 
 /**
  * One part of the prompt as the network takes it: a list's shared prefix, or one candidate. Image tokens are already
- * expanded: each image of height h and width w has {@code (h / 28) · (w / 28)} image-pad tokens in a row, in the order
- * of {@link #images()}.
+ * expanded: each image of height h and width w has {@code (h / cell) · (w / cell)} image-pad tokens in a row, in the
+ * order of {@link #images()}.
  */
 public final class PromptPart {
 

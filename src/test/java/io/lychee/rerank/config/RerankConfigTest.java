@@ -17,14 +17,13 @@ class RerankConfigTest {
     void defaultsAreTheProducts() {
         RerankConfig config = of(Map.of());
 
-        assertThat(config.limits().maxPixels()).isEqualTo(1280 * 28 * 28);
+        assertThat(config.limits().maxPixels()).isZero(); // the family's
         assertThat(config.limits().maxQueryTokens()).isEqualTo(512);
         assertThat(config.limits().maxImageBytes()).isEqualTo(16 << 20);
         assertThat(config.kafka().maxRecordBytes()).isEqualTo(8 << 20);
         assertThat(config.lanes().realtimeTimeout()).isEqualTo(Duration.ofSeconds(10));
         assertThat(config.lanes().backfillTimeout()).isZero();
-        assertThat(config.prompt().instruction())
-                .isEqualTo("Given a web search query, retrieve relevant passages that answer the query.");
+        assertThat(config.prompt().instruction()).isEmpty(); // the family's
     }
 
     @Test
@@ -49,7 +48,7 @@ class RerankConfigTest {
                 .hasMessageContaining("kafka.max-record-bytes");
         assertThatThrownBy(() -> of(Map.of("encode.max-bytes", "0 bytes")))
                 .hasMessage("encode.max-bytes is 0 bytes; expected at least 1 mb");
-        assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000")))
+        assertThatThrownBy(() -> of(Map.of("image.max-pixels", "3000", "image.min-pixels", "3136")))
                 .hasMessage("image.max-pixels is 3000; expected at least 3136");
         assertThatThrownBy(() -> of(Map.of("backfill.min-share", "0.6")))
                 .hasMessage("backfill.min-share is 0.6; expected 0 to 0.5");

@@ -73,6 +73,7 @@ class QwenEngineFactoryTest {
                 "cache.vision.max-bytes | 7 mb",
                 "image.min-pixels | 4000",
                 "image.max-pixels | 77777",
+                "image.rules | published",
                 "image.max-decoded-pixels | 7777",
                 "image.max-bytes | 7 kb",
                 "image.max-per-candidate | 7",

@@ -3,6 +3,7 @@ package io.lychee.rerank.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.lychee.rerank.config.ImageRules;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.IOException;
@@ -23,13 +24,13 @@ final class HostilePicturesTest {
     private static final Duration TIME = Duration.ofSeconds(20);
     private static final Path FOLDER = ImageDecoderTest.FOLDER;
 
-    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000, TIME);
+    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000, TIME, ImageRules.SENSIBLE);
 
     /** A second of work in every hundred bytes: looked at between them, and in our own loops row by row. */
     @Test
     void aBombOfScansEndsInTime() throws Exception {
         ImageDecoderTest.assertRejected(
-                new ImageDecoder(1 << 24, 64_000_000, Duration.ofMillis(200)),
+                new ImageDecoder(1 << 24, 64_000_000, Duration.ofMillis(200), ImageRules.SENSIBLE),
                 Pictures.scans(8000, 7992, 1000),
                 Reason.IMAGE_UNREADABLE,
                 "image.decode-timeout, 200 ms");
@@ -105,7 +106,7 @@ final class HostilePicturesTest {
     @ValueSource(strings = {"still.gif", "rgb.png", "baseline.jpg", "progressive.jpg", "lossless.webp"})
     void whatIsRefusedIsNotAllocated(String name) throws Exception {
         byte[] file = Pictures.declaring(Files.readAllBytes(FOLDER.resolve(name)), 8000, 7990);
-        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000, TIME);
+        ImageDecoder small = new ImageDecoder(1 << 24, 1_000_000, TIME, ImageRules.SENSIBLE);
         assertThat(Pictures.allocated(
                         () -> ImageDecoderTest.assertRejected(small, file, Reason.IMAGE_TOO_LARGE, "8000 × 7990")))
                 .isLessThan(Pictures.allowed(file.length, 0));
@@ -115,7 +116,7 @@ final class HostilePicturesTest {
     @Test
     void aCanvasTakesItsRoom() throws Exception {
         byte[] gif = Pictures.declaring(Files.readAllBytes(FOLDER.resolve("still.gif")), 1000, 1000);
-        ImageDecoder tight = new ImageDecoder(1 << 24, 1_000_000, Duration.ofMinutes(10));
+        ImageDecoder tight = new ImageDecoder(1 << 24, 1_000_000, Duration.ofMinutes(10), ImageRules.SENSIBLE);
         AtomicReference<String> refusal = new AtomicReference<>();
         Thread second = new Thread(() -> {
             try {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.lychee.rerank.config.ImageRules;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.DataInputStream;
@@ -42,7 +43,7 @@ final class ImageDecoderTest {
     private static final int MAX_PIXELS = 1_000_000;
     static final Path FOLDER = Path.of("src/test/resources/images");
 
-    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000, TIME);
+    private final ImageDecoder decoder = new ImageDecoder(1 << 24, 64_000_000, TIME, ImageRules.SENSIBLE);
 
     private static double distance(byte[] one, byte[] other) {
         return IntStream.range(0, one.length)
@@ -134,7 +135,7 @@ final class ImageDecoderTest {
         long seed = Long.getLong("lychee.fuzz.seed", 20261126);
         System.out.println("seed " + seed);
         Random random = new Random(seed);
-        ImageDecoder small = new ImageDecoder(1 << 24, MAX_PIXELS, TIME);
+        ImageDecoder small = new ImageDecoder(1 << 24, MAX_PIXELS, TIME, ImageRules.SENSIBLE);
         small.decode(Files.readAllBytes(FOLDER.resolve("lossy.webp")), ImageDecoderTest::same); // loads the library
         for (Path file : fixtures()) {
             for (int round = 0; round < 40; round++) {
@@ -206,7 +207,7 @@ final class ImageDecoderTest {
     void decodingEndsInTime() throws IOException {
         for (String name : List.of("rgb.png", "baseline.jpg", "lossy.webp", "still.gif", "rgb.bmp")) {
             assertRejected(
-                    new ImageDecoder(1 << 20, 1 << 20, Duration.ofNanos(1)),
+                    new ImageDecoder(1 << 20, 1 << 20, Duration.ofNanos(1), ImageRules.SENSIBLE),
                     Files.readAllBytes(FOLDER.resolve(name)),
                     Reason.IMAGE_UNREADABLE,
                     "image.decode-timeout");
@@ -218,7 +219,7 @@ final class ImageDecoderTest {
     void manyAtATimeWaitForRoom() throws IOException {
         byte[] whole = Files.readAllBytes(FOLDER.resolve("rgb.png"));
         byte[] cut = Arrays.copyOf(whole, whole.length / 2);
-        ImageDecoder tight = new ImageDecoder(1 << 24, 41 * 27, TIME);
+        ImageDecoder tight = new ImageDecoder(1 << 24, 41 * 27, TIME, ImageRules.SENSIBLE);
         List<CompletableFuture<Void>> decodings = IntStream.range(0, 40)
                 .mapToObj(i -> CompletableFuture.runAsync(() -> {
                     if (i % 2 == 0) {
@@ -236,15 +237,19 @@ final class ImageDecoderTest {
     @Test
     void limitsAreCheckedBeforeDecoding() throws IOException {
         byte[] png = Files.readAllBytes(FOLDER.resolve("rgb.png"));
-        assertRejected(new ImageDecoder(100, 1 << 20, TIME), png, Reason.IMAGE_TOO_LARGE, "image.max-bytes is 100");
         assertRejected(
-                new ImageDecoder(1 << 20, 1000, TIME),
+                new ImageDecoder(100, 1 << 20, TIME, ImageRules.SENSIBLE),
+                png,
+                Reason.IMAGE_TOO_LARGE,
+                "image.max-bytes is 100");
+        assertRejected(
+                new ImageDecoder(1 << 20, 1000, TIME, ImageRules.SENSIBLE),
                 png,
                 Reason.IMAGE_TOO_LARGE,
                 "41 × 27 pixels; image.max-decoded-pixels is 1000");
         for (String name : List.of("baseline.jpg", "lossy.webp", "alpha.webp", "still.gif", "rgb.bmp")) {
             assertRejected(
-                    new ImageDecoder(1 << 20, 1000, TIME),
+                    new ImageDecoder(1 << 20, 1000, TIME, ImageRules.SENSIBLE),
                     Files.readAllBytes(FOLDER.resolve(name)),
                     Reason.IMAGE_TOO_LARGE,
                     "image.max-decoded-pixels is 1000");

@@ -1,6 +1,7 @@
 package io.lychee.rerank.image;
 
 import com.sun.management.ThreadMXBean;
+import io.lychee.rerank.config.ImageRules;
 import io.lychee.rerank.domain.RejectedException;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
@@ -31,7 +32,7 @@ public final class Pictures {
 
     /** Decodes files in a Java of its own, and prints a line for each. */
     public static void main(String[] files) throws IOException {
-        ImageDecoder decoder = new ImageDecoder(1 << 24, 1 << 20, Duration.ofMinutes(1));
+        ImageDecoder decoder = new ImageDecoder(1 << 24, 1 << 20, Duration.ofMinutes(1), ImageRules.SENSIBLE);
         for (String file : files) {
             try {
                 RgbImage decoded = decoder.decode(Files.readAllBytes(Path.of(file)), (image, deadline) -> image);

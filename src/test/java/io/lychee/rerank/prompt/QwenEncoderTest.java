@@ -16,6 +16,8 @@ import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 final class QwenEncoderTest {
 
@@ -58,14 +60,17 @@ final class QwenEncoderTest {
         }
     }
 
-    @Test
-    void theDefaultInstructionStandsInForNone() throws RejectedException {
-        var config = PromptGolden.config();
-        try (QwenEncoder encoder = QwenEncoder.open(config)) {
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            golden | Given a web search query, retrieve relevant passages that answer the query.
+            golden-qwen3 | Given a search query, retrieve relevant candidates that answer the query.
+            """)
+    void theFamilysInstructionStandsInForNone(String fixture, String instruction) throws RejectedException {
+        try (QwenEncoder encoder = QwenEncoder.open(PromptGolden.config(PromptGolden.checkpoint(fixture)))) {
             Content query = new Content("denim", List.of());
             assertThat(encoder.encodePrefix(null, query, List.of()).tokens())
-                    .isEqualTo(encoder.encodePrefix(config.prompt().instruction(), query, List.of())
-                            .tokens());
+                    .isEqualTo(
+                            encoder.encodePrefix(instruction, query, List.of()).tokens());
         }
     }
 
@@ -113,7 +118,7 @@ final class QwenEncoderTest {
                 .hasMessageContaining("model.checkpoint");
         assertThatThrownBy(() -> QwenEncoder.open(PromptGolden.config(folder)))
                 .isInstanceOf(ConfigException.class)
-                .hasMessageContaining("preprocessor_config.json");
+                .hasMessageContaining("config.json");
         assertThatThrownBy(() -> QwenEncoder.open(PromptGolden.config("prompt.template", "{query}")))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("prompt.template");

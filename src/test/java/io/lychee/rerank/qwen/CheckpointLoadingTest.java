@@ -2,7 +2,6 @@ package io.lychee.rerank.qwen;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.checkpoint.Safetensors;
@@ -18,6 +17,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Loads every published form of a checkpoint to the golden scores, and refuses faulty ones. */
 class CheckpointLoadingTest {
@@ -62,18 +63,11 @@ class CheckpointLoadingTest {
     }
 
     /** Computes in a GPU's dtype on the CPU. The random network magnifies the rounding. */
-    @Test
-    void computing_in_bf16() {
-        List<QwenGolden.Case> cases = QwenGolden.all();
-        try (QwenScorer scorer =
-                QwenGolden.open(new TorchDevice("cpu", "bfloat16", false), QwenNetwork.sources(TorchDevice.CPU))) {
-            float[] scores = scorer.score(
-                    new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
-            for (int i = 0; i < scores.length; i++) {
-                assertThat((double) scores[i])
-                        .as(cases.get(i).name())
-                        .isCloseTo(cases.get(i).score(), within(0.05));
-            }
+    @ParameterizedTest
+    @EnumSource(QwenGolden.class)
+    void computing_in_bf16(QwenGolden golden) {
+        try (QwenScorer scorer = golden.open(new TorchDevice("cpu", "bfloat16", false), golden.sources())) {
+            golden.assertScores(scorer, 0.05);
         }
     }
 
@@ -150,21 +144,31 @@ class CheckpointLoadingTest {
         new CheckpointVariants().write(directory, Safetensors.Type.F32);
         Files.delete(directory.resolve("model.safetensors"));
         assertRefused("has neither model.safetensors nor model.safetensors.index.json");
-        assertThatThrownBy(() -> QwenGolden.open(directory.resolve("nowhere")))
+        assertThatThrownBy(() -> QwenGolden.QWEN2_5.open(directory.resolve("nowhere")))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.checkpoint is " + directory.resolve("nowhere"));
     }
 
     @Test
     void another_device_than_there_is() {
-        RerankConfig.Model model = QwenGolden.model(QwenGolden.CHECKPOINT);
+        RerankConfig.Model model = QwenGolden.model(QwenGolden.QWEN2_5.checkpoint);
         assertThatThrownBy(() -> QwenScorer.open(
-                        model, "tpu", QwenGolden.BOUNDS, QwenGolden.yes(), QwenGolden.no(), progress -> {}))
+                        model,
+                        "tpu",
+                        QwenGolden.BOUNDS,
+                        QwenGolden.QWEN2_5.yes(),
+                        QwenGolden.QWEN2_5.no(),
+                        progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is tpu; expected cpu, cuda, cuda:N or auto");
         // the tests' PyTorch is built for the CPU alone
         assertThatThrownBy(() -> QwenScorer.open(
-                        model, "cuda:3", QwenGolden.BOUNDS, QwenGolden.yes(), QwenGolden.no(), progress -> {}))
+                        model,
+                        "cuda:3",
+                        QwenGolden.BOUNDS,
+                        QwenGolden.QWEN2_5.yes(),
+                        QwenGolden.QWEN2_5.no(),
+                        progress -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.device is cuda:3")
                 .hasMessageContaining("is built for the CPU only; expected one with CUDA, which PYTORCH_LIBRARY_PATH")
@@ -181,31 +185,28 @@ class CheckpointLoadingTest {
     }
 
     private String fingerprint() {
-        try (QwenScorer scorer = QwenGolden.open(directory)) {
+        try (QwenScorer scorer = QwenGolden.QWEN2_5.open(directory)) {
             assertThat(scorer.model().name()).isEqualTo(directory.getFileName().toString());
             return scorer.model().fingerprint();
         }
     }
 
     private float[] scores() {
-        try (QwenScorer scorer = QwenGolden.open(directory)) {
-            return scorer.score(new Pass(
-                    QwenGolden.all().stream().map(QwenGolden.Case::group).toList()));
+        try (QwenScorer scorer = QwenGolden.QWEN2_5.open(directory)) {
+            return scorer.score(new Pass(QwenGolden.QWEN2_5.cases().stream()
+                    .map(QwenGolden.Case::group)
+                    .toList()));
         }
     }
 
     private void assertScores(double tolerance) {
-        float[] scores = scores();
-        List<QwenGolden.Case> cases = QwenGolden.all();
-        for (int i = 0; i < scores.length; i++) {
-            assertThat((double) scores[i])
-                    .as(cases.get(i).name())
-                    .isCloseTo(cases.get(i).score(), within(tolerance));
+        try (QwenScorer scorer = QwenGolden.QWEN2_5.open(directory)) {
+            QwenGolden.QWEN2_5.assertScores(scorer, tolerance);
         }
     }
 
     private void assertRefused(String... parts) {
-        assertThatThrownBy(() -> QwenGolden.open(directory))
+        assertThatThrownBy(() -> QwenGolden.QWEN2_5.open(directory))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("model.checkpoint")
                 .hasMessageContainingAll(parts);

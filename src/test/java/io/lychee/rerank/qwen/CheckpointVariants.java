@@ -20,19 +20,20 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /** Changes the golden checkpoint and writes it in the forms of other tools and versions. */
-final class CheckpointVariants {
+public final class CheckpointVariants {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, Raw> tensors = new TreeMap<>();
-    private final ObjectNode config = (ObjectNode) QwenGolden.json(QwenGolden.CHECKPOINT.resolve("config.json"));
+    private final ObjectNode config =
+            (ObjectNode) QwenGolden.json(QwenGolden.QWEN2_5.checkpoint.resolve("config.json"));
 
     /** A tensor as float32 values. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Raw(List<Long> shape, float[] values) {}
 
-    CheckpointVariants() {
-        Safetensors.read(List.of(QwenGolden.CHECKPOINT.resolve("model.safetensors")))
+    public CheckpointVariants() {
+        Safetensors.read(List.of(QwenGolden.QWEN2_5.checkpoint.resolve("model.safetensors")))
                 .tensors()
                 .forEach((name, tensor) -> {
                     float[] values = new float[Math.toIntExact(tensor.bytes() / 4)];
@@ -58,7 +59,7 @@ final class CheckpointVariants {
         return Objects.requireNonNull(tensors.get(name), name);
     }
 
-    CheckpointVariants put(String name, List<Long> shape) {
+    public CheckpointVariants put(String name, List<Long> shape) {
         float[] values = new float[Math.toIntExact(shape.stream().reduce(1L, Math::multiplyExact))];
         Arrays.fill(values, 0.5f);
         tensors.put(name, new Raw(shape, values));
@@ -87,14 +88,14 @@ final class CheckpointVariants {
         return this;
     }
 
-    Path write(Path directory, Safetensors.Type type) {
+    public Path write(Path directory, Safetensors.Type type) {
         writeFiles(directory);
         writeTensors(directory.resolve("model.safetensors"), tensors, type);
         return directory;
     }
 
     /** Writes this many files and their index. */
-    Path writeShards(Path directory, int shards) {
+    public Path writeShards(Path directory, int shards) {
         writeFiles(directory);
         ObjectNode index = JSON.createObjectNode();
         ObjectNode weightMap = index.putObject("weight_map");
@@ -116,7 +117,7 @@ final class CheckpointVariants {
         writeJson(directory.resolve("config.json"), config);
         for (String name : List.of("preprocessor_config.json", "tokenizer.json")) {
             try {
-                Files.copy(QwenGolden.CHECKPOINT.resolve(name), directory.resolve(name));
+                Files.copy(QwenGolden.QWEN2_5.checkpoint.resolve(name), directory.resolve(name));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

@@ -1,14 +1,12 @@
 package io.lychee.rerank.qwen;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
-import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.torch.TorchDevice;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Runs the code around PyTorch's FlashAttention, a GPU kernel, with a slow replacement. It returns the log-sum-exp in
@@ -57,21 +55,16 @@ class FlashAttentionTest {
             """;
 
     @ParameterizedTest
-    @ValueSource(strings = {"torch.cat(packed, dim=1)", "padded"})
-    void scoresAreThoseOfTheReferenceWithEitherLayout(String layout) {
-        Map<String, String> sources = QwenNetwork.sources(TorchDevice.CPU);
-        sources.put("flash", KERNEL.replace("LAYOUT", layout));
-        List<QwenGolden.Case> cases = QwenGolden.all();
-        try (QwenScorer scorer = QwenGolden.open(TorchDevice.CPU, sources)) {
-            // on random sequences, some with merged attentions
-            assertThat(scorer.network.flashError()).isLessThan(1e-5);
-            scorer.network.useFlash(true);
-            float[] scores = scorer.score(
-                    new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
-            for (int i = 0; i < scores.length; i++) {
-                assertThat((double) scores[i])
-                        .as(cases.get(i).name())
-                        .isCloseTo(cases.get(i).score(), within(1e-4));
+    @EnumSource(QwenGolden.class)
+    void scoresAreThoseOfTheReferenceWithEitherLayout(QwenGolden golden) {
+        for (String layout : List.of("torch.cat(packed, dim=1)", "padded")) {
+            Map<String, String> sources = golden.sources();
+            sources.put("flash", KERNEL.replace("LAYOUT", layout));
+            try (QwenScorer scorer = golden.open(TorchDevice.CPU, sources)) {
+                // on random sequences, some with merged attentions
+                assertThat(scorer.network.flashError()).isLessThan(1e-5);
+                scorer.network.useFlash(true);
+                golden.assertScores(scorer, 1e-4);
             }
         }
     }

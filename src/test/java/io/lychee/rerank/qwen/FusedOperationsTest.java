@@ -1,29 +1,34 @@
 package io.lychee.rerank.qwen;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
-import io.lychee.rerank.scoring.Pass;
 import io.lychee.rerank.torch.TorchDevice;
-import java.util.List;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Runs both branches of fused.py on the CPU: PyTorch's operations, and own operators, here written in Java. */
+@ParameterizedClass
+@EnumSource(QwenGolden.class)
 class FusedOperationsTest {
 
     private static QwenScorer scorer;
 
-    @BeforeAll
-    static void open() {
+    @Parameter
+    private QwenGolden golden;
+
+    @BeforeParameterizedClassInvocation
+    static void open(QwenGolden golden) {
         JavaOperators.register();
-        scorer = QwenGolden.open(TorchDevice.CPU, QwenNetwork.sources(TorchDevice.CPU));
+        scorer = golden.open(TorchDevice.CPU, golden.sources());
     }
 
-    @AfterAll
+    @AfterParameterizedClassInvocation
     static void close() {
         scorer.close();
     }
@@ -48,15 +53,8 @@ class FusedOperationsTest {
 
     @Test
     void scoresAreThoseOfTheReferenceWithOwnOperators() {
-        List<QwenGolden.Case> cases = QwenGolden.all();
         scorer.network.useFused(true);
-        float[] scores =
-                scorer.score(new Pass(cases.stream().map(QwenGolden.Case::group).toList()));
-        for (int i = 0; i < scores.length; i++) {
-            assertThat((double) scores[i])
-                    .as(cases.get(i).name())
-                    .isCloseTo(cases.get(i).score(), within(1e-4));
-        }
+        golden.assertScores(scorer, 1e-4);
     }
 
     @ParameterizedTest

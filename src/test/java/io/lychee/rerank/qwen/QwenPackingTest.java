@@ -14,25 +14,34 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Asserts that a pair's score doesn't depend on the rest of its pass. */
+@ParameterizedClass
+@EnumSource(QwenGolden.class)
 class QwenPackingTest {
 
-    private static final int CELL = 28;
-
+    private static QwenGolden golden;
     private static QwenScorer scorer;
 
-    @BeforeAll
-    static void open() {
-        scorer = QwenGolden.open(QwenGolden.CHECKPOINT);
+    @Parameter
+    @SuppressWarnings("UnusedVariable") // JUnit asks for it
+    private QwenGolden fixture;
+
+    @BeforeParameterizedClassInvocation
+    static void open(QwenGolden fixture) {
+        golden = fixture;
+        scorer = fixture.open();
     }
 
-    @AfterAll
+    @AfterParameterizedClassInvocation
     static void close() {
         scorer.close();
     }
@@ -78,13 +87,13 @@ class QwenPackingTest {
     /** Splits a sequence into prefix and candidate at any token: the score is that of the whole. */
     @Test
     void split_anywhere() {
-        QwenGolden.Case golden = QwenGolden.named("t-t-zh");
-        int[] tokens = golden.tokens().stream().mapToInt(i -> i).toArray();
+        QwenGolden.Case pair = golden.named("t-t-zh");
+        int[] tokens = pair.tokens().stream().mapToInt(i -> i).toArray();
         for (int split = 1; split < tokens.length; split += 16) {
             Pass.Group group = new Pass.Group(
                     text(Arrays.copyOf(tokens, split)),
                     List.of(text(Arrays.copyOfRange(tokens, split, tokens.length))));
-            assertThat((double) scorer.score(new Pass(List.of(group)))[0]).isCloseTo(golden.score(), within(1e-4));
+            assertThat((double) scorer.score(new Pass(List.of(group)))[0]).isCloseTo(pair.score(), within(1e-4));
         }
     }
 
@@ -94,11 +103,11 @@ class QwenPackingTest {
         assertThatThrownBy(() -> score(text, text(3, 70_000)))
                 .isInstanceOf(ScoringException.class)
                 .hasMessageContaining("token 70000 outside the vocabulary of 704");
-        assertThatThrownBy(() -> score(text, text(3, QwenGolden.IMAGE_TOKEN)))
+        assertThatThrownBy(() -> score(text, text(3, golden.config.imageToken())))
                 .isInstanceOf(ScoringException.class)
                 .hasMessageContaining("image token at 1, behind the last of 0 images");
-        PromptPart lacking =
-                new PromptPart(new int[] {3, QwenGolden.IMAGE_TOKEN, 4}, List.of(image(new Random(1), 1, 2)), 2, false);
+        PromptPart lacking = new PromptPart(
+                new int[] {3, golden.config.imageToken(), 4}, List.of(image(new Random(1), 1, 2)), 2, false);
         assertThatThrownBy(() -> score(text, lacking))
                 .isInstanceOf(ScoringException.class)
                 .hasMessageContaining("expected 1 × 2 image tokens from token 1 on");
@@ -122,8 +131,9 @@ class QwenPackingTest {
         appendText(random, tokens);
         for (int i = random.nextInt(4) - 1; i > 0; i--) {
             EncodedImage image = image(random, 1 + random.nextInt(6), 1 + random.nextInt(6));
-            int cells = image.height() / CELL * (image.width() / CELL);
-            IntStream.range(0, cells).forEach(cell -> tokens.add(QwenGolden.IMAGE_TOKEN));
+            int cell = golden.config.vision().cell();
+            int cells = image.height() / cell * (image.width() / cell);
+            IntStream.range(0, cells).forEach(c -> tokens.add(golden.config.imageToken()));
             vision += cells;
             images.add(image);
             appendText(random, tokens);
@@ -133,16 +143,17 @@ class QwenPackingTest {
 
     private static void appendText(Random random, List<Integer> tokens) {
         for (int i = random.nextInt(30); i >= 0; i--) {
-            tokens.add(random.nextInt(QwenGolden.IMAGE_TOKEN));
+            tokens.add(random.nextInt(golden.config.imageToken()));
         }
     }
 
     private static EncodedImage image(Random random, int rows, int columns) {
-        byte[] rgb = new byte[rows * CELL * columns * CELL * 3];
+        int cell = golden.config.vision().cell();
+        byte[] rgb = new byte[rows * cell * columns * cell * 3];
         random.nextBytes(rgb);
         return new EncodedImage(
-                rows * CELL,
-                columns * CELL,
+                rows * cell,
+                columns * cell,
                 ByteBuffer.allocateDirect(rgb.length).put(rgb).flip());
     }
 

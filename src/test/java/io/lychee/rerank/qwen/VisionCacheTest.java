@@ -89,11 +89,11 @@ class VisionCacheTest {
     void aPictureIsSeenOnceAndGivesTheSameScoreThen() {
         EncodedImage picture = image(7);
         int[] tokens = new int[6];
-        Arrays.fill(tokens, 1, 5, QwenGolden.IMAGE_TOKEN);
+        Arrays.fill(tokens, 1, 5, QwenGolden.QWEN2_5.config.imageToken());
         PromptPart candidate = new PromptPart(tokens, List.of(picture), 4, false);
         Pass pass = new Pass(List.of(
                 new Pass.Group(new PromptPart(new int[] {1, 2}, List.of(), 0, false), List.of(candidate))));
-        try (QwenScorer scorer = QwenGolden.open(QwenGolden.CHECKPOINT)) {
+        try (QwenScorer scorer = QwenGolden.QWEN2_5.open()) {
             var first = scorer.start(pass);
             var second = scorer.start(pass);
 

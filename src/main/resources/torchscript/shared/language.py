@@ -1,10 +1,10 @@
-# Runs the language model of Qwen2.5-VL over the packed rows of one pass.
+# Runs the language model of Qwen2.5-VL and Qwen3-VL over the packed rows of one pass.
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing import List, Optional
 
-from attention import PackedSegments, attend_segments, pair_rotary, rotary_turns
+from attention import PackedSegments, attend_segments, pair_heads, pair_rotary, rotary_turns
 from fused import Fused
 from weights import Weights
 
@@ -22,7 +22,10 @@ class DecoderLayer:
         self.post_attention_norm = weights.one(prefix + "post_attention_layernorm.weight")
         attention, mlp = prefix + "self_attn.", prefix + "mlp."
         qkv = [attention + "q_proj", attention + "k_proj", attention + "v_proj"]
-        self.qkv = weights.linear(qkv, 1, 1, True, e4m3)
+        self.qkv = weights.linear(qkv, 1, 1, weights.has(attention + "q_proj.bias"), e4m3)
+        self.q_norm = weights.optional(attention + "q_norm.weight")  # (head_dim), of Qwen3-VL
+        self.k_norm = weights.optional(attention + "k_norm.weight")
+        self.head_norm = self.q_norm  # of all heads, see finish
         self.o = weights.linear([attention + "o_proj"], 1, 1, False, e4m3)
         self.gate = weights.linear([mlp + "gate_proj"], 1, 1, False, e4m3)
         self.up = weights.linear([mlp + "up_proj"], 1, 1, False, e4m3)
@@ -31,7 +34,12 @@ class DecoderLayer:
     # Prepares the filled weights, once.
     def finish(self):
         heads = self.heads + self.kv_heads
-        pair_rotary(self.qkv, heads, self.qkv.weight.shape[0] // (heads + self.kv_heads))
+        head_dim = self.qkv.weight.shape[0] // (heads + self.kv_heads)
+        pair_rotary(self.qkv, heads, head_dim)
+        q_norm, k_norm = self.q_norm, self.k_norm
+        if q_norm is not None and k_norm is not None:
+            norm = torch.cat([q_norm.repeat(self.heads), k_norm.repeat(self.kv_heads)])
+            self.head_norm = pair_heads(norm, heads, head_dim).view(heads, head_dim)
 
     # Attends, without the output projection. x (rows, hidden): delta (rows, hidden) is added to it first, in place;
     # turns (rows, 1, head_dim / 2) → (rows, heads · head_dim)
@@ -41,6 +49,9 @@ class DecoderLayer:
         end = rows // (heads + self.kv_heads) * heads
         qk = self.qkv.part(y, 0, end).view(x.shape[0], heads, -1)  # (rows, heads, head_dim)
         v = self.qkv.part(y, end, rows).view(x.shape[0], self.kv_heads, -1)
+        head_norm = self.head_norm
+        if head_norm is not None:
+            qk = torch.rms_norm(qk, [qk.shape[2]], None, self.eps).mul_(head_norm)
         q, k = self.fused.rotate(qk, turns).split([self.heads, self.kv_heads], dim=1)
         return attend_segments(q, k, v, segments)
 
@@ -84,8 +95,9 @@ class LanguageModel:
             layer.finish()
 
     # Runs all layers. tokens (rows): ids; positions (3, rows): time, height, width; last (candidates): rows to return;
-    # prefixes, counts, candidates: see PackedSegments; images (cells, hidden): replace the embeddings of image_rows
-    # (cells) → (candidates, hidden), after the final norm
+    # prefixes, counts, candidates: see PackedSegments; images (cells, planes · hidden): the first plane replaces the
+    # embeddings of image_rows (cells), each other is added to their hidden states behind one more layer (DeepStack)
+    # → (candidates, hidden), after the final norm
     def __call__(
         self,
         tokens: Tensor,
@@ -99,7 +111,8 @@ class LanguageModel:
         flash: bool,
     ) -> Tensor:
         x = F.embedding(self.embed_tokens, tokens)  # (rows, hidden)
-        x.index_copy_(0, image_rows, images)
+        planes = images.split(x.shape[1], dim=1)
+        x.index_copy_(0, image_rows, planes[0])
         angles = positions[self.mrope_axes].t() * self.inv_freq  # (rows, head_dim / 2), float32
         turns = rotary_turns(angles)
         if self.fused.enabled:
@@ -111,4 +124,6 @@ class LanguageModel:
             if i == len(self.layers) - 1:  # the other rows are no longer needed
                 x, attended = x[last], attended[last]
             delta = layer.feed_forward(x, attended)
+            if i + 1 < len(planes) and i + 1 < len(self.layers):
+                x.index_add_(0, image_rows, planes[i + 1])
         return self.fused.add_rms(x, delta, self.norm, self.eps, False).values

@@ -1,4 +1,4 @@
-# Scores candidates with Qwen2.5-VL: the probability of "yes" against "no" as the next token.
+# Scores candidates: the probability of "yes" against "no" as the next token.
 # Java sets the attributes from config.json, then calls build, load for each part of each tensor, and finish.
 import torch
 from torch import Tensor
@@ -22,12 +22,8 @@ class Reranker(Module):
     fused: Optional[Fused]
     shapes: Dict[str, List[int]]
 
-    vision_depth: int
-    vision_heads: int
-    patch: int
-    merge: int
-    mlp_multiple: int
-    full_attention: List[int]
+    vision_sizes: Dict[str, int]  # see VisionTower
+    vision_layers: Dict[str, List[int]]
     vision_theta: float
     image_mean: List[float]
     image_std: List[float]
@@ -59,12 +55,8 @@ class Reranker(Module):
         visual = VisionTower(
             weights,
             fused,
-            self.vision_depth,
-            self.vision_heads,
-            self.patch,
-            self.merge,
-            self.mlp_multiple,
-            self.full_attention,
+            self.vision_sizes,
+            self.vision_layers,
             self.vision_theta,
             self.image_mean,
             self.image_std,
@@ -82,7 +74,7 @@ class Reranker(Module):
             self.mrope_axes,
         )
         # not zeros: the host then holds only pages that were written
-        self.vision_cache = torch.empty([cells, visual.merger_out.weight.shape[0]], device=device, dtype=self.dtype)
+        self.vision_cache = torch.empty([cells, visual.cell_width], device=device, dtype=self.dtype)
         for _ in range(2):
             self.results.append(Results(device))
         return len(self.views)
@@ -130,8 +122,10 @@ class Reranker(Module):
         worst = 0.0
         for down in [visual.blocks[0].down, language.layers[0].down]:
             hidden, intermediate = down.weight.shape[0], down.weight.shape[1]
-            head_dim = self.head_dim if hidden == language.norm.shape[0] else hidden // self.vision_heads
+            head_dim = self.head_dim if hidden == language.norm.shape[0] else hidden // self.vision_sizes["heads"]
             width = intermediate if operation == "silu_mul" else hidden
+            if operation == "rotate":
+                width = hidden // head_dim * head_dim  # whole heads
             worst = max(worst, operation_error(operation, width, head_dim, device, self.dtype, e4m3))
         return worst
 
@@ -159,7 +153,7 @@ class Reranker(Module):
     def patches(self, rgb: Tensor, heights: List[int], widths: List[int]) -> Tensor:
         visual = self.visual
         assert visual is not None
-        return visual.normalise(visual.to_patches(rgb.to(torch.device(self.device)), heights, widths)).cpu()
+        return visual.patches.normalise(visual.patches.cut(rgb.to(torch.device(self.device)), heights, widths)).cpu()
 
     # Encodes images into these places (cells) of the vision cache, for forward. Other arguments: see VisionTower.
     # → number of cells
@@ -192,7 +186,7 @@ class Reranker(Module):
         vision_cache.index_copy_(0, to_device(places, device), cells)
         return cells.shape[0]
 
-    # Copies these places of the vision cache, for tests. places (cells) → (cells, hidden), float32, on the CPU
+    # Copies these places of the vision cache, for tests. places (cells) → (cells, planes · hidden), float32, on the CPU
     def cached_images(self, places: Tensor) -> Tensor:
         vision_cache = self.vision_cache
         assert vision_cache is not None
