@@ -51,7 +51,8 @@ class LayeringTest {
             Map.entry("job", "domain config kafka records scoring engine operator"),
             Map.entry("gateway", "domain config wire kafka records checkpoint"),
             Map.entry("evaluation", "domain config wire kafka records"),
-            Map.entry("cli", ENGINE_JAR + " wire kafka records ranking operator job gateway evaluation"),
+            Map.entry("hub", "config"),
+            Map.entry("cli", ENGINE_JAR + " wire kafka records ranking operator job gateway evaluation hub"),
             Map.entry("bench", ENGINE_JAR + " wire kafka records operator job cli"));
 
     /** Flink's classes that we use without a promise of compatibility: each new Flink version is checked for them. */

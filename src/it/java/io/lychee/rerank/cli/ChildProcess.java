@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
@@ -20,6 +21,13 @@ record ChildProcess(Process process, Path log) implements AutoCloseable {
 
     static ChildProcess start(Path log, String... command) throws IOException {
         return start(log, List.of(), HEAP, command);
+    }
+
+    /** @param environment more variables */
+    static ChildProcess start(Path log, Map<String, String> environment, String... command) throws IOException {
+        List<String> set = new ArrayList<>(List.of("env"));
+        environment.forEach((key, value) -> set.add(key + "=" + value));
+        return start(log, set, HEAP, command);
     }
 
     /**

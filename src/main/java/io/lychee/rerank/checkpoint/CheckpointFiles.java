@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** Reads a Hugging Face checkpoint directory. Every fault in it is a {@link ConfigException}. */
@@ -18,6 +20,10 @@ public record CheckpointFiles(Path directory) {
 
     private static final String WEIGHTS = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
+    private static final Pattern HUB = Pattern.compile("(hf|modelscope):");
+    /** A snapshot in the cache of Hugging Face or ModelScope. */
+    private static final Pattern SNAPSHOT = Pattern.compile(".*/(models--|models/)([^/]+?)--([^/]+)/snapshots/.+");
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
@@ -25,6 +31,11 @@ public record CheckpointFiles(Path directory) {
      * @throws ConfigException when there is no such directory
      */
     public static CheckpointFiles of(String checkpoint) {
+        if (HUB.matcher(checkpoint).lookingAt()) {
+            throw new ConfigException(("model.checkpoint is %s, which is not downloaded here; expected a directory:"
+                            + " ./lychee pull %s downloads the model and prints its directory")
+                    .formatted(checkpoint, checkpoint));
+        }
         Path directory = Path.of(checkpoint).toAbsolutePath().normalize();
         if (!Files.isDirectory(directory)) {
             throw new ConfigException("model.checkpoint is %s: %s; expected a Hugging Face checkpoint directory"
@@ -35,8 +46,12 @@ public record CheckpointFiles(Path directory) {
         return new CheckpointFiles(directory);
     }
 
-    /** Names the checkpoint after its directory. */
+    /** Names the checkpoint after its directory; a snapshot of a hub after its model, ORG/NAME. */
     public String name() {
+        Matcher snapshot = SNAPSHOT.matcher(directory.toString());
+        if (snapshot.matches()) {
+            return snapshot.group(2) + "/" + snapshot.group(3);
+        }
         return Objects.requireNonNullElse(directory.getFileName(), directory).toString();
     }
 

@@ -18,8 +18,11 @@ public final class ConfigOptions {
     @Mixin
     private final Keys keys = new Keys();
 
-    @Option(names = "--checkpoint", paramLabel = "DIR", description = "Hugging Face checkpoint (model.checkpoint).")
-    private @Nullable Path checkpoint;
+    @Option(
+            names = "--checkpoint",
+            paramLabel = "DIR",
+            description = "Hugging Face checkpoint, or hf:ORG/NAME or modelscope:ORG/NAME (model.checkpoint).")
+    private @Nullable String checkpoint;
 
     @Option(names = "--device", description = "cpu, cuda, cuda:N or auto (model.device).")
     private @Nullable String device;
@@ -46,9 +49,15 @@ public final class ConfigOptions {
         return keys.file != null;
     }
 
-    /** @throws ConfigException also when the configuration needs a cluster */
+    /**
+     * Loads the configuration; a model of a hub becomes its directory, downloaded where it is missing.
+     *
+     * @throws ConfigException also when the configuration needs a cluster
+     */
     public RerankConfig load(Map<String, String> defaults, Map<String, String> fixed) {
-        RerankConfig config = RerankConfig.of(values(defaults, fixed));
+        Map<String, String> values = values(defaults, fixed);
+        RerankConfig.of(values); // a wrong key is an error before a download
+        RerankConfig config = RerankConfig.of(PullCommand.resolve(values));
         if (config.placement() == Placement.GPU) {
             throw new ConfigException(ConfigKeys.PLACEMENT + " is gpu, which picks task managers of a cluster"
                     + " (flink run); this command runs Flink in one process and expects any: -D "
@@ -67,7 +76,7 @@ public final class ConfigOptions {
     Map<String, String> values(Map<String, String> defaults, Map<String, String> fixed) {
         Map<String, String> overrides = new LinkedHashMap<>(keys.keys);
         if (checkpoint != null) {
-            overrides.put(ConfigKeys.CHECKPOINT, checkpoint.toString());
+            overrides.put(ConfigKeys.CHECKPOINT, checkpoint);
         }
         if (device != null) {
             overrides.put(ConfigKeys.DEVICE, device);

@@ -66,8 +66,8 @@ final class DoctorCommand implements Callable<Integer> {
         List<RerankConfig> config = new ArrayList<>();
         look("configuration", () -> {
             String bundled = Main.home().resolve("demo/checkpoint").toString();
-            config.add(RerankConfig.of(
-                    options.values(options.hasFile() ? Map.of() : Map.of(ConfigKeys.CHECKPOINT, bundled), Map.of())));
+            config.add(RerankConfig.of(PullCommand.resolveCached(
+                    options.values(options.hasFile() ? Map.of() : Map.of(ConfigKeys.CHECKPOINT, bundled), Map.of()))));
             return options.hasFile() ? "--conf can be read" : "none given; the bundled checkpoint and defaults";
         });
         if (!config.isEmpty()) {

@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             DemoCommand.class,
             UpCommand.class,
+            PullCommand.class,
             RerankCommand.class,
             JobCommand.class,
             ServeCommand.class,

@@ -200,7 +200,8 @@ public record RerankConfig(
 
     public record Model(
             @Key(name = ConfigKeys.CHECKPOINT)
-            @Doc("Hugging Face checkpoint folder: config.json, tokenizer.json, *.safetensors.")
+            @Doc("Hugging Face checkpoint folder: config.json, tokenizer.json, *.safetensors. Or hf:ORG/NAME or"
+                    + " modelscope:ORG/NAME, except on a cluster: ./lychee pull downloads it and prints its folder.")
             String checkpoint,
 
             @Key(name = ConfigKeys.DEVICE, byDefault = "auto")
