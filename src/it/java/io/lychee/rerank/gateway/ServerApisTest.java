@@ -71,7 +71,8 @@ class ServerApisTest extends GatewayFixture {
         assertThat(plain.get(0).get("score").asDouble())
                 .isGreaterThanOrEqualTo(plain.get(1).get("score").asDouble());
 
-        JsonNode raw = post("/rerank", body.formatted(",\"raw_scores\":true,\"return_text\":true")).json();
+        JsonNode raw = post("/rerank", body.formatted(",\"raw_scores\":true,\"return_text\":true"))
+                .json();
         for (int i = 0; i < 3; i++) {
             double score = plain.get(i).get("score").asDouble();
             assertThat(raw.get(i).get("score").asDouble()).isCloseTo(Math.log(score / (1 - score)), within(1e-2));
@@ -96,7 +97,9 @@ class ServerApisTest extends GatewayFixture {
 
         assertThat(told.status()).as(told.body()).isEqualTo(200);
         JsonNode rankings = told.json().get("rankings");
-        assertThat(rankings).hasSize(2).allSatisfy(one -> assertThat(fields(one)).containsExactly("index", "logit"));
+        assertThat(rankings)
+                .hasSize(2)
+                .allSatisfy(one -> assertThat(fields(one)).containsExactly("index", "logit"));
         assertThat(rankings.get(0).get("logit").asDouble())
                 .isGreaterThanOrEqualTo(rankings.get(1).get("logit").asDouble());
         assertThat(told.json().at("/usage/total_tokens").asInt()).isPositive();
@@ -127,7 +130,9 @@ class ServerApisTest extends GatewayFixture {
 
     @Test
     void scoreTakesOneDocumentAndRefusesManyQueries() {
-        assertThat(post("/score", "{\"text_1\":\"red\",\"text_2\":\"red dress\"}").json().get("data"))
+        assertThat(post("/score", "{\"text_1\":\"red\",\"text_2\":\"red dress\"}")
+                        .json()
+                        .get("data"))
                 .hasSize(1);
         Http.Told several = post("/score", "{\"text_1\":[\"a\",\"b\"],\"text_2\":[\"c\",\"d\"]}");
         assertThat(several.status()).isEqualTo(400);

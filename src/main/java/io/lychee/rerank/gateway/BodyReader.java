@@ -21,25 +21,24 @@ final class BodyReader {
     private static final int MAX_DEPTH = 32;
 
     /** The fields that some API knows; others have no effect. */
-    private static final Set<String> FIELDS =
-            Set.of(
-                    "query",
-                    "documents",
-                    "instruction",
-                    "top_n",
-                    "request_id",
-                    "return_documents",
-                    "property",
-                    "texts",
-                    "raw_scores",
-                    "return_text",
-                    "truncate",
-                    "passages",
-                    "queries",
-                    "text_1",
-                    "text_2",
-                    "data_1",
-                    "data_2");
+    private static final Set<String> FIELDS = Set.of(
+            "query",
+            "documents",
+            "instruction",
+            "top_n",
+            "request_id",
+            "return_documents",
+            "property",
+            "texts",
+            "raw_scores",
+            "return_text",
+            "truncate",
+            "passages",
+            "queries",
+            "text_1",
+            "text_2",
+            "data_1",
+            "data_2");
 
     private static final JsonFactory TOKENS = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()

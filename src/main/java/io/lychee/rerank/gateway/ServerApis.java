@@ -110,8 +110,8 @@ final class ServerApis {
     /** Serves {@code POST /score} in the form of vLLM: one query, its documents in the order of the request. */
     static final class Score implements RerankApis.Form {
 
-        private static final List<List<String>> FIELDS = List.of(
-                List.of("text_1", "text_2"), List.of("data_1", "data_2"), List.of("queries", "documents"));
+        private static final List<List<String>> FIELDS =
+                List.of(List.of("text_1", "text_2"), List.of("data_1", "data_2"), List.of("queries", "documents"));
 
         @Override
         public Call read(Body body, @Nullable String clientId, Gateway gateway) {
@@ -127,13 +127,17 @@ final class ServerApis {
             CandidateList list = both.list(gateway, fields.get(0), fields.get(1), false);
             String id = RerankApis.requestId(body, clientId, list);
             return RerankApis.call(list, (answer, tree) -> {
-                tree.put("id", id).put("object", "list").put("model", answer.model().name());
+                tree.put("id", id)
+                        .put("object", "list")
+                        .put("model", answer.model().name());
                 tree.put("created", answer.answeredAt().getEpochSecond());
                 ArrayNode data = tree.putArray("data");
-                inOrder(answer).filter(candidate -> candidate.score() != null).forEach(candidate -> data.addObject()
-                        .put("index", candidate.retrievalRank() - 1)
-                        .put("object", "score")
-                        .put("score", candidate.score()));
+                inOrder(answer)
+                        .filter(candidate -> candidate.score() != null)
+                        .forEach(candidate -> data.addObject()
+                                .put("index", candidate.retrievalRank() - 1)
+                                .put("object", "score")
+                                .put("score", candidate.score()));
                 RerankApis.usage(answer, tree);
                 RerankApis.warnings(answer, tree);
             });
@@ -149,7 +153,10 @@ final class ServerApis {
         @Override
         public ObjectNode error(HttpError e, @Nullable String clientId) {
             ObjectNode tree = Response.object();
-            tree.putObject("error").put("message", e.message()).put("type", "BadRequestError").put("code", e.status());
+            tree.putObject("error")
+                    .put("message", e.message())
+                    .put("type", "BadRequestError")
+                    .put("code", e.status());
             return tree;
         }
     }
