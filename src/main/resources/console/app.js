@@ -54,6 +54,29 @@ async function health() {
   if (!ready) setTimeout(health, 1000);
 }
 
-Object.assign(info, await json('/api/info', {}));
+/** Asks for the API key until the gateway takes one; a cookie of the browser session keeps it. */
+async function askKey(wrong) {
+  frame('keyTitle');
+  const input = el('input', {id: 'key', type: 'password', autocomplete: 'current-password', required: true});
+  const given = new Promise(resolve => {
+    main.replaceChildren(el('form', {class: 'page key', onsubmit: event => { event.preventDefault(); resolve(input.value); }},
+      el('h1', {}, say('keyTitle')), el('div', {class: 'field'}, el('label', {class: 'label', for: 'key'}, say('keyAsk')), input),
+      wrong && el('p', {role: 'alert', class: 'problem'}, say('keyWrong')), el('button', {class: 'button'}, say('keyGo'))));
+  });
+  input.focus();
+  const secure = location.protocol === 'https:' ? '; Secure' : '';
+  document.cookie = `lychee-key=${encodeURIComponent(await given)}; path=/; SameSite=Strict${secure}`;
+}
+
+/** What the gateway tells of itself, once it knows the key. */
+async function meet() {
+  for (let asked = false; ; asked = true) {
+    const response = await fetch('/api/info').catch(() => null);
+    if (response?.status !== 401) return response?.json().catch(() => ({}));
+    await askKey(asked);
+  }
+}
+
+Object.assign(info, await meet());
 addEventListener('hashchange', render);
 await render();

@@ -3,6 +3,8 @@ const words = {
   single: ['Single', '单条'], batch: ['Batch', '批量'], live: ['Live', '实时'],
   skip: ['Skip to content', '跳到正文'], theme: ['Switch light and dark', '切换明暗'], pages: ['Pages', '页面'],
   language: ['中文', 'English'],
+  keyTitle: ['API key', 'API 密钥'], keyAsk: ['This gateway asks for a key.', '此网关需要密钥。'],
+  keyWrong: ['That key is not known here.', '此处没有这个密钥。'], keyGo: ['Continue', '继续'],
   singleLead: ['How well does this document answer this query — and why?', '这个文档在多大程度上回答了这个查询？为什么？'],
   batchLead: ['Paste what your retriever found, and see the order that reading it would give.', '粘贴检索结果，看模型读过之后会怎样排序。'],
   liveLead: ['Lists that pass through the topics right now.', '此刻正在通过主题的列表。'],

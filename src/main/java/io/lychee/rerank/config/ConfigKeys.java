@@ -27,6 +27,7 @@ public final class ConfigKeys {
     public static final String METRICS_PORT = "metrics.port";
     public static final String METRICS_HOST = "metrics.host";
     public static final String MAX_FILES = "files.max-count";
+    public static final String API_KEY = "gateway.api-key";
     public static final String GATEWAY_TIMEOUT = "gateway.timeout";
 
     private ConfigKeys() {}

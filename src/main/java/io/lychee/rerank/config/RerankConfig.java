@@ -135,7 +135,8 @@ public record RerankConfig(
     private static boolean isSecret(String key) {
         boolean own = ConfigBinder.options(RerankConfig.class).stream()
                 .anyMatch(option -> option.key().equals(key));
-        return !own && (GlobalConfiguration.isSensitive(key) || key.endsWith("ssl.keystore.key"));
+        return key.equals(ConfigKeys.API_KEY)
+                || !own && (GlobalConfiguration.isSensitive(key) || key.endsWith("ssl.keystore.key"));
     }
 
     public record Kafka(
@@ -353,6 +354,11 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Gateway(
+            @Key(name = ConfigKeys.API_KEY, byDefault = "")
+            @Doc("Key that clients of the HTTP API send, as Authorization: Bearer KEY or x-api-key: KEY; file:PATH names a"
+                    + " file with one key a line. Empty asks for none. /health/ needs none; the console asks once.")
+            String apiKey,
+
             @Key(name = ConfigKeys.GATEWAY_TIMEOUT, byDefault = "30 s")
             @Doc("From an HTTP request to its answer, else 504. The list's own deadline is a tenth, at most 2 s,"
                     + " earlier, so that candidates scored in time are answered.")

@@ -59,17 +59,19 @@ record Console(
         add(router, "/", Response.of(type("index.html"), resource("console/index.html")));
         add(router, "/openapi.json", Response.of(Response.JSON, resource("openapi.json")));
         add(router, "/health/live", Response.json(200, Response.object().put("status", "live")));
-        router.add("/health/ready", (Route.Get) path -> readiness.respond(gateway));
+        router.addOpen("/health/ready", (Route.Get) path -> readiness.respond(gateway));
         router.add("/v1/models", (Route.Get) path -> Response.json(200, models()));
         router.add("/api/info", (Route.Get) path -> Response.json(200, info()));
-        add(router, "/api/scenes", Response.json(200, JSON.valueToTree(lists())));
+        Response scenesFile = Response.json(200, JSON.valueToTree(lists()));
+        router.add("/api/scenes", (Route.Get) path -> scenesFile);
         if (scenes != null) {
             addPictures(router, scenes);
         }
     }
 
+    /** Adds a file that shows nothing of lists and answers. */
     private static void add(Router router, String path, Response file) {
-        router.add(path, (Route.Get) same -> file);
+        router.addOpen(path, (Route.Get) same -> file);
     }
 
     /** Lists the one model, once it is known, as OpenAI's API does. */
@@ -124,7 +126,7 @@ record Console(
                     .toList();
             for (Path file : pictures) {
                 Response picture = Response.of(type(file.toString()), Files.readAllBytes(file));
-                add(router, "/scenes/" + folder.relativize(file), picture);
+                router.add("/scenes/" + folder.relativize(file), (Route.Get) path -> picture);
             }
         } catch (IOException | UncheckedIOException e) {
             throw new ConfigException("the scenes in " + folder + " can't be read: " + e.getMessage(), e);

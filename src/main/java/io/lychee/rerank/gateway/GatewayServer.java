@@ -73,12 +73,13 @@ public final class GatewayServer implements AutoCloseable {
         router.add("/api/lists", new ListsApi(gateway));
         router.add("/api/live", (Route.Events) live::subscribe);
         router.add("/api/live/", (Route.Lookup) path -> live.open(lastSegment(path)));
-        InetAddress host = resolve(address);
+        ApiKeys keys = new ApiKeys(gateway.config().gateway().apiKey());
+        InetAddress host = resolve(address, keys);
         HostCheck hosts =
                 new HostCheck(address.host(), host, gateway.config().gateway().allowedHosts());
         Connections connections = new Connections(vertx, gateway.config().gateway());
         this.port = listen(
-                new RequestHandler(router, hosts, gateway, readiness, dispatcher, connections),
+                new RequestHandler(router, hosts, keys, gateway, readiness, dispatcher, connections),
                 connections,
                 host,
                 address);
@@ -126,13 +127,13 @@ public final class GatewayServer implements AutoCloseable {
         }
     }
 
-    private static InetAddress resolve(Address address) {
+    private static InetAddress resolve(Address address, ApiKeys keys) {
         try {
             InetAddress host = InetAddress.getByName(address.host());
-            if (!host.isLoopbackAddress()) {
+            if (!host.isLoopbackAddress() && !keys.areRequired()) {
                 LOG.warn(
-                        "--host is {}: whoever reaches this machine may use the gateway, which has no authentication"
-                                + " of its own",
+                        "--host is {}: whoever reaches this machine may use the gateway, which asks for no key"
+                                + " (gateway.api-key)",
                         address.host());
             }
             return host;

@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 record RequestHandler(
         Router router,
         HostCheck hosts,
+        ApiKeys keys,
         Gateway gateway,
         Readiness readiness,
         Dispatcher dispatcher,
@@ -97,6 +98,9 @@ record RequestHandler(
             requireChunked();
             requireParsed();
             hosts.check(request);
+            if (!router.isOpen(path)) {
+                keys.require(headers);
+            }
             if (!(router.require(request.method(), path) instanceof Api)) {
                 return;
             }
@@ -256,6 +260,9 @@ record RequestHandler(
             }
             if (status == 405) {
                 response.putHeader(HttpHeaders.ALLOW, router.find(path) instanceof Api ? "POST" : "GET, HEAD");
+            }
+            if (status == 401) {
+                response.putHeader("WWW-Authenticate", "Bearer");
             }
             if (status == 429 || status == 503) {
                 response.putHeader("Retry-After", "1");

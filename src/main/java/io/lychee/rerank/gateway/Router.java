@@ -13,10 +13,21 @@ final class Router {
     static final Set<HttpMethod> READS = Set.of(HttpMethod.GET, HttpMethod.HEAD);
 
     private final Map<String, Route> routes = new ConcurrentHashMap<>();
+    private final Set<String> open = ConcurrentHashMap.newKeySet();
 
     /** @param path exact, or a prefix of others when it ends in a slash and is not the root */
     void add(String path, Route route) {
         routes.put(path, route);
+    }
+
+    /** Adds an exact path that needs no API key. */
+    void addOpen(String path, Route route) {
+        open.add(path);
+        add(path, route);
+    }
+
+    boolean isOpen(String path) {
+        return open.contains(path);
     }
 
     Set<String> paths() {
