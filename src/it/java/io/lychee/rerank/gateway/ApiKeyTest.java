@@ -75,7 +75,8 @@ class ApiKeyTest extends GatewayFixture {
         Http.Told none = door.post(path, body);
         assertThat(none.status()).isEqualTo(401);
         assertThat(none.header("WWW-Authenticate")).isEqualTo("Bearer");
-        assertThat(none.json().at(message).asText()).startsWith("the API key is missing; expected Authorization: Bearer");
+        assertThat(none.json().at(message).asText())
+                .startsWith("the API key is missing; expected Authorization: Bearer");
 
         Http.Told wrong = Http.told(send(path, "Authorization", "Bearer first-key", body));
         assertThat(wrong.status()).isEqualTo(401);
@@ -100,9 +101,7 @@ class ApiKeyTest extends GatewayFixture {
     void aPagesCookieOpensItsEventStream() throws Exception {
         String cookie = "theme=dark; lychee-key=" + URLEncoder.encode(FIRST, StandardCharsets.UTF_8);
         var response = java.net.http.HttpClient.newHttpClient()
-                .send(
-                        door.to("/api/live").header("Cookie", cookie).build(),
-                        HttpResponse.BodyHandlers.ofInputStream());
+                .send(door.to("/api/live").header("Cookie", cookie).build(), HttpResponse.BodyHandlers.ofInputStream());
         assertThat(response.statusCode()).isEqualTo(200);
         response.body().close();
         assertThat(door.get("/api/live").status()).isEqualTo(401);

@@ -355,8 +355,9 @@ public record RerankConfig(
 
     public record Gateway(
             @Key(name = ConfigKeys.API_KEY, byDefault = "")
-            @Doc("Key that clients of the HTTP API send, as Authorization: Bearer KEY or x-api-key: KEY; file:PATH names a"
-                    + " file with one key a line. Empty asks for none. /health/ needs none; the console asks once.")
+            @Doc(
+                    "Key that clients of the HTTP API send, as Authorization: Bearer KEY or x-api-key: KEY; file:PATH names a"
+                            + " file with one key a line. Empty asks for none. /health/ needs none; the console asks once.")
             String apiKey,
 
             @Key(name = ConfigKeys.GATEWAY_TIMEOUT, byDefault = "30 s")
