@@ -44,7 +44,7 @@ before(async () => {
   });
   client = await page.createCDPSession();
   await client.send('Browser.setDownloadBehavior', {behavior: 'allow', downloadPath: downloads});
-  await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: 'light'}]);
+  await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: 'light'}, {name: 'prefers-reduced-motion', value: 'reduce'}]);
 });
 
 after(() => browser?.close());
@@ -81,7 +81,9 @@ const copyPicture = file => page.evaluate(async base64 => {
 
 /** Lets files go above an element, as a file manager would. */
 async function drop(selector, ...files) {
-  const {x, y} = await (await page.waitForSelector(selector)).clickablePoint();
+  const place = await page.waitForSelector(selector);
+  await place.scrollIntoView();
+  const {x, y} = await place.clickablePoint();
   for (const kind of ['dragEnter', 'dragOver', 'drop']) {
     await client.send('Input.dispatchDragEvent', {type: kind, x, y, data: {items: [], files, dragOperationsMask: 1}});
   }
@@ -97,7 +99,10 @@ async function rerank() {
   await press('Rerank');
   await page.waitForSelector('.after tbody:not([data-old]), .problem');
   assert.deepEqual(await texts('.problem'), []);
+  await unfold();
 }
+
+const unfold = () => page.$$eval('.results .button', buttons => buttons.find(button => button.textContent.startsWith('Show all'))?.click());
 
 const documentsHeld = many => until(n => document.querySelectorAll('.two .field')[1].textContent.includes(` · ${n}`), many);
 
@@ -150,7 +155,10 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await type('Query: Text', 'Pink checked hat for the beach');
   await upload(1, join(demo, 'images/hat-032.jpg'));
   await page.waitForSelector('.held img');
-  await press('Score');
+  await page.keyboard.down('Control');
+  await page.locator(field('Query: Text')).click();
+  await page.keyboard.press('Enter');
+  await page.keyboard.up('Control');
   await until(() => /^[01]\.\d{3}$/.test(document.querySelector('.big')?.textContent));
 
   await copyPicture(join(demo, 'images/hat-043.png'));
@@ -161,6 +169,17 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await type('Document: Text', 'Beach hat. Checked, cute, in pink.');
   await press('Why?');
   await until(() => document.querySelectorAll('.regions .grid span').length === 9 && document.querySelectorAll('.part').length > 1);
+  const effects = (await texts('.why + .scroll tbody td:nth-child(3)')).map(text => Math.abs(Number(text.replace('−', '-'))));
+  assert.deepEqual(effects, [...effects].sort((a, b) => b - a), 'what matters most comes first');
+  assert.equal((await page.$$('.grid .for, .grid .against, .part.for, .part.against')).length, effects.filter(effect => effect > 0).length, 'colours are effects');
+  const region = await page.evaluateHandle(() => [...document.querySelectorAll('.why + .scroll tbody tr')].find(row => row.textContent.startsWith('Region 2·3')));
+  await region.hover();
+  assert.ok(await page.$eval('.grid span:nth-child(6)', cell => cell.classList.contains('pointed')));
+  assert.ok(!await page.$('.results.stale'));
+  await page.locator('.held .zoom').click();
+  await page.waitForSelector('dialog.large[open] img');
+  await page.keyboard.press('Escape');
+  await until(() => !document.querySelector('dialog'));
   assert.ok((await texts('.why + .scroll tbody tr')).length >= 11);
   await picture('single', 0, 1240);
   await look('single');
@@ -169,6 +188,7 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await type('Document: Text', words);
   await upload(1, join(demo, 'images/hat-043.png'));
   await until(() => document.querySelectorAll('.held img').length === 2);
+  assert.ok(await page.$('.results.stale'), 'what is shown is of another input');
   const asked = page.waitForRequest(`${url}/api/lists`);
   await press('Why?');
   const {candidates} = JSON.parse(await (await asked).fetchPostData());
@@ -204,6 +224,8 @@ test('fifty pasted lines, exported three ways', async () => {
   await press('CSV');
   const csv = await exported('reranked.csv');
   assert.equal(csv.trim().split('\r\n').length, 51);
+  assert.ok(csv.startsWith('\ufeff"id","rank"'));
+  assert.ok(csv.includes(`"${json.results[0].score}"`), 'scores are whole');
   await press('Markdown');
   const markdown = await exported('reranked.md');
   assert.equal(markdown.trim().split('\n').length, 52);
@@ -218,9 +240,30 @@ test('fifty pasted lines, exported three ways', async () => {
     area.dispatchEvent(new Event('input'));
   }, ['one more', ...lines].join('\n'));
   await page.waitForSelector('.after tbody:not([data-old])');
+  assert.ok(await page.$('.results.stale'), 'edited meanwhile: the results say so');
+  assert.equal((await ranked()).length, 20, 'the others are folded');
+  await unfold();
   assert.deepEqual(new Set((await ranked()).map(row => row.text.trim())), new Set(lines.map(line => line.trim())), 'scores stand beside what was scored');
-  await press('Rerank');
-  await until(() => document.querySelector('.problem')?.textContent.includes('51'));
+  await rerank();
+  assert.equal((await ranked()).length, 51, 'the API takes them');
+});
+
+test('all lists of a file', async () => {
+  await open('batch');
+  const some = lists.slice(0, 12);
+  writeFileSync(join(out, 'some.jsonl'), [...some.slice(0, 5).map(list => JSON.stringify(list)), 'no list', ...some.slice(5).map(list => JSON.stringify(list))].join('\n'));
+  await drop('textarea[aria-label="Documents"]', join(out, 'some.jsonl'));
+  await until(() => document.querySelector('.page').textContent.includes('lines 6.'));
+  await press('Rerank all 12 lists');
+  await page.waitForSelector('table.all');
+  assert.equal((await texts('table.all tbody tr')).length, 13, 'twelve and their mean');
+  const [before, after] = (await texts('table.all .mean td')).map(Number);
+  assert.ok(after > before && after <= 1, `${before}, then ${after}`);
+  await press('Download all');
+  const answers = (await exported('reranked.jsonl')).trim().split('\n').map(line => JSON.parse(line));
+  assert.deepEqual(answers.map(answer => answer.request_id), some.map(list => list.request_id));
+  await page.locator('table.all .link').click();
+  await page.waitForSelector('.after tbody tr');
 });
 
 test('dropped lists and a dropped folder, two instructions compared', async () => {
@@ -245,7 +288,8 @@ test('dropped lists and a dropped folder, two instructions compared', async () =
   await page.click('.check input');
   await page.waitForSelector('.check input:checked');
   await rerank();
-  assert.ok((await texts('.after th')).some(head => head.startsWith('Second')));
+  assert.deepEqual((await texts('.after th')).filter(head => /^(First|Second)/.test(head)).map(head => head.replace(/ [↑↓]$/, '')),
+    ['First: moved', 'First: score', 'Second: score', 'Second: moved', 'First: band', 'Second: band']);
   assert.equal((await texts('.after tbody td:nth-child(5) .score')).length, first.length);
   await look('compare');
 
@@ -300,6 +344,7 @@ test('the live page while lists are published', async () => {
 test('on a telephone', async () => {
   await page.setViewport({width: 390, height: 844, isMobile: true, hasTouch: true});
   await open('batch');
+  await page.locator('.scenes summary').click();
   await page.waitForSelector('.scene');
   await page.locator('.scene').click();
   await page.waitForSelector('.after tbody tr');

@@ -1,13 +1,15 @@
 import {presets, say} from '/words.js';
-import {band, bandChip, busy, csvCell, el, info, instructionField, json, latencyBar, markdownCell, problem, requestId, rerank, save,
-  scoreBar, tell} from '/parts.js';
-import {contentField, plain, fileButton, orSay, readPicture, takesFiles, thumbnail} from '/content.js';
+import {band, bandChip, busy, csvCell, el, follows, info, instructionField, json, latencyBar, made, markdownCell, problem, requestId, rerank,
+  reveal, save, scoreBar, staleNote, tell} from '/parts.js';
+import {many} from '/many.js';
+import {contentField, plain, fileButton, orSay, readPicture, takesFiles, thumbnail, zoomable} from '/content.js';
 
-const PASTED = 50;
 const LONG = 512;
+/** Rows in view before the others are asked for. */
+const FOLD = 20;
 const state = {
   query: {text: '', images: []}, documents: [], pasted: '', instruction: null, second: null, topN: null,
-  lists: [], fileName: '', scenes: null, scene: null, answer: null, other: null, sort: ['rank', 1], note: '',
+  lists: [], fileName: '', scenes: null, scene: null, answer: null, other: null, sort: ['rank', 1], note: '', made: null, unfolded: false,
 };
 
 export async function batch(root) {
@@ -26,11 +28,14 @@ export async function batch(root) {
       second(again), el('div', {class: 'row actions'}, go, el('label', {class: 'row'}, say('topN'), topN()))),
     result);
   paint(result);
+  follows(root, go, result, () => state.answer !== null && state.made !== null && state.made !== input());
   if (state.run) {
     state.run = false;
     await run(go, result);
   }
 }
+
+const input = () => made([state.query, state.documents, state.instruction, state.second, state.topN]);
 
 function topN() {
   const input = el('input', {type: 'number', min: 1, max: info.max_candidates, placeholder: say('all'), value: state.topN ?? '',
@@ -81,11 +86,15 @@ function documents(again, result) {
     fill(state.lists[event.target.value]);
     again();
   }}, state.lists.map((list, i) => el('option', {value: i, selected: list === state.scene}, list.request_id))));
+  const all = state.lists.length > 1 && many(state.lists, (list, answer) => {
+    fill(list, answer);
+    again();
+  });
   const pictured = state.documents.filter(one => one.images?.length);
   return takesFiles(el('div', {class: 'field drop'}, label, area,
   pictured.length > 0 && el('div', {class: 'thumbs'}, pictured.slice(0, 24).map(one => thumbnail(one.images[0], one.id))),
   el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint')),
-    (pictured.length > 0 || area.readOnly) && el('button', {class: 'button tiny quiet', onclick: clear}, say('removeAll'))), choose), take, refuse);
+    (pictured.length > 0 || area.readOnly) && el('button', {class: 'button tiny quiet', onclick: clear}, say('removeAll'))), choose, all), take, refuse);
 }
 
 function atMost(count, max) {
@@ -111,19 +120,24 @@ async function open(files) {
       return {text: line.trim()};
     }
   });
-  const lists = parsed.filter(one => Array.isArray(one?.candidates) && one.query);
+  const isList = one => Array.isArray(one?.candidates) && one.query;
+  const lists = parsed.filter(isList);
   if (lists.length) {
+    const others = parsed.flatMap((one, i) => isList(one) ? [] : [i + 1]);
     state.lists = lists;
-    state.note = say('loadedLists', {count: lists.length, name: file.name});
+    state.note = say('loadedLists', {count: lists.length, name: file.name})
+      + (others.length ? ` ${say('leftLines', {lines: others.slice(0, 10).join(', ') + (others.length > 10 ? ', …' : '')})}` : '');
     fill(lists[0]);
     return;
   }
-  const found = parsed.filter(one => one && (typeof one.text === 'string' || Array.isArray(one.images)));
+  const isDocument = one => one && (typeof one.text === 'string' || Array.isArray(one.images));
+  const found = parsed.filter(isDocument);
+  const left = parsed.flatMap((one, i) => isDocument(one) ? [] : [i + 1]);
   if (!found.length) throw new Error(say('badFile', {name: file.name}));
   state.documents = found.map((one, i) => ({id: String(one.id ?? i + 1), text: one.text ?? null, images: one.images ?? [],
     attributes: one.attributes, retrieval_score: one.retrieval_score}));
   state.pasted = found.map(one => one.text ?? '').join('\n').trim();
-  Object.assign(state, {fileName: file.name, lists: [], scene: null, note: ''});
+  Object.assign(state, {fileName: file.name, lists: [], scene: null, note: left.length ? say('leftLines', {lines: left.slice(0, 10).join(', ')}) : ''});
 }
 
 /** Takes over a list of the contract. */
@@ -135,6 +149,8 @@ export function fill(list, answer = null) {
   state.instruction = list.instruction ?? info.instruction;
   state.topN = list.top_n ?? null;
   state.answer = answer;
+  state.made = null;
+  state.unfolded = false;
   state.other = null;
   state.asked = state.documents;
 }
@@ -160,7 +176,7 @@ function scenes(again) {
     list.query.images?.length ? thumbnail(list.query.images[0], list.request_id) : null, list.query.text && el('span', {}, list.query.text));
   const few = lists => [...lists.filter(list => list.query.text).slice(0, 3),
     ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
-  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h3', {}, group), el('div', {class: 'chips'}, few(lists).map(chip))));
+  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h3', {}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
   const every = state.scenes.length > 0 && el('select', {'aria-label': say('scenes'), onchange: event => try_(state.scenes[event.target.value])},
     el('option', {value: ''}, say('moreScenes', {count: state.scenes.length})),
     state.scenes.map((list, i) => el('option', {value: i}, `${list.request_id} ${list.query.text ?? say('picture')}`)));
@@ -171,7 +187,7 @@ function scenes(again) {
       again();
     }}, say(key)));
   const honest = info.demo_checkpoint ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
-  return el('details', {class: 'card scenes', open: !state.answer && !state.run}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, honest),
+  return el('details', {class: 'card scenes'}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, honest),
     el('div', {class: 'groups'}, shop), every, el('h3', {}, say('scenesOwn')), el('div', {class: 'chips'}, own));
 }
 
@@ -183,18 +199,19 @@ async function run(button, result) {
   // what is edited meanwhile is of the next run
   const {documents: asked, topN: top_n, instruction: first, second: other} = state;
   const query = plain({...state.query, images: [...state.query.images]});
+  const asking = input();
   try {
-    if (!state.scene && !state.fileName) atMost(asked.filter(one => !one.images?.length).length, PASTED);
     atMost(asked.length, info.max_candidates);
     const list = instruction => ({request_id: requestId(), instruction: instruction || null, query, top_n,
       candidates: asked.map(({id, text, images, attributes, retrieval_score: retrieved, relevance}) =>
         ({id, text, images, attributes: attributes ?? {}, retrieval_score: retrieved ?? null, relevance: relevance ?? null}))});
     await busy(button, async () => {
       const answer = await rerank(list(first));
-      Object.assign(state, {other: other ? await rerank(list(other)) : null, answer, asked});
+      Object.assign(state, {other: other ? await rerank(list(other)) : null, answer, asked, made: asking, unfolded: false});
     });
     tell(say('done', {count: asked.length, ms: Math.round(state.answer.stages.total)}));
     paint(result);
+    reveal(result);
   } catch (error) {
     result.replaceChildren(problem(error));
   }
@@ -203,11 +220,12 @@ async function run(button, result) {
 /** One row a candidate: what came in, what became of it, and what the second instruction makes of it. */
 function rows() {
   const second = new Map((state.other ? [...state.other.results, ...state.other.left_out] : []).map(one => [one.retrieval_rank, one]));
+  const other = one => second.get(one.retrieval_rank);
   return [...state.answer.results, ...state.answer.left_out].map(one => {
     const candidate = state.asked[one.retrieval_rank - 1] ?? {id: one.id, images: []};
     return {one, candidate, rank: one.rank, was: one.retrieval_rank, score: one.score, text: title(candidate), note: note(one, candidate),
-      moved: one.rank == null ? null : one.retrieval_rank - one.rank, second: second.get(one.retrieval_rank)?.score ?? null,
-      secondRank: second.get(one.retrieval_rank)?.rank ?? null};
+      moved: one.rank == null ? null : one.retrieval_rank - one.rank, second: other(one)?.score ?? null,
+      secondRank: other(one)?.rank ?? null, secondMoved: other(one)?.rank == null ? null : one.retrieval_rank - other(one).rank};
   });
 }
 
@@ -215,8 +233,8 @@ function note(one, candidate) {
   const notes = one.rules.map(rule => `${say('rule')} ${rule}`);
   if ((candidate.text ?? '').length > LONG) notes.push(say('longText'));
   if (one.truncated) notes.push(say('truncated'));
-  if (one.status !== 'SCORED') notes.push(`${say(one.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${one.reason}${one.detail ? `, ${one.detail}` : ''}`);
-  else if (one.rank == null) notes.push(`${say('leftOut')}: ${one.reason}`);
+  if (one.status !== 'SCORED') notes.push(`${say(one.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${say(one.reason)}${one.detail ? `, ${one.detail}` : ''}`);
+  else if (one.rank == null) notes.push(`${say('leftOut')}: ${say(one.reason)}`);
   else if (one.detail) notes.push(one.detail);
   return notes.join('; ');
 }
@@ -245,33 +263,41 @@ function paint(result) {
       state.sort = key === name ? [name, -direction] : [name, first];
       paint(result);
     }}, label, el('span', {'aria-hidden': 'true'}, key === name ? (direction > 0 ? ' ↑' : ' ↓') : '')));
-  const before = el('ol', {class: 'before'}, [...all].sort((a, b) => a.was - b.was).map(row => el('li', light(row),
-    row.candidate.images?.length ? thumbnail(row.candidate.images[0], row.text) : null, el('span', {class: 'clip'}, mark(row.one.relevance), row.text))));
+  const kept = state.unfolded ? Infinity : Math.max(FOLD, state.topN ?? 0);
+  const before = el('ol', {class: 'before'}, [...all].sort((a, b) => a.was - b.was).slice(0, kept).map(row => el('li', light(row),
+    row.candidate.images?.length ? zoomable(row.candidate.images[0], row.text) : null, el('span', {class: 'clip'}, mark(row.one.relevance), row.text))));
   const after = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('after')}, el('table', {class: 'after'},
-    el('thead', {}, el('tr', {}, head('rank', '#'), head('moved', say('moved'), -1), head('text', say('document')), head('score', say('scoreColumn'), -1),
-      state.other && head('second', say('scoreB'), -1), el('th', {scope: 'col', class: 'wide'}, say('band')), noted && head('note', say('note'), -1))),
-    el('tbody', {}, sorted.map(row => el('tr', {...light(row), class: row.rank == null ? 'out' : ''},
+    el('thead', {}, el('tr', {}, head('rank', '#'), head('moved', say(state.other ? 'firstMoved' : 'moved'), -1), head('text', say('document')),
+      head('score', say(state.other ? 'firstScore' : 'scoreColumn'), -1), state.other && head('second', say('secondScore'), -1),
+      state.other && head('secondMoved', say('secondMoved'), -1), el('th', {scope: 'col', class: 'wide'}, say(state.other ? 'firstBand' : 'band')),
+      state.other && el('th', {scope: 'col', class: 'wide'}, say('secondBand')), noted && head('note', say('note'), -1))),
+    el('tbody', {}, sorted.slice(0, kept).map(row => el('tr', {...light(row), class: row.rank == null ? 'out' : ''},
       el('td', {class: 'number'}, row.rank ?? '–'), el('td', {}, movement(row.moved)),
-      el('td', {class: 'doc'}, el('div', {class: 'row'}, row.candidate.images?.length ? thumbnail(row.candidate.images[0], row.text) : null,
+      el('td', {class: 'doc'}, el('div', {class: 'row'}, row.candidate.images?.length ? zoomable(row.candidate.images[0], row.text) : null,
         el('span', {}, mark(row.one.relevance), row.text))),
       el('td', {}, scoreBar(row.score, say(band(row.score)))),
       state.other && el('td', {}, scoreBar(row.second, ''), el('small', {}, row.secondRank ? ` #${row.secondRank}` : '')),
-      el('td', {class: 'wide'}, bandChip(row.score)), noted && el('td', {class: 'note'}, row.note))))));
+      state.other && el('td', {}, movement(row.secondMoved)), el('td', {class: 'wide'}, bandChip(row.score)),
+      state.other && el('td', {class: 'wide'}, bandChip(row.second)), noted && el('td', {class: 'note'}, row.note))))));
+  const fold = all.length > Math.max(FOLD, state.topN ?? 0) && el('button', {class: 'button tiny quiet', onclick: () => {
+    state.unfolded = !state.unfolded;
+    paint(result);
+  }}, state.unfolded ? say('fewer') : say('showAll', {count: all.length}));
   result.replaceChildren(
-    state.answer.status !== 'COMPLETE' ? el('div', {class: 'problem', role: 'alert'}, el('b', {}, state.answer.status), ` ${state.answer.detail ?? state.answer.reason ?? ''}`) : '',
+    state.answer.status !== 'COMPLETE' ? el('div', {class: 'problem', role: 'alert'}, el('b', {}, say(state.answer.status)), ` ${state.answer.detail ?? say(state.answer.reason ?? '')}`) : '',
     el('div', {class: 'sides'}, el('section', {class: 'card'}, el('h2', {}, say('before')), before),
-      el('section', {class: 'card'}, el('div', {class: 'row'}, el('h2', {class: 'grow'}, say('after')), exports(sorted)), after, judged && el('p', {class: 'hint'}, say('known')))),
-    latencyBar(state.answer.stages));
+      el('section', {class: 'card'}, el('div', {class: 'row'}, el('h2', {class: 'grow'}, say('after')), exports(sorted)), after, fold, judged && el('p', {class: 'hint'}, say('known')))),
+    latencyBar(state.answer.stages), staleNote());
 }
 
 function exports(sorted) {
-  const columns = ['rank', 'was', 'score', 'band', 'document', 'note'];
-  const cells = row => [row.rank ?? '', row.was, row.score?.toFixed(3) ?? '', say(band(row.score)), row.text, row.note];
+  const columns = ['id', 'rank', 'was', 'score', 'band', 'document', 'note'];
+  const cells = row => [row.one.id, row.rank ?? '', row.was, row.score ?? '', say(band(row.score)), row.text, row.note];
   const forms = {
     JSON: () => save('reranked.json', 'application/json', JSON.stringify({...state.answer, stages: undefined}, null, 2)),
     // spreadsheets read it as UTF-8 only with a byte-order mark
     CSV: () => save('reranked.csv', 'text/csv', `\ufeff${[columns, ...sorted.map(cells)].map(row => row.map(csvCell).join(',')).join('\r\n')}\r\n`),
-    Markdown: () => save('reranked.md', 'text/markdown', [columns, ['---:', '---:', '---:', '---', '---', '---']].map(row => `| ${row.join(' | ')} |`)
+    Markdown: () => save('reranked.md', 'text/markdown', [columns, ['---', '---:', '---:', '---:', '---', '---', '---']].map(row => `| ${row.join(' | ')} |`)
       .concat(sorted.map(row => `| ${cells(row).map(markdownCell).join(' | ')} |`)).join('\n')),
   };
   return el('div', {class: 'row small', role: 'group', 'aria-label': say('export')},

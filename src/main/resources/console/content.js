@@ -17,6 +17,19 @@ export function thumbnail(reference, name = '') {
     : el('span', {class: 'thumb', title: reference}, say('elsewhere'));
 }
 
+/** A thumbnail that shows its picture large when it is pressed. */
+export function zoomable(reference, name = '') {
+  const small = thumbnail(reference, name);
+  if (!shown(reference)) return small;
+  return el('button', {class: 'zoom', type: 'button', 'aria-label': `${say('enlarge')} ${small.alt}`, onclick: event => {
+    event.stopPropagation();
+    const large = el('dialog', {class: 'large', 'aria-label': small.alt, onclick: () => large.close(), onclose: () => large.remove()},
+      el('img', {src: small.src, alt: small.alt}), el('button', {class: 'button tiny quiet'}, say('close')));
+    document.body.append(large);
+    large.showModal();
+  }}, small);
+}
+
 /** What a browser says of a file it can't read names none, and knows one language. */
 export const orSay = (name, reading) => reading.catch(() => { throw new Error(say('unreadable', {name})); });
 
@@ -112,7 +125,7 @@ export function contentField(label, hint, content, rows = 3) {
   const area = el('textarea', {rows, placeholder: hint, 'aria-label': `${label}: ${say('text')}`, value: content.text ?? '',
     oninput: () => { content.text = area.value; }});
   const paint = () => pictures.replaceChildren(...content.images.map((image, i) => el('span', {class: 'held'},
-    thumbnail(image), el('button', {class: 'x', 'aria-label': `${say('remove')} ${i + 1}`, onclick: () => {
+    zoomable(image), el('button', {class: 'x', 'aria-label': `${say('remove')} ${i + 1}`, onclick: () => {
       content.images.splice(i, 1);
       paint();
     }}, '×'))));

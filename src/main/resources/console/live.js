@@ -1,4 +1,4 @@
-import {say} from '/words.js';
+import {chinese, say} from '/words.js';
 import {el, json, problem, requestId, rerank, tell} from '/parts.js';
 import {show} from '/batch.js';
 
@@ -17,6 +17,7 @@ export async function live(root, go) {
   state.asked = state.answered = 0; // what happened meanwhile is not known
   const figures = el('div', {class: 'figures'});
   const spark = el('div', {class: 'spark', role: 'img', 'aria-label': `${say('rate')}, ${say('lastMinute')}`});
+  const idle = el('p', {class: 'hint'}, say('idle'));
   const note = el('p', {class: 'hint', role: 'status'}, say('waitingLive'));
   const body = el('tbody');
   const trouble = el('div');
@@ -27,7 +28,7 @@ export async function live(root, go) {
       .catch(error => trouble.replaceChildren(problem(error))).finally(() => { send.disabled = false; });
   }}, say('sendScenes'));
   root.append(el('h1', {}, say('live')), el('p', {class: 'lead'}, say('liveLead')), el('div', {class: 'row actions'}, send), trouble, figures,
-    el('section', {class: 'card'}, el('h2', {}, `${say('rate')} · ${say('lastMinute')}`), spark),
+    el('section', {class: 'card'}, el('h2', {}, `${say('rate')} · ${say('lastMinute')}`), spark, idle),
     el('section', {class: 'card'}, note, el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('live')},
       el('table', {class: 'lists'}, el('thead', {}, el('tr', {}, ['when', 'query', 'lane', 'candidates', 'status', 'latencyColumn'].map(key => el('th', {scope: 'col', class: WIDE.has(key) ? 'wide' : ''}, say(key))))), body))));
 
@@ -108,7 +109,7 @@ export async function live(root, go) {
     const sorted = [...state.latencies].sort((a, b) => a - b);
     const at = share => sorted.length ? `${Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] / 1000)} ms` : '–';
     const shown = [['rate', recent.toFixed(1)], ['inFlight', Math.max(0, state.asked - state.answered)], ['p50', at(0.5)], ['p95', at(0.95)],
-      ['deviceUse', deviceUse()], ['cacheHits', state.hits], ['dead', state.dead], ['status', Object.entries(state.statuses).map(([name, n]) => `${name} ${n}`).join(' · ') || '–']];
+      ['deviceUse', deviceUse()], ['cacheHits', state.hits], ['dead', state.dead], ['status', Object.entries(state.statuses).map(([name, n]) => `${say(name)} ${n}`).join(' · ') || '–']];
     figures.replaceChildren(...shown.map(([key, value]) => el('div', {class: 'figure'}, el('span', {}, say(key)), el('b', {}, String(value)))));
     const counts = Array.from({length: MINUTE}, () => 0);
     state.answers.forEach(when => counts[MINUTE - 1 - Math.min(MINUTE - 1, Math.floor((now - when) / 1000))]++);
@@ -118,13 +119,14 @@ export async function live(root, go) {
       bar.style.height = `${count / most * 100}%`;
       return bar;
     }));
+    idle.hidden = state.answers.length > 0;
     if (!state.dirty) return;
     state.dirty = false;
     const name = one => one.query || (one.pictures ? say('picture') : one.request_id);
     body.replaceChildren(...[...state.lists.values()].reverse().slice(0, SHOWN).map(one => el('tr', {},
-      el('td', {class: 'number wide'}, new Date(one.timestamp).toLocaleTimeString()),
+      el('td', {class: 'number wide'}, new Date(one.timestamp).toLocaleTimeString(chinese() ? 'zh-CN' : 'en-GB')),
       el('td', {}, one.asked ? el('button', {class: 'link', onclick: () => open(one.request_id)}, name(one)) : name(one)),
-      el('td', {class: 'wide'}, one.lane), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: one.status === 'COMPLETE' ? 'fine' : ''}, one.status),
+      el('td', {class: 'wide'}, say(one.lane)), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: one.status === 'COMPLETE' ? 'fine' : ''}, say(one.status)),
       el('td', {class: 'number'}, one.latency ? `${Math.round(one.latency.total / 1000)} ms` : '–'))));
   };
   paint();

@@ -86,6 +86,7 @@ export function instructionField(label, value, change) {
 /** Runs an action with its button out of order meanwhile. */
 export async function busy(button, action) {
   const label = button.textContent;
+  const focused = document.activeElement;
   button.disabled = true;
   button.textContent = say('working');
   try {
@@ -93,8 +94,34 @@ export async function busy(button, action) {
   } finally {
     button.disabled = false;
     button.textContent = label;
+    focused?.focus({preventScroll: true}); // a button out of order loses it
   }
 }
+
+/** Brings results into view, below what stays in place above. */
+export function reveal(node) {
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  node.scrollIntoView({block: 'start', behavior: calm ? 'auto' : 'smooth'});
+}
+
+/** Names the input that results were made of, pictures by their length and end. */
+export const made = input => JSON.stringify(input, (key, value) =>
+  typeof value === 'string' && value.length > 4096 ? `${value.length}${value.slice(-64)}` : value);
+
+/** Runs on Ctrl+Enter, and marks results as stale while the input is another than theirs. */
+export function follows(root, button, result, isStale) {
+  root.addEventListener('keydown', event => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !button.disabled) {
+      event.preventDefault();
+      button.click();
+    }
+  });
+  const look = () => result.classList.toggle('stale', isStale());
+  for (const event of ['input', 'change']) root.addEventListener(event, look);
+  new MutationObserver(look).observe(root, {childList: true, subtree: true});
+}
+
+export const staleNote = () => el('p', {class: 'stale-note', role: 'status'}, say('stale'));
 
 export function save(name, type, text) {
   const url = URL.createObjectURL(new Blob([text], {type}));

@@ -1,8 +1,8 @@
 import {say} from '/words.js';
-import {band, bandChip, busy, el, info, instructionField, latencyBar, problem, requestId, rerank, tell} from '/parts.js';
+import {band, bandChip, busy, el, follows, info, instructionField, latencyBar, made, problem, requestId, rerank, reveal, staleNote, tell} from '/parts.js';
 import {bitmap, contentField, draw, plain, shown} from '/content.js';
 
-const state = {query: {text: '', images: []}, document: {text: '', images: []}, instruction: null, answer: null, why: null};
+const state = {query: {text: '', images: []}, document: {text: '', images: []}, instruction: null, answer: null, why: null, made: null};
 const SIDE = 3;
 const MAX_PARTS = 40;
 /** Of all pictures of a document together: each variant carries them anew, and a request is bounded. */
@@ -14,6 +14,7 @@ export function single(root) {
   const score = el('button', {class: 'button', onclick: () => run(score, result, scoreOnce)}, say('score'));
   const why = el('button', {class: 'button quiet', onclick: () => run(why, result, explain)}, say('why'));
   root.append(el('h1', {}, say('single')), el('p', {class: 'lead'}, say('singleLead')),
+    info.demo_checkpoint && el('p', {class: 'hint'}, say('honestDemo')),
     el('section', {class: 'card'},
       el('div', {class: 'two'}, contentField(say('query'), say('queryHint'), state.query, 4),
         contentField(say('document'), say('documentHint'), state.document, 4)),
@@ -21,16 +22,22 @@ export function single(root) {
       el('div', {class: 'row actions'}, score, why)),
     result);
   paint(result);
+  follows(root, score, result, () => state.made !== null && state.made !== input());
 }
+
+const input = () => made([state.query, state.document, state.instruction]);
 
 async function run(button, result, action) {
   if (empty(state.query) || empty(state.document)) {
     result.replaceChildren(problem(new Error(say('needBoth'))));
     return;
   }
+  const asked = input();
   try {
     await busy(button, action);
+    state.made = asked;
     paint(result);
+    reveal(result);
     tell(`${say('score')} ${state.answer.score?.toFixed(3) ?? '–'}`);
   } catch (error) {
     result.replaceChildren(problem(error));
@@ -101,8 +108,8 @@ async function explain() {
   let next = 1;
   const whole = answers[0].score;
   const effect = () => {
-    const score = answers[next++].score;
-    return whole == null || score == null ? {score, effect: null} : {score, effect: whole - score, odds: logOdds(whole) - logOdds(score)};
+    const {score, logit} = answers[next++];
+    return whole == null || score == null ? {score, effect: null} : {score, effect: whole - score, odds: answers[0].logit - logit};
   };
   state.answer = {...answers[0], stages: answer.stages};
   state.why = {
@@ -112,11 +119,16 @@ async function explain() {
   };
 }
 
-/** Saturated scores still differ in their odds. */
-const logOdds = score => {
-  const inside = Math.min(1 - 1e-7, Math.max(1e-9, score));
-  return Math.log(inside / (1 - inside));
-};
+/** The smallest difference of two scores that is one: those below are printed as 0.000. */
+const SEEN = 0.0005;
+
+/** A factor as people write it: × 1.4, × 1,200, ÷ 35. */
+function times(odds) {
+  if (odds == null) return '–';
+  const factor = Math.exp(Math.abs(odds));
+  const digits = factor < 10 ? factor.toFixed(1) : Number(factor.toPrecision(2)).toLocaleString('en');
+  return factor < 1.05 ? '× 1' : factor > 1e6 ? `${odds > 0 ? '×' : '÷'} ${say('million')}` : `${odds > 0 ? '×' : '÷'} ${digits}`;
+}
 
 function masked(canvas, cell) {
   const copy = el('canvas', {width: canvas.width, height: canvas.height});
@@ -132,39 +144,40 @@ function masked(canvas, cell) {
 function paint(result) {
   const {answer, why} = state;
   if (!answer) return;
-  const note = answer.score == null ? `${say(answer.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${answer.reason} ${answer.detail ?? ''}` : say(`${band(answer.score)}Says`);
+  const note = answer.score == null ? `${say(answer.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${say(answer.reason)} ${answer.detail ?? ''}` : say(`${band(answer.score)}Says`);
   const meter = el('div', {class: `meter ${band(answer.score)}`, 'aria-hidden': 'true'}, el('span'));
   meter.firstChild.style.width = `${(answer.score ?? 0) * 100}%`;
   result.replaceChildren(
     el('section', {class: 'card verdict'},
       el('div', {class: 'big'}, answer.score == null ? '–' : answer.score.toFixed(3)),
       el('div', {class: 'grow'}, el('div', {class: 'row'}, bandChip(answer.score), el('span', {}, note)), meter)),
-    why ? explained(why) : '', latencyBar(answer.stages));
+    why ? explained(why) : '', latencyBar(answer.stages), staleNote());
 }
 
 function explained(why) {
-  const most = Math.max(0.05, ...[...why.parts, ...why.cells].map(one => Math.abs(one.odds ?? 0)));
-  const tint = (node, odds) => {
-    if (odds == null) return node;
-    node.classList.add(odds >= 0 ? 'for' : 'against');
-    node.style.setProperty('--weight', `${Math.round(Math.abs(odds) / most * 60)}%`);
+  const size = one => Math.abs(one.effect ?? 0);
+  const most = Math.max(0.02, ...[...why.parts, ...why.cells].map(size));
+  const tint = (node, one) => {
+    if (size(one) < SEEN) return node;
+    node.classList.add(one.effect > 0 ? 'for' : 'against');
+    node.style.setProperty('--weight', `${Math.round(size(one) / most * 60)}%`);
     return node;
   };
-  const signed = effect => effect == null ? '–' : Math.abs(effect) < 0.0005 ? '0.000' : `${effect > 0 ? '+' : '−'}${Math.abs(effect).toFixed(3)}`;
-  const times = odds => odds == null ? '–' : `× ${Math.exp(odds).toPrecision(3).replace(/e\+?/, '·10^')}`;
-  const short = one => one.effect != null && Math.abs(one.effect) < 0.0005 ? times(one.odds) : signed(one.effect);
-  const verdict = one => one.odds == null ? '' : Math.abs(one.odds) < 0.05 ? say('noEffect') : say(one.odds > 0 ? 'speaksFor' : 'speaksAgainst');
-  const rows = [...why.parts.filter(one => 'effect' in one).map(one => [one.text.trim(), one]),
-    ...why.cells.map((one, i) => [`${say('region')} ${Math.floor(i / SIDE) + 1}·${i % SIDE + 1}`, one])]
-    .sort((a, b) => Math.abs(b[1].odds ?? 0) - Math.abs(a[1].odds ?? 0));
+  const signed = effect => effect == null ? '–' : Math.abs(effect) < SEEN ? '0.000' : `${effect > 0 ? '+' : '−'}${Math.abs(effect).toFixed(3)}`;
+  const verdict = one => one.effect == null ? '' : size(one) < SEEN ? say('noEffect') : say(one.effect > 0 ? 'speaksFor' : 'speaksAgainst');
+  const cells = why.cells.map(one => tint(el('span', {}, signed(one.effect)), one));
+  const words = why.parts.map(one => tint(el('span', {class: 'part', title: signed(one.effect)}, one.text), one));
+  const rows = [...why.parts.map((one, i) => [one.text.trim(), one, words[i]]).filter(([, one]) => 'effect' in one),
+    ...why.cells.map((one, i) => [`${say('region')} ${Math.floor(i / SIDE) + 1}·${i % SIDE + 1}`, one, cells[i]])]
+    .sort(([, a], [, b]) => size(b) - size(a) || Math.abs(b.odds ?? 0) - Math.abs(a.odds ?? 0));
+  const light = place => ({onmouseenter: () => place.classList.add('pointed'), onmouseleave: () => place.classList.remove('pointed')});
   return el('section', {class: 'card'}, el('h2', {}, say('why')), el('p', {class: 'hint'}, say('whyLead')),
     el('div', {class: 'why'},
-      why.parts.some(one => 'effect' in one) && el('p', {class: 'parts'}, why.parts.map(one =>
-        tint(el('span', {class: 'part', title: short(one)}, one.text), one.odds))),
+      why.parts.some(one => 'effect' in one) && el('p', {class: 'parts'}, words),
       why.picture && el('div', {class: 'regions'}, el('img', {src: why.picture, alt: say('picture')}),
-        el('div', {class: 'grid', 'aria-hidden': 'true'}, why.cells.map(one => tint(el('span', {}, short(one)), one.odds))))),
+        el('div', {class: 'grid', 'aria-hidden': 'true'}, cells))),
     el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('why')}, el('table', {},
       el('thead', {}, el('tr', {}, ['part', 'without', 'effect', 'odds'].map(head => el('th', {scope: 'col'}, say(head))))),
-      el('tbody', {}, rows.map(([name, one]) => el('tr', {}, el('td', {}, name), el('td', {class: 'number'}, one.score?.toFixed(3) ?? '–'),
+      el('tbody', {}, rows.map(([name, one, place]) => el('tr', light(place), el('td', {}, name), el('td', {class: 'number'}, one.score?.toFixed(3) ?? '–'),
         el('td', {class: 'number'}, signed(one.effect)), el('td', {}, `${times(one.odds)} ${verdict(one)}`)))))));
 }

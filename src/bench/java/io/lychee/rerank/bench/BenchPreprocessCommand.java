@@ -77,7 +77,9 @@ final class BenchPreprocessCommand implements Callable<Integer> {
         DemoShop shop = DemoShop.load();
         Path folder = Files.createTempDirectory(Path.of(System.getProperty("java.io.tmpdir")), "lychee-bench-");
         try {
-            Files.copy(shop.folder().resolve("checkpoint/tokenizer.json"), folder.resolve("tokenizer.json"));
+            for (String name : List.of("config.json", "tokenizer.json")) {
+                Files.copy(shop.folder().resolve("checkpoint").resolve(name), folder.resolve(name));
+            }
             Files.writeString(folder.resolve("preprocessor_config.json"), "{}"); // the published sizes
             RerankConfig config = options.load(
                     Map.of(ConfigKeys.CHECKPOINT, folder.toString()),

@@ -1,6 +1,6 @@
 package io.lychee.rerank.gateway;
 
-import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.GatewayConfig;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -23,7 +23,7 @@ final class Admission {
     private final Semaphore places;
     private final AtomicLong reserved = new AtomicLong();
 
-    Admission(RerankConfig.Gateway limits) {
+    Admission(GatewayConfig limits) {
         this.maxRequests = limits.maxRequests();
         this.maxMemory = limits.maxMemory() == 0 ? Runtime.getRuntime().maxMemory() / 4 : limits.maxMemory();
         this.places = new Semaphore(maxRequests);

@@ -1,6 +1,6 @@
 package io.lychee.rerank.gateway;
 
-import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.GatewayConfig;
 import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpConnection;
@@ -17,7 +17,7 @@ final class Connections implements Handler<HttpConnection> {
     private final long timeoutMs;
     private final Map<HttpConnection, Long> timers = new HashMap<>();
 
-    Connections(Vertx vertx, RerankConfig.Gateway limits) {
+    Connections(Vertx vertx, GatewayConfig limits) {
         this.vertx = vertx;
         this.max = limits.maxConnections();
         this.timeoutMs = limits.readTimeout().toMillis();

@@ -46,6 +46,7 @@ record Console(
             "single.js",
             "batch.js",
             "live.js",
+            "many.js",
             "words.js",
             "parts.js");
 

@@ -1,6 +1,6 @@
 package io.lychee.rerank.gateway;
 
-import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.GatewayConfig;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.vertx.core.Context;
@@ -52,7 +52,7 @@ record RequestHandler(
         private final String path;
         private final @Nullable String clientId;
         private final Context context = Vertx.currentContext();
-        private final RerankConfig.Gateway limits = gateway.config().gateway();
+        private final GatewayConfig limits = gateway.config().gateway();
         private final long startedAt = System.nanoTime();
         private Buffer body = Buffer.buffer();
         private Admission.@Nullable Place place;
