@@ -58,7 +58,9 @@ class ClientsDocumentTest extends GatewayFixture {
                 .allSatisfy(section ->
                         assertThat(bodies(section)).as(title(section)).isNotEmpty());
         assertThat(bodies()).hasSize(BODIES);
-        assertThat(String.join("", sections()).split("\nPOST ", -1)).as("all were found").hasSize(BODIES + 1);
+        assertThat(String.join("", sections()).split("\nPOST ", -1))
+                .as("all were found")
+                .hasSize(BODIES + 1);
     }
 
     private static List<Sent> bodies() {
@@ -97,7 +99,9 @@ class ClientsDocumentTest extends GatewayFixture {
         return section.substring(0, section.indexOf('\n'));
     }
 
-    /** Finds the values at a path such as {@code results[*].index} or {@code [*].score}; a missing one is among them. */
+    /**
+     * Finds the values at a path such as {@code results[*].index} or {@code [*].score}; a missing one is among them.
+     */
     private static List<JsonNode> find(JsonNode answer, String path) {
         List<JsonNode> found = List.of(answer);
         for (String step : path.split("(?=\\[)|\\.", -1)) {
