@@ -144,7 +144,7 @@ class RawRequestsTest {
             assertThat(status(line, headers)).as(line).isEqualTo(same ? 200 : 403);
         }
         for (String path : new String[] {"/v1/rerank", "/v2/rerank", "/api/rerank", "/rerank_batch", "/api/lists"}) {
-            assertThat(status("POST " + path, headers)).as(path).isEqualTo(same ? 415 : 403);
+            assertThat(status("POST " + path, headers)).as(path).isEqualTo(same ? 400 : 403);
         }
         if (!same) {
             assertThat(status("GET /api/live", headers)).isEqualTo(403);
@@ -161,7 +161,7 @@ class RawRequestsTest {
         assertThat(status("POST /v1/rerank", "Host: localhost", site + "cross-site"))
                 .isEqualTo(403);
         assertThat(status("POST /v1/rerank", "Host: localhost", site + "same-origin"))
-                .isEqualTo(415);
+                .isEqualTo(400);
         // a link from elsewhere to the console
         assertThat(status("GET /", "Host: localhost", site + "cross-site")).isEqualTo(200);
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.net.http.HttpRequest;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,6 +61,21 @@ class ServerApisTest extends GatewayFixture {
         assertThat(scores.findValuesAsText("document")).containsExactly("blue mug", " ", "red dress");
         assertThat(scores.get(0).get("score").asDouble()).isBetween(0.0, 1.0);
         assertThat(scores.get(1).get("score").isNull()).as("never invented").isTrue();
+    }
+
+    @Test
+    void weaviateNeedsNoContentTypeAndAsksElsewhereForReadiness() {
+        HttpRequest untyped = http.to("/rerank")
+                .POST(HttpRequest.BodyPublishers.ofString("""
+                        {"query":"red","documents":["blue mug"],"property":""}"""))
+                .build();
+        Http.Told told = Http.told(http.send(untyped).join());
+
+        assertThat(told.status()).as(told.body()).isEqualTo(200);
+        assertThat(told.json().get("scores")).hasSize(1);
+        Http.Told ready = http.get("/.well-known/ready");
+        assertThat(ready.status()).isEqualTo(200);
+        openApi.describes("/.well-known/ready", "get", ready);
     }
 
     @Test

@@ -60,7 +60,9 @@ record Console(
         add(router, "/", Response.of(type("index.html"), resource("console/index.html")));
         add(router, "/openapi.json", Response.of(Response.JSON, resource("openapi.json")));
         add(router, "/health/live", Response.json(200, Response.object().put("status", "live")));
-        router.addOpen("/health/ready", (Route.Get) path -> readiness.respond(gateway));
+        Route.Get ready = path -> readiness.respond(gateway);
+        router.addOpen("/health/ready", ready);
+        router.addOpen("/.well-known/ready", ready); // where Weaviate asks before it starts
         router.add("/v1/models", (Route.Get) path -> Response.json(200, models()));
         router.add("/api/info", (Route.Get) path -> Response.json(200, info()));
         Response scenesFile = Response.json(200, JSON.valueToTree(lists()));

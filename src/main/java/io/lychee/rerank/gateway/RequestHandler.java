@@ -135,9 +135,11 @@ record RequestHandler(
             }
         }
 
+        /** Takes a missing type for JSON, as Weaviate sends none; the origin of a page's request is checked before. */
         private void requireJson() {
             String type = headers.get(HttpHeaders.CONTENT_TYPE);
-            String mime = type == null ? null : type.replaceFirst(";.*", "").trim();
+            String mime =
+                    type == null ? Response.JSON : type.replaceFirst(";.*", "").trim();
             if (!Response.JSON.equalsIgnoreCase(mime)) {
                 throw new HttpError(415, "Content-Type is " + mime + "; expected " + Response.JSON);
             }
