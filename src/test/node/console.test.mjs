@@ -51,7 +51,14 @@ after(() => browser?.close());
 afterEach(() => assert.deepEqual(complaints.splice(0), [], 'errors in the browser'));
 
 const field = (label, kind = 'textbox') => `aria/${label}[role="${kind}"]`;
-const press = label => page.locator(field(label, 'button')).click();
+/** Presses where a person would: what lies under the bar at the top is scrolled to first. */
+async function hit(selector) {
+  const node = await page.waitForSelector(selector);
+  await node.evaluate(one => one.scrollIntoView({block: 'center'}));
+  await page.locator(selector).click();
+}
+
+const press = label => hit(field(label, 'button'));
 const texts = selector => page.$$eval(selector, nodes => nodes.map(node => node.textContent));
 const until = (condition, ...given) => page.waitForFunction(condition, {}, ...given);
 
@@ -66,7 +73,7 @@ async function type(label, text) {
 
 async function paste(label) {
   await page.bringToFront();
-  await page.locator(field(label)).click();
+  await hit(field(label));
   await page.keyboard.down('Control');
   await page.keyboard.press('KeyV', {commands: ['Paste']});
   await page.keyboard.up('Control');
@@ -122,9 +129,9 @@ async function look(name) {
       writeFileSync(join(out, `${name}-${language}-${theme}.axe.json`), JSON.stringify(violations, null, 2));
       assert.deepEqual(violations.filter(one => ['serious', 'critical'].includes(one.impact))
         .map(one => `${one.id}, ${one.nodes.length} times: ${one.nodes[0].html} ${one.nodes[0].failureSummary}`), [], name);
-      await page.click('.tool[aria-label]'); // light and dark
+      await hit('.tool[aria-label]'); // light and dark
     }
-    await page.click('.tool[lang]');
+    await hit('.tool[lang]');
   }
   await until(() => document.documentElement.lang === 'en');
 }
@@ -156,7 +163,7 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await upload(1, join(demo, 'images/hat-032.jpg'));
   await page.waitForSelector('.held img');
   await page.keyboard.down('Control');
-  await page.locator(field('Query: Text')).click();
+  await hit(field('Query: Text'));
   await page.keyboard.press('Enter');
   await page.keyboard.up('Control');
   await until(() => /^[01]\.\d{3}$/.test(document.querySelector('.big')?.textContent));
@@ -164,7 +171,7 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await copyPicture(join(demo, 'images/hat-043.png'));
   await paste('Query: Text');
   await until(() => document.querySelectorAll('.held img').length === 2);
-  await page.click('.held .x');
+  await hit('.held .x');
   await until(() => document.querySelectorAll('.held img').length === 1);
   await type('Document: Text', 'Beach hat. Checked, cute, in pink.');
   await press('Why?');
@@ -176,7 +183,7 @@ test('one pair, with an uploaded and a pasted picture, and why', async () => {
   await region.hover();
   assert.ok(await page.$eval('.grid span:nth-child(6)', cell => cell.classList.contains('pointed')));
   assert.ok(!await page.$('.results.stale'));
-  await page.locator('.held .zoom').click();
+  await hit('.held .zoom');
   await page.waitForSelector('dialog.large[open] img');
   await page.keyboard.press('Escape');
   await until(() => !document.querySelector('dialog'));
@@ -215,7 +222,7 @@ test('fifty pasted lines, exported three ways', async () => {
   assert.ok((await texts('.note')).some(note => note.includes('512')));
   assert.equal((await texts('.before li')).length, 50);
   assert.ok((await texts('.legend li')).length >= 4);
-  await page.locator('.after th:nth-child(3) button').click();
+  await hit('.after th:nth-child(3) button');
   await until(() => document.querySelector('.after th:nth-child(3)').ariaSort === 'ascending');
 
   await press('JSON');
@@ -262,7 +269,7 @@ test('all lists of a file', async () => {
   await press('Download all');
   const answers = (await exported('reranked.jsonl')).trim().split('\n').map(line => JSON.parse(line));
   assert.deepEqual(answers.map(answer => answer.request_id), some.map(list => list.request_id));
-  await page.locator('table.all .link').click();
+  await hit('table.all .link');
   await page.waitForSelector('.after tbody tr');
 });
 
@@ -275,7 +282,7 @@ test('dropped lists and a dropped folder, two instructions compared', async () =
   await until(many => document.querySelectorAll('.drop .thumbs img').length === Math.min(24, many), lists[pictured].candidates.length);
   await page.locator('input[type=number]').fill('10');
   await rerank();
-  await page.locator('.after th:first-child button').click();
+  await hit('.after th:first-child button');
   const first = await ranked();
   assert.deepEqual(first.slice(0, 10).map(row => row.rank), Array.from({length: 10}, (_, i) => String(i + 1)));
   assert.equal(first.length, lists[pictured].candidates.length, 'those left out are shown too');
@@ -285,7 +292,7 @@ test('dropped lists and a dropped folder, two instructions compared', async () =
   await type('Instruction', 'Find the pictures of things to sit on');
   await rerank();
   assert.notDeepEqual((await ranked()).map(row => row.score), first.map(row => row.score));
-  await page.click('.check input');
+  await hit('.check input');
   await page.waitForSelector('.check input:checked');
   await rerank();
   assert.deepEqual((await texts('.after th')).filter(head => /^(First|Second)/.test(head)).map(head => head.replace(/ [↑↓]$/, '')),
@@ -331,7 +338,7 @@ test('the live page while lists are published', async () => {
   assert.equal(await ended, 0);
   await until(count => [...document.querySelectorAll('.figure')].some(figure => figure.textContent.includes(`COMPLETE ${count}`)), published.length);
   assert.ok((await texts('.figure')).some(figure => /busy[1-9]\d* %/.test(figure)));
-  await page.locator('.lists tbody tr .link').click();
+  await hit('.lists tbody tr .link');
   await page.waitForSelector('.page.batch .after tbody tr');
   await until(() => document.querySelector('.hint[role=status]')?.textContent.includes('as it passed'));
 
@@ -344,9 +351,9 @@ test('the live page while lists are published', async () => {
 test('on a telephone', async () => {
   await page.setViewport({width: 390, height: 844, isMobile: true, hasTouch: true});
   await open('batch');
-  await page.locator('.scenes summary').click();
+  await hit('.scenes summary');
   await page.waitForSelector('.scene');
-  await page.locator('.scene').click();
+  await hit('.scene');
   await page.waitForSelector('.after tbody tr');
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing sticks out');
   await look('telephone');

@@ -285,7 +285,7 @@ function paint(result) {
   }}, state.unfolded ? say('fewer') : say('showAll', {count: all.length}));
   result.replaceChildren(
     state.answer.status !== 'COMPLETE' ? el('div', {class: 'problem', role: 'alert'}, el('b', {}, say(state.answer.status)), ` ${state.answer.detail ?? say(state.answer.reason ?? '')}`) : '',
-    el('div', {class: 'sides'}, el('section', {class: 'card'}, el('h2', {}, say('before')), before),
+    el('div', {class: `sides ${state.other ? 'stacked' : ''}`}, el('section', {class: 'card'}, el('h2', {}, say('before')), before),
       el('section', {class: 'card'}, el('div', {class: 'row'}, el('h2', {class: 'grow'}, say('after')), exports(sorted)), after, fold, judged && el('p', {class: 'hint'}, say('known')))),
     latencyBar(state.answer.stages), staleNote());
 }
