@@ -1,7 +1,7 @@
 """Scores the pairs of pairs.json with transformers, as the checkpoint's publisher would: the reference to compare with.
 
 usage: python reference.py CHECKPOINT [--device cuda] > reference.jsonl
-Needs torch, transformers and pillow. Computes in float32, one pair at a time: slow, but without rounding to argue about.
+Needs torch, transformers and pillow. Computes in float32, one pair at a time: slow, but without rounding to discuss.
 """
 import argparse
 import json

@@ -22,7 +22,7 @@ class VisionBlock:
         self.up = weights.linear([prefix + "mlp.up_proj"], mlp_multiple, 1, True, True)
         self.down = weights.linear([prefix + "mlp.down_proj"], 1, mlp_multiple, True, True)
 
-    # Adds delta (patches, hidden) and the attention to x (patches, hidden), in place; patches attend within their block.
+    # Adds delta (patches, hidden) and the attention to x (patches, hidden), in place; patches attend within a block.
     # turns (patches, 1, head_dim / 2), complex → (patches, hidden), the MLP's output, to add to x
     def __call__(self, x: Tensor, delta: Optional[Tensor], turns: Tensor, blocks: Blocks) -> Tensor:
         y = self.fused.add_rms(x, delta, self.norm1, 1e-6, self.attention.qkv.e4m3)

@@ -24,7 +24,8 @@ class ServerApisTest extends GatewayFixture {
                 "[\"red dress\", \"blue mug\"]",
                 "[{\"text\": \"red dress\"}, {\"text\": \"blue mug\"}]",
                 "[{\"content\": \"red dress\"}, {\"content\": [{\"type\": \"text\", \"text\": \"blue mug\"}]}]",
-                "{\"content\": [{\"type\": \"text\", \"text\": \"red dress\"}, {\"type\": \"text\", \"text\": \"blue mug\"}]}",
+                "{\"content\": [{\"type\": \"text\", \"text\": \"red dress\"},"
+                        + " {\"type\": \"text\", \"text\": \"blue mug\"}]}",
             })
     void rerankTakesDocumentsInEveryForm(String documents) {
         Http.Told told = post("/rerank", "{\"query\": \"red\", \"documents\": " + documents + "}");
@@ -44,7 +45,8 @@ class ServerApisTest extends GatewayFixture {
     @Test
     void aPictureMayBeADocumentOfOneObject() {
         Http.Told told = post("/rerank", """
-                {"query":"red","documents":{"content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}},
+                {"query":"red","documents":{"content":[
+                 {"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}},
                  {"type":"text","text":"blue"}]}}""".formatted(PICTURE));
 
         assertThat(told.status()).as(told.body()).isEqualTo(200);
@@ -109,7 +111,8 @@ class ServerApisTest extends GatewayFixture {
     void nvidiaGetsLogits() {
         Http.Told told = post("/v1/ranking", """
                 {"model":"nvidia/any","query":{"text":"red"},"truncate":"END",
-                 "passages":[{"text":"blue mug"},{"text":"red dress","image":"data:image/png;base64,%s"}]}""".formatted(PICTURE));
+                 "passages":[{"text":"blue mug"},
+                 {"text":"red dress","image":"data:image/png;base64,%s"}]}""".formatted(PICTURE));
 
         assertThat(told.status()).as(told.body()).isEqualTo(200);
         JsonNode rankings = told.json().get("rankings");

@@ -28,7 +28,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "verify-checkpoint",
         description = {
-            "Scores a few pairs with a checkpoint, and writes them with a Python script that scores them with transformers.",
+            "Scores a few pairs with a checkpoint, and writes a Python script that scores them with transformers.",
             "Run again, it compares with the script's output. Exit code 1 when a score differs by more than rounding."
         })
 final class VerifyCheckpointCommand implements Callable<Integer> {

@@ -22,20 +22,20 @@ final class CheckpointCheck {
                 throw new ConfigException(
                         "%s (model.checkpoint) scores the pair \"%s\" NaN in %s; expected a probability."
                                         .formatted(checkpoint.directory(), pair, precision)
-                                + " Look at the files (./lychee pull verifies them), then at model.precision: float16 overflows"
-                                + " where bfloat16 and float32 don't");
+                                + " Look at the files (./lychee pull verifies them), then at model.precision: float16"
+                                + " overflows where bfloat16 and float32 don't");
             }
         });
         double least = logit(scores.values().stream().mapToDouble(s -> s).min().orElseThrow());
         double most = logit(scores.values().stream().mapToDouble(s -> s).max().orElseThrow());
         if (most - least < SAME) {
             throw new ConfigException(
-                    "%s (model.checkpoint) scores %d unlike pairs the same, %.6f; expected different scores. Look at the"
+                    "%s (model.checkpoint) scores %d unlike pairs the same, %.6f; expected different scores. Look at"
                                     .formatted(
                                             checkpoint.directory(),
                                             scores.size(),
                                             scores.values().iterator().next())
-                            + " head (lm_head.weight, or tie_word_embeddings in config.json), at prompt.template, and"
+                            + " the head (lm_head.weight, or tie_word_embeddings in config.json), at prompt.template, and"
                             + " whether the checkpoint is a reranker at all");
         }
     }

@@ -94,7 +94,7 @@ public record RecordedScores(
             double recorded = Objects.requireNonNull(then.scores.get(pair));
             if (!(Math.abs(score - recorded) <= tolerance(then.precision, now.precision))) {
                 throw new ConfigException(
-                        "%s (model.checkpoint) scores the pair \"%s\" %.4f in %s, and %s recorded %.4f in %s; the device,"
+                        "%s (model.checkpoint) scores the pair \"%s\" %.4f in %s, and %s recorded %.4f in %s; device,"
                                         .formatted(
                                                 checkpoint.directory(),
                                                 pair,

@@ -64,7 +64,8 @@ record Console(
         router.addOpen("/health/ready", ready);
         router.addOpen("/.well-known/ready", ready); // where Weaviate asks before it starts
         router.add("/v1/models", (Route.Get) path -> Response.json(200, models()));
-        router.add("/api/info", (Route.Get) path -> Response.json(200, info()));
+        Family family = Families.find(gateway.config().model().checkpoint());
+        router.add("/api/info", (Route.Get) path -> Response.json(200, info(family)));
         Response scenesFile = Response.json(200, JSON.valueToTree(lists()));
         router.add("/api/scenes", (Route.Get) path -> scenesFile);
         if (scenes != null) {
@@ -88,9 +89,8 @@ record Console(
         return models;
     }
 
-    private ObjectNode info() {
+    private ObjectNode info(Family family) {
         RerankConfig config = gateway.config();
-        Family family = Families.find(config.model().checkpoint());
         return Response.object()
                 .put("model", readiness.model(gateway))
                 .put("instruction", family.instruction(config.prompt()))
