@@ -57,6 +57,7 @@ async function health() {
 /** Asks for the API key until the gateway takes one; a cookie of the browser session keeps it. */
 async function askKey(wrong) {
   frame('keyTitle');
+  ['nav', 'tools'].forEach(id => document.getElementById(id).replaceChildren()); // nothing to go to yet
   const input = el('input', {id: 'key', type: 'password', autocomplete: 'current-password', required: true});
   const given = new Promise(resolve => {
     main.replaceChildren(el('form', {class: 'page key', onsubmit: event => { event.preventDefault(); resolve(input.value); }},

@@ -47,7 +47,7 @@ const words = {
   part: ['Part', '部分'], without: ['Score without it', '去掉后的分数'], effect: ['Effect', '影响'],
   region: ['Region', '区域'], speaksFor: ['speaks for', '支持'], speaksAgainst: ['speaks against', '反对'],
   before: ['Before', '之前'], after: ['After', '之后'], note: ['Note', '备注'], moved: ['Moved', '移动'], band: ['Band', '档位'],
-  scoreB: ['Second', '第二'], rank: ['Rank', '名次'], leftOut: ['left out', '未保留'],
+  rank: ['Rank', '名次'], leftOut: ['left out', '未保留'],
   longText: ['longer than 512 characters', '超过 512 个字符'], truncated: ['cut to fit', '已截断'], rule: ['rule', '规则'],
   rejected: ['rejected', '被拒绝'], notScored: ['not scored', '未打分'],
   export: ['Export', '导出'], latency: ['Where the time went', '耗时分布'],

@@ -52,6 +52,7 @@ class SecondFamilyTest {
                 .split(" "));
 
         assertThat(bench.exitCode()).as(bench.err()).isZero();
+        assertThat(bench.out().lines()).hasSize(4); // workloads
         for (String line : bench.out().lines().toList()) {
             assertThat(JSON.readTree(line).path("pairs_per_second").asDouble())
                     .as(line)

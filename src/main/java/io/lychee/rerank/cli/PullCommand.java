@@ -50,7 +50,8 @@ final class PullCommand implements Callable<Integer> {
         return replace(
                 values,
                 reference -> hub.cached(reference).or(() -> {
-                    System.err.println("downloading " + reference + " to " + hub.cacheFolder(reference));
+                    System.err.println(
+                            reference + " is not complete in " + hub.cacheFolder(reference) + "; asking its hub");
                     return Optional.of(hub.pull(reference));
                 }));
     }
