@@ -20,17 +20,24 @@ export const info = {model: null, instruction: '', max_candidates: 1000, max_pix
 /** JSON of this gateway, or the fallback where none comes. */
 export const json = (path, fallback) => fetch(path).then(response => response.json()).catch(() => fallback);
 
+/** Text whose parts in backticks are code. */
+export const rich = text => text.split('`').map((part, i) => i % 2 ? el('code', {}, part) : part);
+
 export function tell(text) {
   document.getElementById('said').textContent = text;
 }
+
+/** An error in the words of the gateway, which are English. */
+export const refusal = (body, response) =>
+  Object.assign(new Error(body?.error?.message ?? `${response.status} ${response.statusText}`), {lang: 'en'});
 
 /** A list in, its answer and the stages of its latency in milliseconds out. */
 export async function rerank(list) {
   const response = await fetch('/api/lists', {
     method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(list),
-  });
+  }).catch(() => { throw new Error(say('gone')); });
   const body = await response.json().catch(() => null);
-  if (!response.ok) throw new Error(body?.error?.message ?? `${response.status} ${response.statusText}`);
+  if (!response.ok) throw refusal(body, response);
   const stages = {};
   for (const [, name, ms] of (response.headers.get('Server-Timing') ?? '').matchAll(/(\w+);dur=([\d.]+)/g)) {
     stages[name] = Number(ms);
@@ -68,7 +75,7 @@ export function latencyBar(stages) {
   return el('section', {class: 'card latency'}, el('h2', {}, say('latency')), bar, legend);
 }
 
-export const problem = error => el('div', {class: 'problem', role: 'alert'}, el('b', {}, say('failed')), ` ${error.message}`);
+export const problem = error => el('div', {class: 'problem', role: 'alert'}, el('b', {}, say('failed')), ' ', el('span', {lang: error.lang}, error.message));
 
 /** Text area with the instruction and the presets behind a select. */
 export function instructionField(label, value, change) {

@@ -10,18 +10,21 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Runs API calls on four workers: parses a body, publishes its lists, writes the answer. Safe for any thread. */
+/**
+ * Runs API calls on four workers: parses a body, publishes its lists, writes the answer; look-ups on two threads. Safe
+ * for any thread.
+ */
 final class Dispatcher implements AutoCloseable {
 
     private static final int WORKERS = 4;
+    private static final int LOOKUPS = 2;
 
     private final Gateway gateway;
     private final Duration timeout;
-    private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS, work -> {
-        Thread thread = new Thread(work, "gateway-worker");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ExecutorService workers = pool("gateway-worker", WORKERS);
+
+    /** Look-ups have their own threads, since a file system that hangs keeps them. */
+    private final ExecutorService lookups = pool("gateway-lookup", LOOKUPS);
 
     Dispatcher(Gateway gateway) {
         this.gateway = gateway;
@@ -57,7 +60,8 @@ final class Dispatcher implements AutoCloseable {
     }
 
     CompletableFuture<Response> find(Route.Lookup lookup, String path) {
-        return CompletableFuture.supplyAsync(() -> lookup.find(path), workers);
+        return CompletableFuture.supplyAsync(() -> lookup.find(path), lookups)
+                .orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     /** Runs the steps of a call on this thread up to the wait for the job. */
@@ -88,5 +92,14 @@ final class Dispatcher implements AutoCloseable {
     @Override
     public void close() {
         workers.shutdownNow();
+        lookups.shutdownNow();
+    }
+
+    private static ExecutorService pool(String name, int threads) {
+        return Executors.newFixedThreadPool(threads, work -> {
+            Thread thread = new Thread(work, name);
+            thread.setDaemon(true);
+            return thread;
+        });
     }
 }
