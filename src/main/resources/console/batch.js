@@ -179,7 +179,7 @@ export function show(list, answer) {
 /** What the area shows: a line each, of those with a text; of all of a list of the contract. */
 const lines = () => state.documents.map(one => state.scene ? title(one) : one.text).filter(line => line?.trim()).join('\n');
 
-const title = one => one.attributes?.title || one.text || one.id;
+const title = one => one.attributes?.title || one.text?.trim() || one.id;
 
 /** A few scenes of each group in view, pictures among them; the others in a list. */
 function scenes(again) {
@@ -252,10 +252,12 @@ function note(one, candidate) {
   const notes = one.rules.map(rule => `${say('rule')} ${rule}`);
   if ((candidate.text ?? '').length > LONG) notes.push(say('longText'));
   if (one.truncated) notes.push(say('truncated'));
-  if (one.status !== 'SCORED') notes.push(`${say(one.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${say(one.reason)}`);
-  else if (one.rank == null) notes.push(`${say('leftOut')}: ${say(one.reason)}`);
+  if (one.status !== 'SCORED') notes.push(say('because', {what: say(one.status === 'REJECTED' ? 'rejected' : 'notScored'), why: say(one.reason)}));
+  else if (one.rank == null) notes.push(say('because', {what: say('leftOut'), why: say(one.reason)}));
   return notes.join('; ');
 }
+
+const noteOf = row => (row.note || row.detail) && el('small', {class: 'note'}, row.note, row.note && row.detail ? ' · ' : '', el('span', {lang: 'en'}, row.detail));
 
 function movement(moved) {
   if (moved == null) return el('span', {class: 'move'}, '–');
@@ -267,7 +269,6 @@ const mark = relevance => relevance == null ? '' : relevance >= 2 ? '● ' : rel
 function paint(result) {
   if (!state.answer) return;
   const all = rows();
-  const noted = all.some(row => row.note || row.detail);
   const judged = all.some(row => row.one.relevance != null);
   const [key, direction] = state.sort;
   const sorted = [...all].sort((a, b) => {
@@ -288,15 +289,15 @@ function paint(result) {
     el('thead', {}, el('tr', {}, head('rank', '#'), head('moved', say(state.other ? 'firstMoved' : 'moved'), -1), head('text', say('document')),
       head('score', say(state.other ? 'firstScore' : 'scoreColumn'), -1), state.other && head('second', say('secondScore'), -1),
       state.other && head('secondMoved', say('secondMoved'), -1), el('th', {scope: 'col', class: 'wide'}, say(state.other ? 'firstBand' : 'band')),
-      state.other && el('th', {scope: 'col', class: 'wide'}, say('secondBand')), noted && head('note', say('note'), -1))),
+      state.other && el('th', {scope: 'col', class: 'wide'}, say('secondBand')))),
     el('tbody', {}, sorted.slice(0, kept).map(row => el('tr', {...light(row), class: row.rank == null ? 'out' : ''},
       el('td', {class: 'number'}, row.rank ?? '–'), el('td', {}, movement(row.moved)),
       el('td', {class: 'doc'}, el('div', {class: 'row'}, row.candidate.images?.length ? zoomable(row.candidate.images[0], row.text) : null,
-        el('span', {}, mark(row.one.relevance), row.text))),
+        el('div', {}, mark(row.one.relevance), row.text, noteOf(row)))),
       el('td', {}, scoreBar(row.score, say(band(row.score)))),
       state.other && el('td', {}, scoreBar(row.second, ''), el('small', {}, row.secondRank ? ` #${row.secondRank}` : '')),
       state.other && el('td', {}, movement(row.secondMoved)), el('td', {class: 'wide'}, bandChip(row.score)),
-      state.other && el('td', {class: 'wide'}, bandChip(row.second)), noted && el('td', {class: 'note'}, row.note, ' ', el('span', {lang: 'en'}, row.detail)))))));
+      state.other && el('td', {class: 'wide'}, bandChip(row.second)))))));
   const fold = all.length > Math.max(FOLD, state.topN ?? 0) && el('button', {class: 'button tiny quiet', onclick: () => {
     state.unfolded = !state.unfolded;
     paint(result);

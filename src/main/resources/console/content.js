@@ -18,7 +18,7 @@ export function thumbnail(reference, name = '', refused = () => {}, source = sho
   const small = el('span', {class: 'thumb'});
   const refuse = (...reason) => {
     small.classList.add('broken');
-    small.title = reason.map(one => one.textContent ?? one).join(' ').trim();
+    small.title = reason.map(one => one.textContent ?? one).filter(part => part).join(' · ');
     small.replaceChildren(el('span', {role: 'img', 'aria-label': small.title}, '⚠'));
     refused(reason);
   };
@@ -26,7 +26,7 @@ export function thumbnail(reference, name = '', refused = () => {}, source = sho
     small.append(el('img', {src: source, alt: name || say('picture'), loading: 'lazy', onerror: async () => {
       const answer = source.startsWith('data:') ? null : await fetch(source).catch(() => null);
       const told = answer?.ok === false ? await answer.json().catch(() => null) : null;
-      refuse(say(REFUSED[answer?.status] ?? 'IMAGE_UNREADABLE'), el('span', {lang: 'en'}, told?.error?.message ?? ''));
+      refuse(say(REFUSED[answer?.status] ?? 'IMAGE_UNREADABLE'), ...told?.error ? [el('span', {lang: 'en'}, told.error.message)] : []);
     }}));
   } else {
     refuse(say('elsewhere'), /^https?:/.test(reference)
@@ -42,7 +42,7 @@ export function zoomable(reference, name = '') {
   return el('button', {class: 'zoom', type: 'button', 'aria-label': `${say('enlarge')} ${alt}`, onclick: event => {
     event.stopPropagation();
     const large = el('dialog', {class: 'large', 'aria-label': alt, onclick: () => large.close(), onclose: () => large.remove()},
-      reason ? el('p', {}, reason.flatMap(part => [part, ' '])) : el('img', {src: shown(reference), alt}), el('button', {class: 'button tiny quiet'}, say('close')));
+      reason ? el('p', {}, reason.flatMap((part, i) => i ? [' · ', part] : [part])) : el('img', {src: shown(reference), alt}), el('button', {class: 'button tiny quiet'}, say('close')));
     document.body.append(large);
     large.showModal();
   }}, thumbnail(reference, name, told => { reason = told; }));

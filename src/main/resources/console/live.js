@@ -132,7 +132,7 @@ export async function live(root, go) {
       el('td', {class: 'number wide'}, new Date(one.timestamp).toLocaleTimeString(chinese() ? 'zh-CN' : 'en-GB')),
       el('td', {class: 'doc'}, el('div', {class: 'row'}, picture(one), el('div', {},
         one.asked ? el('button', {class: 'link', onclick: () => open(one.request_id)}, name(one)) : name(one), name(one) !== one.request_id && el('small', {class: 'id'}, one.request_id)))),
-      el('td', {class: 'wide'}, say(one.lane)), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: one.status === 'COMPLETE' ? 'fine' : ''}, say(one.status), el('small', {lang: 'en'}, one.message ? ` ${one.message}` : '')),
+      el('td', {class: 'wide'}, say(one.lane)), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: `status ${one.status === 'COMPLETE' ? 'fine' : ''}`}, say(one.status), el('small', {lang: 'en'}, one.message ?? '')),
       el('td', {class: 'number'}, one.latency ? `${Math.round(one.latency.total / 1000)} ms` : '–'))));
   };
   paint();

@@ -144,7 +144,7 @@ function masked(canvas, cell) {
 function paint(result) {
   const {answer, why} = state;
   if (!answer) return;
-  const note = answer.score == null ? `${say(answer.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${say(answer.reason)}` : say(`${band(answer.score)}Says`);
+  const note = answer.score == null ? say('because', {what: say(answer.status === 'REJECTED' ? 'rejected' : 'notScored'), why: say(answer.reason)}) : say(`${band(answer.score)}Says`);
   const meter = el('div', {class: `meter ${band(answer.score)}`, 'aria-hidden': 'true'}, el('span'));
   meter.firstChild.style.width = `${(answer.score ?? 0) * 100}%`;
   result.replaceChildren(
