@@ -1,5 +1,5 @@
 import {presets, say} from '/words.js';
-import {band, bandChip, busy, csvCell, el, follows, info, instructionField, json, latencyBar, made, markdownCell, problem, requestId, rerank,
+import {band, busy, csvCell, el, follows, info, instructionField, json, latencyBar, made, markdownCell, problem, requestId, rerank,
   reveal, rich, save, scoreBar, staleNote, tell} from '/parts.js';
 import {many} from '/many.js';
 import {contentField, plain, fileButton, held, orSay, readPicture, takesFiles, thumbnail, zoomable} from '/content.js';
@@ -127,8 +127,8 @@ async function open(files) {
     return;
   }
   const file = files[0];
-  const lines = (await orSay(file.name, file.text())).split('\n').filter(line => line.trim());
-  const parsed = lines.map(line => {
+  const written = (await orSay(file.name, file.text())).split('\n').filter(line => line.trim());
+  const parsed = written.map(line => {
     try {
       const value = JSON.parse(line);
       return typeof value === 'string' ? {text: value} : value;
@@ -195,7 +195,7 @@ function scenes(again) {
     list.query.images?.length ? thumbnail(list.query.images[0], list.request_id) : null, list.query.text && el('span', {}, list.query.text));
   const few = lists => [...lists.filter(list => list.query.text).slice(0, 3),
     ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
-  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h3', {}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
+  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h2', {class: 'minor'}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
   const every = state.scenes.length > 0 && el('select', {'aria-label': say('scenes'), onchange: event => try_(state.scenes[event.target.value])},
     el('option', {value: ''}, say('moreScenes', {count: state.scenes.length})),
     state.scenes.map((list, i) => el('option', {value: i}, `${list.request_id} ${list.query.text ?? say('picture')}`)));
@@ -207,7 +207,7 @@ function scenes(again) {
     }}, say(key)));
   const honest = info.demo_checkpoint ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
   return el('details', {class: 'card scenes'}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, rich(honest)),
-    el('div', {class: 'groups'}, shop), every, el('h3', {}, say('scenesOwn')), el('div', {class: 'chips'}, own));
+    el('div', {class: 'groups'}, shop), every, el('h2', {class: 'minor'}, say('scenesOwn')), el('div', {class: 'chips'}, own));
 }
 
 async function run(button, result) {
@@ -288,16 +288,13 @@ function paint(result) {
   const after = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('after')}, el('table', {class: 'after'},
     el('thead', {}, el('tr', {}, head('rank', '#'), head('moved', say(state.other ? 'firstMoved' : 'moved'), -1), head('text', say('document')),
       head('score', say(state.other ? 'firstScore' : 'scoreColumn'), -1), state.other && head('second', say('secondScore'), -1),
-      state.other && head('secondMoved', say('secondMoved'), -1), el('th', {scope: 'col', class: 'wide'}, say(state.other ? 'firstBand' : 'band')),
-      state.other && el('th', {scope: 'col', class: 'wide'}, say('secondBand')))),
+      state.other && head('secondMoved', say('secondMoved'), -1))),
     el('tbody', {}, sorted.slice(0, kept).map(row => el('tr', {...light(row), class: row.rank == null ? 'out' : ''},
       el('td', {class: 'number'}, row.rank ?? '–'), el('td', {}, movement(row.moved)),
       el('td', {class: 'doc'}, el('div', {class: 'row'}, row.candidate.images?.length ? zoomable(row.candidate.images[0], row.text) : null,
         el('div', {}, mark(row.one.relevance), row.text, noteOf(row)))),
-      el('td', {}, scoreBar(row.score, say(band(row.score)))),
-      state.other && el('td', {}, scoreBar(row.second, ''), el('small', {}, row.secondRank ? ` #${row.secondRank}` : '')),
-      state.other && el('td', {}, movement(row.secondMoved)), el('td', {class: 'wide'}, bandChip(row.score)),
-      state.other && el('td', {class: 'wide'}, bandChip(row.second)))))));
+      el('td', {}, scoreBar(row.score)),
+      state.other && el('td', {}, scoreBar(row.second, row.secondRank)), state.other && el('td', {}, movement(row.secondMoved)))))));
   const fold = all.length > Math.max(FOLD, state.topN ?? 0) && el('button', {class: 'button tiny quiet', onclick: () => {
     state.unfolded = !state.unfolded;
     paint(result);

@@ -13,12 +13,12 @@ export function shown(reference) {
   return reference.startsWith('file:') ? `/api/pictures/${encodeURIComponent(reference)}` : null;
 }
 
-/** A small picture, whole; a sign where there is none to show, whose title says why. refused: told the reason, as nodes */
+/** A small picture, whole; where there is none to show, a sign with the reason. refused: told the reason in full, as nodes */
 export function thumbnail(reference, name = '', refused = () => {}, source = shown(reference)) {
   const small = el('span', {class: 'thumb'});
   const refuse = (...reason) => {
     small.classList.add('broken');
-    small.title = reason.map(one => one.textContent ?? one).filter(part => part).join(' · ');
+    small.title = reason[0];
     small.replaceChildren(el('span', {role: 'img', 'aria-label': small.title}, '⚠'));
     refused(reason);
   };

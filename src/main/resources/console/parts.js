@@ -52,24 +52,26 @@ export const band = score => score == null ? 'none' : score >= 0.75 ? 'strong' :
 
 export const bandChip = score => el('span', {class: `chip ${band(score)}`}, say(band(score)));
 
-export function scoreBar(score, label) {
+/** Score, bar and band. rank: shown too, if any */
+export function scoreBar(score, rank) {
   const fill = el('span', {class: `fill ${band(score)}`});
   fill.style.width = `${(score ?? 0) * 100}%`;
-  return el('span', {class: 'score'}, el('b', {class: band(score)}, score == null ? '–' : score.toFixed(3)),
-    el('span', {class: 'bar', 'aria-hidden': 'true', title: label}, fill));
+  return el('span', {class: 'score'}, el('b', {}, score == null ? '–' : score.toFixed(3)),
+    el('span', {class: 'bar', 'aria-hidden': 'true'}, fill), bandChip(score), rank && el('small', {}, `#${rank}`));
 }
 
 /** Stages of a latency as one bar with a legend. */
 export function latencyBar(stages) {
   const names = ['source', 'encode', 'queue', 'score', 'gateway'].filter(name => stages[name] > 0);
   const total = names.reduce((sum, name) => sum + stages[name], 0);
+  const word = name => say(name === 'score' ? 'scoring' : name);
   const bar = el('div', {class: 'stages', 'aria-hidden': 'true'}, names.map(name => {
-    const part = el('span', {class: `stage ${name}`, title: `${name} ${stages[name].toFixed(1)} ms`});
+    const part = el('span', {class: `stage ${name}`, title: `${word(name)} ${stages[name].toFixed(1)} ms`});
     part.style.flexGrow = stages[name] / total;
     return part;
   }));
   const legend = el('ul', {class: 'legend'}, names.map(name => el('li', {},
-    el('span', {class: `dot ${name}`, 'aria-hidden': 'true'}), `${say(name === 'score' ? 'scoring' : name)} `,
+    el('span', {class: `dot ${name}`, 'aria-hidden': 'true'}), `${word(name)} `,
     el('b', {}, `${stages[name].toFixed(1)} ms`))),
   el('li', {}, `${say('total')} `, el('b', {}, `${total.toFixed(1)} ms`)));
   return el('section', {class: 'card latency'}, el('h2', {}, say('latency')), bar, legend);

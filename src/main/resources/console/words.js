@@ -1,5 +1,5 @@
 // Every sentence of the console, in both languages.
-const words = {
+export const words = {
   single: ['Single', '单条'], batch: ['Batch', '批量'], live: ['Live', '实时'],
   skip: ['Skip to content', '跳到正文'], theme: ['Switch light and dark', '切换明暗'], pages: ['Pages', '页面'],
   language: ['中文', 'English'],
@@ -22,7 +22,7 @@ const words = {
   stale: ['The input has changed since. Run again to see what it makes of it.', '输入已更改，请重新运行以查看结果。'],
   enlarge: ['Enlarge', '放大'], close: ['Close', '关闭'], showAll: ['Show all {count}', '显示全部 {count} 条'], fewer: ['Show fewer', '收起'],
   firstScore: ['First: score', '第一：分数'], secondScore: ['Second: score', '第二：分数'], secondMoved: ['Second: moved', '第二：移动'],
-  firstBand: ['First: band', '第一：档位'], secondBand: ['Second: band', '第二：档位'], firstMoved: ['First: moved', '第一：移动'],
+  firstMoved: ['First: moved', '第一：移动'],
   keyTitle: ['API key', 'API 密钥'], keyAsk: ['This gateway asks for a key.', '此网关需要密钥。'],
   keyWrong: ['That key is not known here.', '此处没有这个密钥。'], keyGo: ['Continue', '继续'],
   singleLead: ['How well does this document answer this query — and why?', '这个文档在多大程度上回答了这个查询？为什么？'],
@@ -46,7 +46,7 @@ const words = {
   whyNothing: ['There is nothing to leave out: add a second word, or a picture.', '没有可去掉的部分：请添加更多文字或一张图片。'],
   part: ['Part', '部分'], without: ['Score without it', '去掉后的分数'], effect: ['Effect', '影响'],
   region: ['Region', '区域'], speaksFor: ['speaks for', '支持'], speaksAgainst: ['speaks against', '反对'],
-  because: ['{what}: {why}', '{what}：{why}'], before: ['Before', '之前'], after: ['After', '之后'], moved: ['Moved', '移动'], band: ['Band', '档位'],
+  because: ['{what}: {why}', '{what}：{why}'], before: ['Before', '之前'], after: ['After', '之后'], moved: ['Moved', '移动'],
   rank: ['Rank', '名次'], leftOut: ['left out', '未保留'],
   longText: ['longer than 512 characters', '超过 512 个字符'], truncated: ['cut to fit', '已截断'], rule: ['rule', '规则'],
   rejected: ['rejected', '被拒绝'], notScored: ['not scored', '未打分'],
