@@ -11,6 +11,13 @@ export const given = JSON.parse(process.env.LYCHEE_TEST);
 const PATIENCE_MS = 240_000;
 export const lists = readFileSync(join(given.demo, 'lists.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line));
 
+/** What stands on pages beside the console's own words: names, forms, units, and the ids and files of these tests. */
+export const NAMES = /JSON Lines|JSON|CSV|Markdown|API|JPEG|PNG|WebP|GIF|nDCG|\bms\b|lychee-rerank|\.\/lychee \w+|(gw|console|live|odd)[:-][\w-]+|[\w./-]+\.(jsonl|txt|png|jpg|md)|checkpoint|English|中文/g;
+export const HAN = /\p{Script=Han}/u;
+const typed = ['A hat', 'pink', 'for the beach', 'a hat', 'red dress', 'blue mug', 'green hat too'];
+const data = [...new Set(lists.flatMap(list => [list.request_id, list.query.text, ...list.candidates.flatMap(one => [one.id, one.text, one.attributes?.title])])), ...typed]
+  .filter(text => text?.trim()).sort((a, b) => b.length - a.length);
+
 /** Starts a browser with a page in the language. Complaints: what the page logs and throws, which tests look at. */
 export async function start({url = given.url, width = 1280, language = 'en'} = {}) {
   const downloads = join(given.out, `downloads-${width}-${language}`);
@@ -125,6 +132,24 @@ export async function start({url = given.url, width = 1280, language = 'en'} = {
           document.documentElement.dataset.theme = t;
         }, theme === 'light' ? 'dark' : 'light');
       }
+    },
+
+    /** Every text that a person sees or hears is of the page's language, or data, or marked as of another. */
+    async pure(place) {
+      const said = await page.evaluate(() => {
+        const own = node => node.closest('[lang]') === document.documentElement && node.checkVisibility();
+        const found = [document.title];
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        for (let node = walker.nextNode(); node; node = walker.nextNode()) if (own(node.parentElement)) found.push(node.data);
+        for (const node of document.body.querySelectorAll('*')) {
+          if (own(node)) found.push(...['aria-label', 'title', 'placeholder', 'alt'].map(name => node.getAttribute(name)).filter(text => text));
+        }
+        return [...new Set(found)].filter(text => text.trim());
+      });
+      assert.ok(said.length > 4, place);
+      const foreign = said.map(text => data.reduce((rest, one) => rest.includes(one) ? rest.replaceAll(one, ' ') : rest, text.replace(NAMES, ' ')))
+        .filter(text => language === 'zh' ? /[A-Za-z]{2,}/.test(text) : HAN.test(text));
+      assert.deepEqual(foreign, [], place);
     },
 
     /** What was downloaded under this name, once; a later one of the name is another. */
