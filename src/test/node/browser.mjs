@@ -111,8 +111,12 @@ export async function start({url = given.url, width = 1280, language = 'en'} = {
       await unfold();
     },
 
-    ranked: () => page.$$eval('.after tbody tr', rows => rows.map(row => ({
-      rank: row.cells[0].textContent, score: Number(row.querySelector('.score b').textContent), text: row.querySelector('.doc').textContent}))),
+    /** What stands in each row, a note under its text left out. */
+    ranked: () => page.$$eval('.after tbody tr', rows => rows.map(row => {
+      const text = row.querySelector('.doc').textContent;
+      const note = row.querySelector('.note')?.textContent ?? '';
+      return {rank: row.cells[0].textContent, score: Number(row.querySelector('.score b').textContent), text: text.slice(0, text.length - note.length)};
+    })),
 
     /** The page as it is, light and dark: nothing sticks out, and axe finds nothing. */
     async look(name) {

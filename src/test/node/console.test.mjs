@@ -27,6 +27,10 @@ test('a page of its own says that the network is loaded', async () => {
   assert.ok((await texts('.scenes .hint'))[0].includes('demo network'));
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'skip', 'the keyboard begins with the way to the content');
+  for (const [tool, changed] of [['.tool[aria-label]', 'dark'], ['.tool[aria-label]', 'light'], ['.tool[lang=zh-CN]', 'zh-CN'], ['.tool[lang=en]', 'en']]) {
+    await hit(tool);
+    await until(value => [document.documentElement.lang, document.documentElement.dataset.theme].includes(value), changed);
+  }
 });
 
 test('one pair, with an uploaded and a pasted picture, and why', async () => {
@@ -148,7 +152,7 @@ test('all lists of a file', async () => {
 test('dropped lists and a dropped folder, two instructions compared', async () => {
   await open('batch');
   await drop('textarea[aria-label="Documents"]', join(demo, 'lists.jsonl'));
-  await until(() => document.querySelector('.page').textContent.includes('lists in lists.jsonl'));
+  await until(() => document.querySelector('.page').textContent.includes('Lists in lists.jsonl'));
   const pictured = lists.findIndex(list => list.query.text && list.candidates.every(one => one.images.length));
   await page.select('.drop select', String(pictured));
   await until(many => document.querySelectorAll('.drop .thumbs img').length === Math.min(24, many), lists[pictured].candidates.length);

@@ -1,4 +1,4 @@
-import {presets, say} from '/words.js';
+import {chinese, presets, say} from '/words.js';
 import {band, busy, csvCell, el, follows, info, instructionField, json, latencyBar, made, markdownCell, problem, requestId, rerank,
   reveal, rich, save, scoreBar, staleNote, tell} from '/parts.js';
 import {many} from '/many.js';
@@ -181,8 +181,9 @@ const lines = () => state.documents.map(one => state.scene ? title(one) : one.te
 
 const title = one => one.attributes?.title || one.text?.trim() || one.id;
 
-/** A few scenes of each group in view, pictures among them; the others in a list. */
+/** A few scenes of each group in view, pictures and texts in the page's language; the others in a list. */
 function scenes(again) {
+  const language = chinese() ? 'zh' : 'en';
   const try_ = list => {
     fill(list);
     state.lists = [];
@@ -193,13 +194,13 @@ function scenes(again) {
   const groups = Map.groupBy ? Map.groupBy(state.scenes, list => list.attributes?.group ?? '') : new Map([['', state.scenes]]);
   const chip = list => el('button', {class: `scene ${list === state.scene ? 'on' : ''}`, onclick: () => try_(list)},
     list.query.images?.length ? thumbnail(list.query.images[0], list.request_id) : null, list.query.text && el('span', {}, list.query.text));
-  const few = lists => [...lists.filter(list => list.query.text).slice(0, 3),
-    ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
-  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h2', {class: 'minor'}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
+  const own = list => list.query.text && (list.attributes?.language ?? language) === language;
+  const few = lists => [...lists.filter(own).slice(0, 3), ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
+  const shop = [...groups].filter(([, lists]) => few(lists).length).map(([group, lists]) => el('div', {class: 'group'}, el('h2', {class: 'minor'}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
   const every = state.scenes.length > 0 && el('select', {'aria-label': say('scenes'), onchange: event => try_(state.scenes[event.target.value])},
     el('option', {value: ''}, say('moreScenes', {count: state.scenes.length})),
     state.scenes.map((list, i) => el('option', {value: i}, `${list.request_id} ${list.query.text ?? say('picture')}`)));
-  const own = [['sceneFigures', 4], ['sceneExercise', 5], ['sceneBoard', 6], ['sceneOutfit', 1]].map(([key, preset]) =>
+  const others = [['sceneFigures', 4], ['sceneExercise', 5], ['sceneBoard', 6], ['sceneOutfit', 1]].map(([key, preset]) =>
     el('button', {class: 'scene', onclick: () => {
       state.instruction = presets[preset][0];
       state.note = say('sceneGo');
@@ -207,7 +208,7 @@ function scenes(again) {
     }}, say(key)));
   const honest = info.demo_checkpoint ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
   return el('details', {class: 'card scenes'}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, rich(honest)),
-    el('div', {class: 'groups'}, shop), every, el('h2', {class: 'minor'}, say('scenesOwn')), el('div', {class: 'chips'}, own));
+    el('div', {class: 'groups'}, shop), every, el('h2', {class: 'minor'}, say('scenesOwn')), el('div', {class: 'chips'}, others));
 }
 
 async function run(button, result) {

@@ -69,7 +69,7 @@ export const words = {
   emptyFolder: ['{name} holds no files.', '{name} 中没有文件。'],
   tooMany: ['{count} documents; at most {max} are taken.', '{count} 个文档，最多 {max} 个。'],
   badFile: ['{name} holds no list and no documents.', '{name} 中没有列表或文档。'],
-  loadedLists: ['{count} lists in {name}', '{name} 中有 {count} 个列表'], chooseList: ['List', '列表'],
+  loadedLists: ['Lists in {name}: {count}.', '{name} 中有 {count} 个列表。'], chooseList: ['List', '列表'],
   failed: ['It did not work', '未成功'], done: ['{count} documents reranked in {ms} ms', '{count} 个文档，用时 {ms} 毫秒'],
   status: ['Status', '状态'], rate: ['Lists a second', '每秒列表'], inFlight: ['In flight', '进行中'],
   p50: ['Median latency', '中位延迟'], p95: ['95th percentile', '95 分位延迟'], cacheHits: ['Cache hits', '缓存命中'], deviceUse: ['Device busy', '设备占用'],
