@@ -33,7 +33,8 @@ class ConsoleTest {
                     "produce", ChildProcess.command("produce", "-D", broker),
                     "evaluate", ChildProcess.command("evaluate")));
             NodeScript.run("console.test.mjs", given);
-            NodeScript.run("bullets.test.mjs", given);
+            NodeScript.run("batch.test.mjs", given);
+            NodeScript.run("pages.test.mjs", given);
 
             Path list = Files.writeString(folder.resolve("list.jsonl"), pictured(demo.resolve("lists.jsonl")));
             Path keys = Files.writeString(folder.resolve("keys"), KEY);
