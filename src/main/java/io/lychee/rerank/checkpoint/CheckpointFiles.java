@@ -24,6 +24,8 @@ public record CheckpointFiles(Path directory) {
     /** A snapshot in the cache of Hugging Face or ModelScope. */
     private static final Pattern SNAPSHOT = Pattern.compile(".*/(models--|models/)([^/]+?)--([^/]+)/snapshots/.+");
 
+    private static final Pattern HUB_NAME = Pattern.compile("[\\w-][\\w.-]*/[\\w-][\\w.-]*");
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
@@ -46,11 +48,17 @@ public record CheckpointFiles(Path directory) {
         return new CheckpointFiles(directory);
     }
 
-    /** Names the checkpoint after its directory; a snapshot of a hub after its model, ORG/NAME. */
+    /** Names the checkpoint: a hub's snapshot or {@code _name_or_path} by ORG/NAME, any other by its directory. */
     public String name() {
         Matcher snapshot = SNAPSHOT.matcher(directory.toString());
         if (snapshot.matches()) {
             return snapshot.group(2) + "/" + snapshot.group(3);
+        }
+        String saved = has(ConfigReader.FILE)
+                ? json(ConfigReader.FILE).path("_name_or_path").asText()
+                : "";
+        if (HUB_NAME.matcher(saved).matches()) {
+            return saved;
         }
         return Objects.requireNonNullElse(directory.getFileName(), directory).toString();
     }
@@ -89,7 +97,7 @@ public record CheckpointFiles(Path directory) {
 
     /** Lists the other files that scores depend on: configuration, tokenizer and image processor. */
     public List<Path> settings() {
-        return Stream.of("config.json", "tokenizer.json", "preprocessor_config.json")
+        return Stream.of(ConfigReader.FILE, "tokenizer.json", "preprocessor_config.json")
                 .map(this::file)
                 .toList();
     }

@@ -318,7 +318,7 @@ public record RerankConfig(
             @Key(name = ConfigKeys.IMAGE_ROOTS, byDefault = "")
             @Doc("Folders that file: references may point into, semicolon-separated; relative references start in the"
                     + " first. Empty refuses file: references, except for a backfill from files, where the folder of"
-                    + " the first input is the root.")
+                    + " the first input is the root. The console shows their pictures.")
             List<String> imageRoots)
             implements Serializable {
 
