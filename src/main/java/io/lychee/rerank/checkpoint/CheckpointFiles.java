@@ -48,7 +48,10 @@ public record CheckpointFiles(Path directory) {
         return new CheckpointFiles(directory);
     }
 
-    /** Names the checkpoint: a hub's snapshot or {@code _name_or_path} by ORG/NAME, any other by its directory. */
+    /**
+     * Names the checkpoint: a hub's snapshot by ORG/NAME, any other by its directory, with the organisation of its
+     * {@code _name_or_path} where that has the same name. A fine-tune may hold its base's.
+     */
     public String name() {
         Matcher snapshot = SNAPSHOT.matcher(directory.toString());
         if (snapshot.matches()) {
@@ -57,10 +60,8 @@ public record CheckpointFiles(Path directory) {
         String saved = has(ConfigReader.FILE)
                 ? json(ConfigReader.FILE).path("_name_or_path").asText()
                 : "";
-        if (HUB_NAME.matcher(saved).matches()) {
-            return saved;
-        }
-        return Objects.requireNonNullElse(directory.getFileName(), directory).toString();
+        String name = Objects.requireNonNullElse(directory.getFileName(), directory).toString();
+        return HUB_NAME.matcher(saved).matches() && saved.endsWith("/" + name) ? saved : name;
     }
 
     public boolean has(String name) {

@@ -18,7 +18,8 @@ class CheckpointFilesTest {
     @CsvSource(
             nullValues = "null",
             value = {
-                "mine, vec-ai/lychee-rerank-mm, vec-ai/lychee-rerank-mm",
+                "lychee-rerank-mm, vec-ai/lychee-rerank-mm, vec-ai/lychee-rerank-mm",
+                "mine, vec-ai/lychee-rerank-mm, mine",
                 "mine, null, mine",
                 "mine, /data/models/lychee, mine",
                 "mine, ./models/lychee, mine",
@@ -26,7 +27,7 @@ class CheckpointFilesTest {
                 "mine, a/b/c, mine",
                 "models--org--one/snapshots/abc, other/two, org/one",
             })
-    void aNameOfTheFormOfAHubsGoesBeforeTheFolders(String place, String saved, String name) throws IOException {
+    void aHubsNameIsThatOfTheSameCheckpointOnly(String place, String saved, String name) throws IOException {
         Path directory = Files.createDirectories(folder.resolve(place));
         String json = saved == null ? "{}" : "{\"_name_or_path\": \"" + saved + "\"}";
         Files.writeString(directory.resolve("config.json"), json);
