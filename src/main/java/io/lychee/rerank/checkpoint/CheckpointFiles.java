@@ -43,10 +43,14 @@ public record CheckpointFiles(Path directory) {
                             checkpoint,
                             Files.exists(directory) ? directory + " is not a directory" : "no directory " + directory));
         }
-        return new CheckpointFiles(directory);
+        try {
+            return new CheckpointFiles(directory.toRealPath());
+        } catch (IOException e) {
+            throw new ConfigException("model.checkpoint is %s, which can't be read: %s".formatted(checkpoint, e), e);
+        }
     }
 
-    /** Names the checkpoint after its directory; a snapshot of a hub after its model, ORG/NAME. */
+    /** Names the checkpoint after its directory, links followed; a snapshot of a hub after its model, ORG/NAME. */
     public String name() {
         Matcher snapshot = SNAPSHOT.matcher(directory.toString());
         if (snapshot.matches()) {
