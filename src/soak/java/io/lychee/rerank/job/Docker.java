@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
  * A Docker daemon of a test's own, with its data and its socket in the test's folder, and commands to it. Needs root,
  * and that no other daemon runs here: they share the name of a network bridge.
  */
-final class Docker implements AutoCloseable {
+final class Docker {
 
     private static final Duration START = Duration.ofMinutes(1);
     private static final Duration STOP = Duration.ofMinutes(2);
@@ -109,18 +109,13 @@ final class Docker implements AutoCloseable {
         }
     }
 
-    /** Ends the daemon, which ends its containers. */
-    @Override
-    public void close() {
+    /** Ends the daemon, which ends its containers, and unmounts what it leaves behind. */
+    void close() throws Exception {
         daemon.destroy();
-        try {
-            if (daemon.waitFor(STOP.toSeconds(), TimeUnit.SECONDS)) {
-                return;
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        if (!daemon.waitFor(STOP.toSeconds(), TimeUnit.SECONDS)) {
+            daemon.descendants().forEach(ProcessHandle::destroyForcibly);
+            daemon.destroyForcibly();
         }
-        daemon.descendants().forEach(ProcessHandle::destroyForcibly);
-        daemon.destroyForcibly();
+        exitCode(folder, "umount", folder.resolve("docker-exec/netns/default").toString());
     }
 }

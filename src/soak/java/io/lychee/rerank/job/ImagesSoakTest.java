@@ -76,7 +76,7 @@ class ImagesSoakTest {
     }
 
     @AfterAll
-    static void stop() {
+    static void stop() throws Exception {
         if (docker != null) {
             docker.close();
         }
