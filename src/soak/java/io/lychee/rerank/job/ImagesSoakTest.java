@@ -67,7 +67,7 @@ class ImagesSoakTest {
         project = Files.createDirectory(folder.resolve("lychee-rerank"));
         List<String> copy = new ArrayList<>(List.of("cp", "-r", "--parents", "docker-compose.yml", ".dockerignore"));
         copy.addAll(List.of(".mvn", "pom.xml", "schemas", "src/main", "conf", "demo", project.toString()));
-        docker.run(Path.of(""), copy.toArray(String[]::new));
+        docker.run(Path.of("."), copy.toArray(String[]::new));
         docker.run(project, "docker-compose", "build");
         try (Stream<Path> files = Files.list(project.resolve("demo/images"))) {
             pictures = files.sorted().limit(20).toList();

@@ -26,7 +26,7 @@ final class StandIns {
 
     static void build(Docker docker, Path folder) throws Exception {
         Path context = folder.resolve("stand-ins");
-        docker.run(Path.of(""), "cp", "-r", "src/soak/docker", context.toString());
+        docker.run(Path.of("."), "cp", "-r", "src/soak/docker", context.toString());
         docker.run(context, "cp", "-r", System.getProperty("localRepository"), "repository");
         docker.run(context, "debootstrap", "--variant=minbase", "bookworm", "debian");
         docker.run(context, "tar", "-C", "debian", "-cf", "debian.tar", ".");
