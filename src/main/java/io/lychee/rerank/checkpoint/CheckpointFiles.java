@@ -45,12 +45,16 @@ public record CheckpointFiles(Path directory) {
                             checkpoint,
                             Files.exists(directory) ? directory + " is not a directory" : "no directory " + directory));
         }
-        return new CheckpointFiles(directory);
+        try {
+            return new CheckpointFiles(directory.toRealPath());
+        } catch (IOException e) {
+            throw new ConfigException("model.checkpoint is %s, which can't be read: %s".formatted(checkpoint, e), e);
+        }
     }
 
     /**
-     * Names the checkpoint: a hub's snapshot by ORG/NAME, any other by its directory, with the organisation of its
-     * {@code _name_or_path} where that has the same name. A fine-tune may hold its base's.
+     * Names the checkpoint: a hub's snapshot by ORG/NAME, any other by its directory, links followed, with the
+     * organisation of its {@code _name_or_path} where that has the same name. A fine-tune may hold its base's.
      */
     public String name() {
         Matcher snapshot = SNAPSHOT.matcher(directory.toString());
