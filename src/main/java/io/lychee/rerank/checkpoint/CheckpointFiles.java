@@ -64,7 +64,8 @@ public record CheckpointFiles(Path directory) {
         String saved = has(ConfigReader.FILE)
                 ? json(ConfigReader.FILE).path("_name_or_path").asText()
                 : "";
-        String name = Objects.requireNonNullElse(directory.getFileName(), directory).toString();
+        String name =
+                Objects.requireNonNullElse(directory.getFileName(), directory).toString();
         return HUB_NAME.matcher(saved).matches() && saved.endsWith("/" + name) ? saved : name;
     }
 
