@@ -2,6 +2,7 @@ package io.lychee.rerank.sql;
 
 import io.lychee.rerank.config.ConfigException;
 import io.lychee.rerank.config.SqlConfig;
+import java.math.BigDecimal;
 import java.time.Duration;
 import org.apache.flink.table.api.config.ExecutionConfigOptions;
 import org.apache.flink.table.api.config.MLPredictRuntimeConfigOptions;
@@ -35,21 +36,22 @@ record RerankModelProvider(SqlConfig config, ListReader reader, RowWriter writer
         // a limit of zero is none
         boolean late = !limit.isZero() && deadline.plus(MARGIN).compareTo(limit) > 0;
         if (deadline.isZero() || late) {
-            throw new ConfigException(
-                    "%s is %s s; expected more than 0, and at most %s s: a second before ML_PREDICT's timeout, which fails the job (%s)"
-                            .formatted(
-                                    config.timeoutKey(),
-                                    seconds(deadline),
-                                    limit.isZero() ? "any number of" : seconds(limit.minus(MARGIN)),
-                                    ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT.key()));
+            throw new ConfigException("%s is %s s; expected more than 0%s"
+                    .formatted(
+                            config.timeoutKey(),
+                            seconds(deadline),
+                            limit.isZero()
+                                    ? ""
+                                    : ", and at most %s s, a second less than ML_PREDICT's timeout, at which a job fails (%s)"
+                                            .formatted(
+                                                    seconds(limit.minus(MARGIN)),
+                                                    ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT.key())));
         }
         return new RerankPredictFunction(
                 reader, writer, config.isClient() ? new GatewayReranker(config) : new EngineReranker(config));
     }
 
     private static String seconds(Duration duration) {
-        return java.math.BigDecimal.valueOf(duration.toMillis(), 3)
-                .stripTrailingZeros()
-                .toPlainString();
+        return BigDecimal.valueOf(duration.toMillis(), 3).stripTrailingZeros().toPlainString();
     }
 }

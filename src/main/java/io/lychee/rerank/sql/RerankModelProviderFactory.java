@@ -37,11 +37,22 @@ public final class RerankModelProviderFactory implements ModelProviderFactory {
         ResolvedCatalogModel model = context.getCatalogModel();
         Map<String, String> options = new HashMap<>(model.getOptions());
         options.remove(FactoryUtil.PROVIDER.key());
-        SqlConfig config = SqlConfig.of(options);
-        return new RerankModelProvider(
-                config,
-                ListReader.of(model.getResolvedInputSchema(), config),
-                RowWriter.of(model.getResolvedOutputSchema(), config),
-                context.getConfiguration().get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT));
+        try {
+            SqlConfig config = SqlConfig.of(options);
+            return new RerankModelProvider(
+                    config,
+                    ListReader.of(model.getResolvedInputSchema(), config),
+                    RowWriter.of(model.getResolvedOutputSchema(), config),
+                    context.getConfiguration().get(ExecutionConfigOptions.TABLE_EXEC_ASYNC_ML_PREDICT_TIMEOUT));
+        } catch (ConfigException e) {
+            throw root(e);
+        }
+    }
+
+    /** Makes the message that of the root cause, the only one that Flink's SQL client shows. */
+    static ConfigException root(ConfigException refused) {
+        ConfigException root = new ConfigException(String.valueOf(refused.getMessage()));
+        root.addSuppressed(refused);
+        return root;
     }
 }

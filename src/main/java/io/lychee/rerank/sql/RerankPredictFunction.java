@@ -34,7 +34,8 @@ public final class RerankPredictFunction extends AsyncPredictFunction {
         } catch (ConfigException e) {
             // at the first start someone waits for the message; later, lists wait for a job that goes on
             String attempt = context.getMetricGroup().getAllVariables().get("<task_attempt_num>");
-            throw "0".equals(attempt) ? new SuppressRestartsException(e) : e;
+            ConfigException root = RerankModelProviderFactory.root(e);
+            throw "0".equals(attempt) ? new SuppressRestartsException(root) : root;
         }
     }
 

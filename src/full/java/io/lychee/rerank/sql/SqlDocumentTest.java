@@ -1,0 +1,153 @@
+package io.lychee.rerank.sql;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.lychee.rerank.cli.EmbeddedBroker;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.table.api.TableResult;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The statements of docs/sql.md, in their order, through Flink's planner and a real broker. */
+@Tag("full")
+@Timeout(300)
+class SqlDocumentTest {
+
+    private static final Path PAGE = Path.of("docs/sql.md");
+    private static final Pattern BLOCK = Pattern.compile("```sql\n(.+?)```", Pattern.DOTALL);
+    private static final Path DEMO = Path.of("demo").toAbsolutePath();
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final EmbeddedBroker broker = EmbeddedBroker.start();
+    private final TableEnvironment table = TableEnvironment.create(EnvironmentSettings.inStreamingMode());
+    private final List<TableResult> jobs = new ArrayList<>();
+    private KafkaProducer<String, String> producer;
+
+    @BeforeEach
+    void connect() throws Exception {
+        Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
+        try (Admin admin = Admin.create(client)) {
+            var topics = Stream.of("lists", "reranked", "questions").map(name -> new NewTopic(name, 1, (short) 1));
+            admin.createTopics(topics.toList()).all().get();
+        }
+        producer = new KafkaProducer<>(client, new StringSerializer(), new StringSerializer());
+        table.getConfig().set("restart-strategy.type", "none");
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        for (TableResult job : jobs) {
+            job.getJobClient().orElseThrow().cancel().get();
+        }
+        producer.close();
+        broker.close();
+    }
+
+    @Test
+    void everyStatementDoesWhatThePageSays() throws Exception {
+        List<String> statements = statements();
+        assertThat(statements).hasSizeGreaterThan(8);
+        for (String statement : statements) {
+            TableResult result = table.executeSql(here(statement));
+            if (statement.startsWith("INSERT")) {
+                jobs.add(result);
+            }
+        }
+        assertThat(jobs).hasSize(2);
+        send(
+                "lists",
+                """
+                {"name":"l1","query":"sweet shoe with dots","candidates":[{"id":"vase","text":"athletic flower vase in red"},\
+                {"id":"shoe","image":"file:images/shoe-175.jpg"},{"id":"shoe2","text":"sweet dotted shoe"}]}""");
+        Map<String, List<String>> ids = answers(3);
+        assertThat(ids.get("l1")).hasSize(3).last().isEqualTo("vase");
+
+        send("questions", "{\"name\":\"q1\",\"query\":\"sweet shoe with dots\",\"embedding\":[1,0]}");
+        // closes the first one's window
+        while (ids.getOrDefault("q1", List.of()).size() < Vectors.PRODUCTS.size()) {
+            send("questions", "{\"name\":\"later\",\"query\":\"hat\",\"embedding\":[0,1]}");
+            ids = answers(1);
+        }
+        assertThat(ids.get("q1")).hasSize(Vectors.PRODUCTS.size()).first().isEqualTo("p1");
+    }
+
+    static List<String> statements() throws IOException {
+        return BLOCK.matcher(Files.readString(PAGE)).results()
+                .flatMap(block -> Arrays.stream(block.group(1).split(";\n", -1)))
+                .map(String::strip)
+                .filter(statement -> !statement.isEmpty())
+                .toList();
+    }
+
+    /** With the demo's checkpoint, the test's broker and its vectors in place of the reader's. */
+    private String here(String statement) {
+        return statement
+                .replace("localhost:9092", broker.bootstrapServers())
+                .replace("'/models/lychee-rerank-mm'", "'" + DEMO.resolve("checkpoint") + "', 'model.device' = 'cpu'")
+                .replace("'/data/pictures'", "'" + DEMO + "'")
+                .replace("your-vectors", Vectors.Factory.NAME);
+    }
+
+    private void send(String topic, String value) throws Exception {
+        var unused = producer.send(new ProducerRecord<>(topic, value)).get();
+    }
+
+    /** Reads all answers until there are more: ids by list, in the order of their ranks. */
+    private Map<String, List<String>> answers(int more) {
+        Map<String, List<String>> ids = new HashMap<>();
+        Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
+        try (var consumer = new KafkaConsumer<>(client, new StringDeserializer(), new StringDeserializer())) {
+            TopicPartition partition = new TopicPartition("reranked", 0);
+            consumer.assign(List.of(partition));
+            consumer.seekToBeginning(List.of(partition));
+            int seen = 0;
+            while (seen < known + more) {
+                for (var record : consumer.poll(Duration.ofMillis(200))) {
+                    JsonNode row = read(record.value());
+                    List<String> ranked = ids.computeIfAbsent(row.path("name").asText(), name -> new ArrayList<>());
+                    ranked.add(row.path("id").asText());
+                    assertThat(row.path("rank").asInt()).isEqualTo(ranked.size());
+                    assertThat(row.path("score").asDouble()).isBetween(0.0, 1.0);
+                    seen++;
+                }
+            }
+            known = seen;
+        }
+        return ids;
+    }
+
+    private int known;
+
+    private static JsonNode read(String json) {
+        try {
+            return JSON.readTree(json);
+        } catch (IOException e) {
+            throw new IllegalStateException(json, e);
+        }
+    }
+}
