@@ -79,25 +79,23 @@ class SqlDocumentTest {
             }
         }
         assertThat(jobs).hasSize(2);
-        send(
-                "lists",
-                """
+        send("lists", null, """
                 {"name":"l1","query":"sweet shoe with dots","candidates":[{"id":"vase","text":"athletic flower vase in red"},\
                 {"id":"shoe","image":"file:images/shoe-175.jpg"},{"id":"shoe2","text":"sweet dotted shoe"}]}""");
         Map<String, List<String>> ids = answers(3);
         assertThat(ids.get("l1")).hasSize(3).last().isEqualTo("vase");
 
-        send("questions", "{\"name\":\"q1\",\"query\":\"sweet shoe with dots\",\"embedding\":[1,0]}");
+        long now = System.currentTimeMillis();
+        send("questions", now, "{\"name\":\"q1\",\"query\":\"sweet shoe with dots\",\"vector\":[1,0]}");
         // closes the first one's window
-        while (ids.getOrDefault("q1", List.of()).size() < Vectors.PRODUCTS.size()) {
-            send("questions", "{\"name\":\"later\",\"query\":\"hat\",\"embedding\":[0,1]}");
-            ids = answers(1);
-        }
+        send("questions", now + 60_000, "{\"name\":\"later\",\"query\":\"hat\",\"vector\":[0,1]}");
+        ids = answers(6);
         assertThat(ids.get("q1")).hasSize(Vectors.PRODUCTS.size()).first().isEqualTo("p1");
     }
 
     static List<String> statements() throws IOException {
-        return BLOCK.matcher(Files.readString(PAGE)).results()
+        return BLOCK.matcher(Files.readString(PAGE))
+                .results()
                 .flatMap(block -> Arrays.stream(block.group(1).split(";\n", -1)))
                 .map(String::strip)
                 .filter(statement -> !statement.isEmpty())
@@ -113,12 +111,13 @@ class SqlDocumentTest {
                 .replace("your-vectors", Vectors.Factory.NAME);
     }
 
-    private void send(String topic, String value) throws Exception {
-        var unused = producer.send(new ProducerRecord<>(topic, value)).get();
+    private void send(String topic, Long timestamp, String value) throws Exception {
+        var unused = producer.send(new ProducerRecord<>(topic, null, timestamp, null, value))
+                .get();
     }
 
-    /** Reads all answers until there are more: ids by list, in the order of their ranks. */
-    private Map<String, List<String>> answers(int more) {
+    /** Reads so many rows: ids by list, in the order of their ranks. */
+    private Map<String, List<String>> answers(int rows) {
         Map<String, List<String>> ids = new HashMap<>();
         Map<String, Object> client = Map.of("bootstrap.servers", broker.bootstrapServers());
         try (var consumer = new KafkaConsumer<>(client, new StringDeserializer(), new StringDeserializer())) {
@@ -126,7 +125,7 @@ class SqlDocumentTest {
             consumer.assign(List.of(partition));
             consumer.seekToBeginning(List.of(partition));
             int seen = 0;
-            while (seen < known + more) {
+            while (seen < rows) {
                 for (var record : consumer.poll(Duration.ofMillis(200))) {
                     JsonNode row = read(record.value());
                     List<String> ranked = ids.computeIfAbsent(row.path("name").asText(), name -> new ArrayList<>());
@@ -136,12 +135,9 @@ class SqlDocumentTest {
                     seen++;
                 }
             }
-            known = seen;
         }
         return ids;
     }
-
-    private int known;
 
     private static JsonNode read(String json) {
         try {

@@ -208,8 +208,7 @@ class MlPredictTest {
 
     private void view(String columns) {
         table.executeSql("DROP TEMPORARY VIEW IF EXISTS lists");
-        table.executeSql(
-                "CREATE TEMPORARY VIEW lists AS SELECT 'list' AS name, " + columns + " AS candidates");
+        table.executeSql("CREATE TEMPORARY VIEW lists AS SELECT 'list' AS name, " + columns + " AS candidates");
     }
 
     private List<Row> predict() {
