@@ -6,15 +6,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
@@ -38,9 +34,6 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(300)
 class SqlDocumentTest {
 
-    private static final Path PAGE = Path.of("docs/sql.md");
-    private static final Pattern BLOCK = Pattern.compile("```sql\n(.+?)```", Pattern.DOTALL);
-    private static final Path DEMO = Path.of("demo").toAbsolutePath();
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final EmbeddedBroker broker = EmbeddedBroker.start();
@@ -70,10 +63,11 @@ class SqlDocumentTest {
 
     @Test
     void everyStatementDoesWhatThePageSays() throws Exception {
-        List<String> statements = statements();
+        List<String> statements = SqlPage.statements();
         assertThat(statements).hasSizeGreaterThan(8);
         for (String statement : statements) {
-            TableResult result = table.executeSql(here(statement));
+            TableResult result = table.executeSql(
+                    SqlPage.here(statement, broker.bootstrapServers()).replace("your-vectors", Vectors.Factory.NAME));
             if (statement.startsWith("INSERT")) {
                 jobs.add(result);
             }
@@ -91,24 +85,6 @@ class SqlDocumentTest {
         send("questions", now + 60_000, "{\"name\":\"later\",\"query\":\"hat\",\"vector\":[0,1]}");
         ids = answers(6);
         assertThat(ids.get("q1")).hasSize(Vectors.PRODUCTS.size()).first().isEqualTo("p1");
-    }
-
-    static List<String> statements() throws IOException {
-        return BLOCK.matcher(Files.readString(PAGE))
-                .results()
-                .flatMap(block -> Arrays.stream(block.group(1).split(";\n", -1)))
-                .map(String::strip)
-                .filter(statement -> !statement.isEmpty())
-                .toList();
-    }
-
-    /** With the demo's checkpoint, the test's broker and its vectors in place of the reader's. */
-    private String here(String statement) {
-        return statement
-                .replace("localhost:9092", broker.bootstrapServers())
-                .replace("'/models/lychee-rerank-mm'", "'" + DEMO.resolve("checkpoint") + "', 'model.device' = 'cpu'")
-                .replace("'/data/pictures'", "'" + DEMO + "'")
-                .replace("your-vectors", Vectors.Factory.NAME);
     }
 
     private void send(String topic, Long timestamp, String value) throws Exception {
