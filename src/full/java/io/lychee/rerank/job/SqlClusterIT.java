@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.cli.EmbeddedBroker;
 import io.lychee.rerank.cli.Main;
 import io.lychee.rerank.sql.SqlPage;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,7 +20,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -81,6 +82,7 @@ class SqlClusterIT {
         send(lists, 0);
         submit();
         double sql = answered(0, () -> {});
+        metricCountsAllLists();
         // the same again, under other names: nothing is known of them
         send(lists, 1);
         answered(1, () -> {
@@ -98,12 +100,13 @@ class SqlClusterIT {
     @Test
     void theClientShowsOneMessage() throws Exception {
         taskManager("tm1");
-        String model = SqlPage.here(SqlPage.statements().get(0), broker.bootstrapServers());
-        String lists = SqlPage.here(SqlPage.statements().get(1), broker.bootstrapServers());
-        String query = "SET 'sql-client.execution.result-mode' = 'tableau';\nSELECT id FROM"
-                + " ML_PREDICT(TABLE lists, MODEL reranker, DESCRIPTOR(query, candidates));\n";
-
-        String rest = ";\n" + lists + ";\n" + query;
+        List<String> page = new ArrayList<>();
+        for (String statement : SqlPage.statements()) {
+            page.add(SqlPage.here(statement, broker.bootstrapServers()));
+        }
+        String model = page.get(0);
+        // waits for the job
+        String rest = ";\nSET 'table.dml-sync' = 'true';\n" + String.join(";\n", page.subList(1, 4)) + ";\n";
         says(
                 model.replace("score DOUBLE", "score FLOAT") + rest,
                 "ConfigException: OUTPUT has the column score FLOAT; expected some of id STRING, rank INT,");
@@ -235,6 +238,27 @@ class SqlClusterIT {
         }
     }
 
+    /** Waits for the job's own metric, which the JobManager fetches now and then. */
+    private void metricCountsAllLists() throws Exception {
+        String job = cluster.rest("/jobs").at("/jobs/0/id").asText();
+        String vertex = cluster.rest("/jobs/" + job).at("/vertices/0/id").asText();
+        String metrics = "/jobs/" + job + "/vertices/" + vertex + "/subtasks/metrics";
+        String complete = null;
+        while (complete == null) {
+            for (var metric : cluster.rest(metrics)) {
+                if (metric.path("id").asText().endsWith("rerank.lane.realtime.status.COMPLETE.lists")) {
+                    complete = metric.path("id").asText();
+                }
+            }
+            NativeCluster.pause();
+        }
+        String sum = metrics + "?agg=sum&get=" + URLEncoder.encode(complete, StandardCharsets.UTF_8);
+        while (cluster.rest(sum).at("/0/sum").asLong() < LISTS) {
+            NativeCluster.pause();
+        }
+        assertThat(cluster.rest(sum).at("/0/sum").asLong()).isEqualTo(LISTS);
+    }
+
     /** What happens in the middle of a round. */
     private interface Event {
         void happen() throws Exception;
@@ -248,9 +272,7 @@ class SqlClusterIT {
         int repeated = 0;
         boolean happened = false;
         try (var consumer = new KafkaConsumer<>(client(), new StringDeserializer(), new StringDeserializer())) {
-            List<TopicPartition> partitions = IntStream.range(0, 1)
-                    .mapToObj(i -> new TopicPartition("reranked", i))
-                    .toList();
+            List<TopicPartition> partitions = List.of(new TopicPartition("reranked", 0));
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             while (rows.size() < LISTS || rows.values().stream().anyMatch(ids -> ids.size() < CANDIDATES)) {
