@@ -4,6 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.base.Throwables;
+import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.config.SqlConfig;
+import io.lychee.rerank.engine.EngineKeys;
+import io.lychee.rerank.engine.QwenEngineFactory;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -123,6 +128,22 @@ class ModelStatementTest {
         assertThat(plan(QUERY, CANDIDATES, OUTPUT, options, ", MAP['timeout', '21 s']"))
                 .contains("MLPredictTableFunction");
         table.getConfig().set("table.exec.async-ml-predict.timeout", "3 min");
+    }
+
+    /** Other keys, such as the deadline and what to do when a device dies, are not the network's. */
+    @Test
+    void modelsShareTheNetworkOfAJob() {
+        Map<String, String> keys = Map.of("model.checkpoint", "src/test/resources/golden/checkpoint");
+        Map<String, String> options = new HashMap<>(keys);
+        options.putAll(Map.of("instruction", "Find it.", "top-n", "3", "lane", "backfill", "backfill.timeout", "9 s"));
+
+        assertThat(network(SqlConfig.of(options).rerank())).isEqualTo(network(RerankConfig.of(keys)));
+        options.put("text.normalize", "true");
+        assertThat(network(SqlConfig.of(options).rerank())).isNotEqualTo(network(RerankConfig.of(keys)));
+    }
+
+    private static Object network(RerankConfig config) {
+        return EngineKeys.of(new QwenEngineFactory(config)).network();
     }
 
     private String refusal(String query, String candidates, String output, Map<String, String> options, String config) {
