@@ -170,11 +170,12 @@ def attend_merged(q: Tensor, k: Tensor, v: Tensor, segments: PackedSegments) -> 
 
 
 # Attends causally: a prefix to itself, a candidate to the whole prefix of its list and to itself.
-# q (rows, heads, head_dim), k and v (rows, kv_heads, head_dim) → (rows, heads · head_dim)
-def attend_segments(q: Tensor, k: Tensor, v: Tensor, segments: PackedSegments) -> Tensor:
+# q (rows, heads, head_dim); kv (rows, 2 · kv_heads, head_dim): keys, then values → (rows, heads · head_dim)
+def attend_segments(q: Tensor, kv: Tensor, segments: PackedSegments) -> Tensor:
     if segments.merged:
+        k, v = kv.chunk(2, dim=1)
         return attend_merged(q, k, v, segments)
-    k, v = k[segments.keys], v[segments.keys]
+    k, v = kv[segments.keys].chunk(2, dim=1)
     if segments.flash:
         query_starts, key_starts = segments.query_starts, segments.key_starts
         longest_query, longest_key = segments.longest_query, segments.longest_key

@@ -73,12 +73,13 @@ class Fused:
         torch.ops.lychee.e4m3_(x, rows.values, scales)
         return rows
 
-    # Rotates each head by its row's angles, in float32. Overwrites x where it can.
-    # x (rows, heads, head_dim), pairs adjacent; turns (rows, 1, head_dim / 2), complex → (rows, heads, head_dim)
+    # Rotates each head by its row's angles, in place, computed in float32.
+    # x (rows, heads, head_dim), pairs adjacent; turns (rows, 1, head_dim / 2), complex → x
     def rotate(self, x: Tensor, turns: Tensor) -> Tensor:
         if self.enabled:
             torch.ops.lychee.rotate_(x, torch.view_as_real(turns))
-            return x
-        turned = x.float()
-        torch.view_as_complex(turned.view(x.shape[0], x.shape[1], -1, 2)).mul_(turns)
-        return turned.to(x.dtype)
+        else:
+            turned = x.float()
+            torch.view_as_complex(turned.view(x.shape[0], x.shape[1], -1, 2)).mul_(turns)
+            x.copy_(turned)
+        return x

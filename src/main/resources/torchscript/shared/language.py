@@ -45,15 +45,14 @@ class DecoderLayer:
     # turns (rows, 1, head_dim / 2) → (rows, heads · head_dim)
     def attention(self, x: Tensor, delta: Optional[Tensor], turns: Tensor, segments: PackedSegments) -> Tensor:
         y = self.fused.add_rms(x, delta, self.input_norm, self.eps, self.qkv.e4m3)
-        heads, rows = self.heads + self.kv_heads, self.qkv.weight.shape[0]
-        end = rows // (heads + self.kv_heads) * heads
-        qk = self.qkv.part(y, 0, end).view(x.shape[0], heads, -1)  # (rows, heads, head_dim)
-        v = self.qkv.part(y, end, rows).view(x.shape[0], self.kv_heads, -1)
+        qkv = self.qkv(y).view(x.shape[0], self.heads + 2 * self.kv_heads, -1)  # (rows, heads, head_dim)
+        q, kv = qkv.split([self.heads, 2 * self.kv_heads], dim=1)
+        qk = qkv[:, : self.heads + self.kv_heads]
         head_norm = self.head_norm
         if head_norm is not None:
-            qk = torch.rms_norm(qk, [qk.shape[2]], None, self.eps).mul_(head_norm)
-        q, k = self.fused.rotate(qk, turns).split([self.heads, self.kv_heads], dim=1)
-        return attend_segments(q, k, v, segments)
+            qk.copy_(torch.rms_norm(qk, [qk.shape[2]], None, self.eps).mul_(head_norm))
+        self.fused.rotate(qk, turns)
+        return attend_segments(q, kv, segments)
 
     # Adds the output projection of attended (rows, heads · head_dim) to x (rows, hidden), in place.
     # → the MLP's output (rows, hidden), to add to x, or None where it is added

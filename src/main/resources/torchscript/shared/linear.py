@@ -25,14 +25,6 @@ class Linear:
             x.values, self.weight.t(), row_scales, scales.t(), self.bias, None, self.dtype, True
         )
 
-    # Multiplies by the matrix's rows from start to end, so that each part of the product is contiguous.
-    # x (rows, in) → (rows, end - start)
-    def part(self, x: Rows, start: int, end: int) -> Tensor:
-        scales, bias = self.scales, self.bias
-        part_scales = None if scales is None else scales[start:end]
-        part_bias = None if bias is None else bias[start:end]
-        return Linear(self.weight[start:end], part_scales, part_bias, self.dtype)(x)
-
     # Adds the product to y, in place, where PyTorch can round the sum once; else the caller adds it. No bias.
     # x (rows, in), y (rows, out); fused: whether own kernels add → None, or the product (rows, out)
     def add_to(self, y: Tensor, x: Rows, fused: bool) -> Optional[Tensor]:

@@ -78,8 +78,7 @@ class VisionAttention:
 
     # Attends within blocks. y (patches, hidden), turns (patches, 1, head_dim / 2), complex → (patches, hidden)
     def __call__(self, y: Rows, turns: Tensor, blocks: Blocks) -> Tensor:
-        patches, hidden = y.values.shape[0], y.values.shape[1]
-        qk = self.qkv.part(y, 0, 2 * hidden).view(patches, 2 * self.heads, -1)  # (patches, heads, head_dim)
-        v = self.qkv.part(y, 2 * hidden, 3 * hidden).view(patches, self.heads, -1)
-        q, k = self.fused.rotate(qk, turns).chunk(2, dim=1)
+        qkv = self.qkv(y).view(y.values.shape[0], 3 * self.heads, -1)  # (patches, heads, head_dim)
+        self.fused.rotate(qkv[:, : 2 * self.heads], turns)
+        q, k, v = qkv.chunk(3, dim=1)
         return self.proj(self.fused.rows(attend_blocks(q, k, v, blocks), self.proj.e4m3))

@@ -142,11 +142,10 @@ class Reranker(Module):
         rows = sum(prefixes) + sum(candidates)
         device = torch.device(self.device)
         q = torch.randn([rows, self.heads, self.head_dim], device=device).to(self.dtype)
-        k = torch.randn([rows, self.kv_heads, self.head_dim], device=device).to(self.dtype)
-        v = torch.randn([rows, self.kv_heads, self.head_dim], device=device).to(self.dtype)
+        kv = torch.randn([rows, 2 * self.kv_heads, self.head_dim], device=device).to(self.dtype)
         fast = PackedSegments(prefixes, counts, candidates, q, True)
         exact = PackedSegments(prefixes, counts, candidates, q.float(), False)
-        difference = attend_segments(q, k, v, fast).float() - attend_segments(q.float(), k.float(), v.float(), exact)
+        difference = attend_segments(q, kv, fast).float() - attend_segments(q.float(), kv.float(), exact)
         return float(difference.abs().max().nan_to_num(1e9).item())
 
     # Computes the input of the patch embedding, for tests. rgb (bytes) → (patches, pixels), float32, on the CPU

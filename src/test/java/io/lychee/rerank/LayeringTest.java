@@ -52,7 +52,7 @@ class LayeringTest {
             Map.entry("sql", "domain config scoring engine ranking task"),
             Map.entry("operator", "domain config wire kafka records scoring ranking task"),
             Map.entry("job", "domain config kafka records scoring engine operator task"),
-            Map.entry("gateway", "domain config wire kafka records checkpoint"),
+            Map.entry("gateway", "domain config wire kafka records checkpoint image"),
             Map.entry("evaluation", "domain config wire kafka records"),
             Map.entry("hub", "config"),
             Map.entry("cli", ENGINE_JAR + " wire kafka records operator job gateway evaluation hub"),

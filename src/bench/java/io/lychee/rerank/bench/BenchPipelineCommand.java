@@ -200,6 +200,8 @@ final class BenchPipelineCommand implements Callable<Integer> {
         figures.put("engine", engine(before, after, (end - start) / 1e9));
         if (backlog > 0) {
             figures.put("backfill_per_second", BenchOutput.round(backfill.rate(start, end)));
+            pipeline.await("backfill", backfill, PATIENCE);
+            figures.put("backfill_unanswered", backfill.unanswered());
         }
     }
 

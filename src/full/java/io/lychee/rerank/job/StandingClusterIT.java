@@ -187,7 +187,7 @@ class StandingClusterIT {
         files.addAll(List.of(more));
         Path gpuHome = cluster.configure(cluster.home("flink-gpu"), files.toArray(String[]::new));
         Path plugin = Files.createDirectories(gpuHome.resolve("plugins/external-resource-gpu"));
-        cluster.fetch("flink-external-resource-gpu", plugin);
+        NativeCluster.copyArtifact("org.apache.flink:flink-external-resource-gpu:2.3.0", plugin);
         Path file = Files.writeString(plugin.resolve("fake-gpu.sh"), "#!/bin/sh\n" + script + "\n");
         assertThat(file.toFile().setExecutable(true)).isTrue();
         return gpuHome;

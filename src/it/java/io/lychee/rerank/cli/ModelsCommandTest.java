@@ -73,7 +73,6 @@ class ModelsCommandTest {
                         "8,292,166,656 parameters, 16.58 GB on disk", "bfloat16: 18,865 MiB in use over", " 19.78 GB ")
                 .containsPattern("(?m)^This machine\n  cpu, \\d+ cores, free memory \\d+\\.\\d\\d GB$")
                 .containsPattern("(?m)^  GPUs: \\S+")
-                .containsPattern("(?m)^  speed +-$")
                 .contains("./lychee pull NAME, then ./lychee up --checkpoint hf:NAME")
                 .doesNotContain("null", "[]");
         assertThat(run.out().lines())

@@ -62,11 +62,49 @@ final class NativeCluster implements AutoCloseable {
         this.folder = folder;
     }
 
+    /** What an unpacked distribution has in its lib/. */
+    static List<Path> distribution() {
+        return classPath(FLINK);
+    }
+
+    private static List<Path> classPath(Pattern jars) {
+        return classPath().stream()
+                .filter(jar -> jars.matcher(jar.getFileName().toString()).matches())
+                .toList();
+    }
+
+    static List<Path> classPath() {
+        return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+                .map(Path::of)
+                .filter(Files::isRegularFile)
+                .toList();
+    }
+
+    /**
+     * Copies what is not on the class path. This version of the plugin doesn't ask for parents, which Flink's GPU
+     * plugin lacks on Maven Central.
+     */
+    static void copyArtifact(String artifact, Path folder) throws Exception {
+        Process copy = new ProcessBuilder(
+                        "mvn",
+                        "-B",
+                        "-q",
+                        "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy",
+                        "-Dartifact=" + artifact,
+                        "-DoutputDirectory=" + folder)
+                .directory(folder.toFile())
+                .inheritIO()
+                .start();
+        if (copy.waitFor() != 0) {
+            throw new IllegalStateException(artifact + " can't be copied");
+        }
+    }
+
     /** A folder like an unpacked distribution, with the engine and the CPU's natives in its lib/. */
     Path home(String name) throws IOException {
         Path home = folder.resolve(name);
         Path lib = Files.createDirectories(home.resolve("lib"));
-        link(FLINK, lib);
+        link(distribution(), lib);
         for (String ours : List.of("lib", "lib-cpu")) {
             try (Stream<Path> jars = Files.list(BUILT.resolve(ours))) {
                 for (Path jar : jars.toList()) {
@@ -80,40 +118,20 @@ final class NativeCluster implements AutoCloseable {
         return home;
     }
 
-    private static void link(Pattern jars, Path lib) throws IOException {
-        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
-            Path jar = Path.of(entry);
-            if (jars.matcher(jar.getFileName().toString()).matches()) {
-                Files.createSymbolicLink(lib.resolve(jar.getFileName()), jar);
-            }
+    private static void link(List<Path> jars, Path folder) throws IOException {
+        for (Path jar : jars) {
+            Files.createSymbolicLink(folder.resolve(jar.getFileName()), jar);
         }
     }
 
     /** The same, with SQL's client and Flink's connector for Kafka. */
     Path sqlHome(String name) throws Exception {
         Path home = home(name);
-        link(SQL_KAFKA, home.resolve("lib"));
+        link(classPath(SQL_KAFKA), home.resolve("lib"));
         Path opt = Files.createDirectories(home.resolve("opt"));
-        link(SQL_CLIENT, opt);
-        fetch("flink-python", opt); // without which the client does not start
+        link(classPath(SQL_CLIENT), opt);
+        copyArtifact("org.apache.flink:flink-python:2.3.0", opt); // without which the client does not start
         return home;
-    }
-
-    /** Fetches a jar of Flink's distribution that has no parent on Maven Central: this plugin version asks for none. */
-    void fetch(String artifact, Path to) throws Exception {
-        Process copy = new ProcessBuilder(
-                        "mvn",
-                        "-B",
-                        "-q",
-                        "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy",
-                        "-Dartifact=org.apache.flink:" + artifact + ":2.3.0",
-                        "-DoutputDirectory=" + to)
-                .directory(folder.toFile())
-                .inheritIO()
-                .start();
-        if (copy.waitFor() != 0) {
-            throw new IllegalStateException("no " + artifact);
-        }
     }
 
     /** Makes {@code conf/config.yaml} of files of conf/flink, as their first lines say. */
