@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
+import com.networknt.schema.ValidationMessage;
 import io.lychee.rerank.cli.Main;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.job.RerankJob;
@@ -14,6 +15,7 @@ import io.lychee.rerank.operator.RerankFunction;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringReader;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -54,16 +56,14 @@ class KubernetesFilesTest {
             "high-availability.zookeeper.quorum",
             "high-availability.cluster-id");
 
-    private final JsonNode flinkDeployment = schema("flinkdeployments.yaml.gz", "v1beta1");
-    private final JsonNode podTemplate = flinkDeployment.at("/properties/spec/properties/podTemplate");
-
-    KubernetesFilesTest() throws IOException {}
+    private static final JsonNode FLINK_DEPLOYMENT = schema("flinkdeployments.yaml.gz", "v1beta1");
+    private static final JsonNode POD_TEMPLATE = FLINK_DEPLOYMENT.at("/properties/spec/properties/podTemplate");
 
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "gpu"})
     void theFlinkDeploymentIsValidAndFits(String device) throws IOException {
         JsonNode deployment = documents(device + ".yaml").get("FlinkDeployment");
-        requireValid(flinkDeployment, deployment);
+        requireValid(FLINK_DEPLOYMENT, deployment);
         JsonNode spec = deployment.path("spec");
         requireImage(spec.path("image").asText(), "flink-" + device);
         requireMounts(spec.path("podTemplate").path("spec"));
@@ -85,13 +85,30 @@ class KubernetesFilesTest {
         requireFlinksKeys(spec, device);
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/spec flinkVersion v2_9",
+                "/spec imagee a",
+                "/spec/job upgradeMode savepoints",
+                "/spec/podTemplate/spec/containers/0 livenesProbe a",
+                "/spec/podTemplate/spec/containers/0/ports/0 containerPort metrics",
+                "/metadata name Upper"
+            })
+    void aSlipIsRefused(String slip) throws IOException {
+        JsonNode deployment = documents("gpu.yaml").get("FlinkDeployment");
+        String[] parts = slip.split(" ", -1);
+        ((ObjectNode) deployment.at(parts[0])).put(parts[1], parts[2]);
+        assertThat(errors(FLINK_DEPLOYMENT, deployment)).hasSize(1);
+    }
+
     /** All of conf/flink's keys with their values, but for those that the operator sets, and where state lies. */
     private static void requireFlinksKeys(JsonNode spec, String device) throws IOException {
         Map<String, String> expected = new TreeMap<>();
         for (String file : List.of("common", device, "high-availability")) {
             Map<String, Object> keys = new Yaml().load(Files.readString(Path.of("conf/flink", file + ".yaml")));
-            keys.forEach((key, value) -> expected.put(
-                    key, String.valueOf(value).replace("file:///tmp/lychee-rerank/", "file:///state/")));
+            keys.forEach((key, value) ->
+                    expected.put(key, String.valueOf(value).replace("file:///tmp/lychee-rerank/", "file:///state/")));
         }
         assertThat(spec.at("/jobManager/resource/memory").asText())
                 .isEqualTo(expected.get("jobmanager.memory.process.size"));
@@ -104,13 +121,14 @@ class KubernetesFilesTest {
             expected.put("kubernetes.taskmanager.memory.limit-factor", "2.0");
         } else {
             assertThat(expected)
-                    .containsEntry("external-resource." + RerankFunction.GPU + ".kubernetes.config-key", "nvidia.com/gpu")
+                    .containsEntry(
+                            "external-resource." + RerankFunction.GPU + ".kubernetes.config-key", "nvidia.com/gpu")
                     .containsEntry("external-resource." + RerankFunction.GPU + ".amount", "1");
         }
         Map<String, String> keys = new TreeMap<>();
         spec.path("flinkConfiguration")
-                .fields()
-                .forEachRemaining(key -> keys.put(key.getKey(), key.getValue().asText()));
+                .properties()
+                .forEach(key -> keys.put(key.getKey(), key.getValue().asText()));
         assertThat(keys).isEqualTo(expected);
         assertThat(MemorySize.parse(spec.at("/taskManager/resource/memory").asText()))
                 .isGreaterThan(MemorySize.parse(keys.get("taskmanager.memory.task.off-heap.size")));
@@ -122,18 +140,20 @@ class KubernetesFilesTest {
         assertThat(documents).containsOnlyKeys("Deployment", "Service");
         JsonNode deployment = documents.get("Deployment");
         JsonNode pods = deployment.at("/spec/template");
-        requireValid(podTemplate, pods);
+        requireValid(POD_TEMPLATE, pods);
         assertThat(fieldNames(deployment.path("spec"))).containsExactlyInAnyOrder("replicas", "selector", "template");
         JsonNode container = pods.at("/spec/containers/0");
         requireImage(container.path("image").asText(), "gateway");
         requireMounts(pods.path("spec"));
         List<String> arguments = texts(container.path("args"));
-        CommandLine.ParseResult parsed =
-                new CommandLine(new Main()).parseArgs(arguments.toArray(String[]::new)).subcommand();
+        CommandLine.ParseResult parsed = new CommandLine(new Main())
+                .parseArgs(arguments.toArray(String[]::new))
+                .subcommand();
         assertThat(parsed.commandSpec().name()).isEqualTo("serve");
         assertThat(parsed.<Integer>matchedOptionValue("--port", 0))
                 .isEqualTo(container.at("/ports/0/containerPort").asInt());
-        assertThat(parsed.<Path>matchedOptionValue("--conf", Path.of("")).toString()).isEqualTo(CONF);
+        assertThat(parsed.<Path>matchedOptionValue("--conf", Path.of("")).toString())
+                .isEqualTo(CONF);
         String openApi = Files.readString(Path.of("src/main/resources/openapi.json"));
         for (String probe : List.of("livenessProbe", "readinessProbe")) {
             JsonNode get = container.path(probe).path("httpGet");
@@ -148,7 +168,9 @@ class KubernetesFilesTest {
         assertThat(service.at("/spec/ports/0/targetPort")).isEqualTo(container.at("/ports/0/name"));
         // a request's Host header carries the Service's port; the check of hosts leaves off the gateway's own
         assertThat(service.at("/spec/ports/0/port")).isEqualTo(container.at("/ports/0/containerPort"));
-        assertThat(service.path("spec").has("type")).as("inside the cluster only").isFalse();
+        assertThat(service.path("spec").has("type"))
+                .as("inside the cluster only")
+                .isFalse();
         assertThat(config(List.of("--conf", CONF)).gateway().allowedHosts())
                 .contains(service.at("/metadata/name").asText());
     }
@@ -157,7 +179,7 @@ class KubernetesFilesTest {
     void whatThePodsShareIsThere() throws IOException {
         JsonNode monitor = documents("common.yaml").get("PodMonitor");
         requireValid(schema("podmonitors.yaml.gz", "v1"), monitor);
-        JsonNode claim = podTemplate.at("/properties/spec/properties/volumes/items/properties/ephemeral/properties"
+        JsonNode claim = POD_TEMPLATE.at("/properties/spec/properties/volumes/items/properties/ephemeral/properties"
                 + "/volumeClaimTemplate/properties/spec");
         JsonNode pods = documents("gpu.yaml").get("FlinkDeployment").at("/spec/podTemplate");
         assertThat(pods).isEqualTo(documents("cpu.yaml").get("FlinkDeployment").at("/spec/podTemplate"));
@@ -178,7 +200,8 @@ class KubernetesFilesTest {
     private static void requireMounts(JsonNode pod) throws IOException {
         Set<String> shared = new HashSet<>();
         for (JsonNode document : all("common.yaml")) {
-            shared.add(document.path("kind").asText() + " " + document.at("/metadata/name").asText());
+            shared.add(document.path("kind").asText() + " "
+                    + document.at("/metadata/name").asText());
         }
         Set<String> volumes = new HashSet<>();
         for (JsonNode volume : pod.path("volumes")) {
@@ -186,9 +209,11 @@ class KubernetesFilesTest {
             assertThat(shared)
                     .contains(
                             volume.has("configMap")
-                                    ? "ConfigMap " + volume.at("/configMap/name").asText()
+                                    ? "ConfigMap "
+                                            + volume.at("/configMap/name").asText()
                                     : "PersistentVolumeClaim "
-                                            + volume.at("/persistentVolumeClaim/claimName").asText());
+                                            + volume.at("/persistentVolumeClaim/claimName")
+                                                    .asText());
         }
         List<String> mounts = new ArrayList<>();
         for (JsonNode mount : pod.at("/containers/0/volumeMounts")) {
@@ -216,8 +241,10 @@ class KubernetesFilesTest {
     private static RerankConfig config(List<String> arguments) throws IOException {
         assertThat(arguments.subList(0, 2)).containsExactly("--conf", CONF);
         Properties file = new Properties();
-        file.load(new StringReader(
-                documents("common.yaml").get("ConfigMap").at("/data/rerank.properties").asText()));
+        file.load(new StringReader(documents("common.yaml")
+                .get("ConfigMap")
+                .at("/data/rerank.properties")
+                .asText()));
         Map<String, String> keys = new HashMap<>();
         file.forEach((key, value) -> keys.put(key.toString(), value.toString()));
         for (int i = 2; i < arguments.size(); i += 2) {
@@ -229,14 +256,17 @@ class KubernetesFilesTest {
     }
 
     private static void requireValid(JsonNode schema, JsonNode document) {
-        assertThat(JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V4)
-                        .getSchema(schema)
-                        .validate(document))
-                .isEmpty();
+        assertThat(errors(schema, document)).isEmpty();
+    }
+
+    private static Set<ValidationMessage> errors(JsonNode schema, JsonNode document) {
+        return JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V4)
+                .getSchema(schema)
+                .validate(document);
     }
 
     /** The schema of a definition's version, with what Kubernetes says in its own words put into a schema's. */
-    private static JsonNode schema(String file, String version) throws IOException {
+    private static JsonNode schema(String file, String version) {
         LoaderOptions large = new LoaderOptions();
         large.setCodePointLimit(4 << 20);
         try (InputStream in = new GZIPInputStream(
@@ -250,11 +280,15 @@ class KubernetesFilesTest {
                     String named = "{\"type\":\"object\",\"required\":[\"name\"],\"additionalProperties\":false,"
                             + "\"properties\":{\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z][-a-z0-9]{0,44}$\"}}}";
                     properties.set("metadata", JSON.readTree(named));
-                    properties.set("apiVersion", oneOf(definition.at("/spec/group").asText() + "/" + version));
-                    properties.set("kind", oneOf(definition.at("/spec/names/kind").asText()));
+                    properties.set(
+                            "apiVersion", oneOf(definition.at("/spec/group").asText() + "/" + version));
+                    properties.set(
+                            "kind", oneOf(definition.at("/spec/names/kind").asText()));
                     return schema;
                 }
             }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
         throw new AssertionError(file + " has no " + version);
     }
@@ -277,6 +311,10 @@ class KubernetesFilesTest {
                 object.removeAll();
                 object.putArray("type").add("integer").add("string");
             }
+            // known to Kubernetes only
+            object.remove(fieldNames(object).stream()
+                    .filter(name -> name.startsWith("x-kubernetes-"))
+                    .toList());
         }
         schema.forEach(KubernetesFilesTest::close);
     }

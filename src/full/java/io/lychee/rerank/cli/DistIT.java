@@ -13,7 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The tarball where there is Java alone: no Maven, no sources, no libraries unpacked before, and only these commands. */
+/**
+ * The tarball where there is Java alone: no Maven, no sources, no libraries unpacked before, and only these commands.
+ */
 @Tag("full")
 @Timeout(900)
 class DistIT {
@@ -70,9 +72,12 @@ class DistIT {
                         "DJL_CACHE_DIR",
                         folder.resolve("djl").toString(),
                         "LYCHEE_JAVA_OPTS",
-                        "-Xmx1g -Dai.djl.offline=true -Djava.io.tmpdir=" + Files.createDirectories(folder.resolve("tmp"))));
+                        "-Xmx1g -Dai.djl.offline=true -Djava.io.tmpdir="
+                                + Files.createDirectories(folder.resolve("tmp"))));
         try (ChildProcess child = new ChildProcess(builder.start(), log)) {
-            assertThat(child.process().waitFor(STEP_MINUTES, TimeUnit.MINUTES)).as(child.output()).isTrue();
+            assertThat(child.process().waitFor(STEP_MINUTES, TimeUnit.MINUTES))
+                    .as(child.output())
+                    .isTrue();
             assertThat(child.process().exitValue()).as(child.output()).isZero();
             return child.output();
         }
