@@ -167,7 +167,7 @@ class OperationsTest {
         }
         Path log = folder.resolve("dead-letters.log");
         shell.run(block("Poison record", 0).strip() + " > dead-letters.log & consumer=$!");
-        await(log, Pattern.compile("(\"topic\":\"rerank.requests\")"));
+        await(log, Pattern.compile("(\"source\":\"rerank.requests\")"));
         shell.run("kill $consumer");
     }
 
