@@ -122,11 +122,16 @@ class OperationsTest {
             shell.run("mkfifo job.log; cat job.log >> seen.log &"); // a log of its own disk
             shell.run(block("Start", 0));
             answered(traffic);
-            shell.run("prlimit --fsize=0 --pid \"$(cat job.pid)\"");
+            shell.run("prlimit --fsize=0: --pid \"$(cat job.pid)\"");
             answered(traffic);
-            await(folder.resolve("seen.log"), Pattern.compile("(File too large)"));
+            Path log = folder.resolve("seen.log");
+            await(log, Pattern.compile("(?s)(Failed to trigger or complete checkpoint).*File too large"));
             shell.run(block("Full disk", 0), "lychee-rerank.checkpoints");
-            kill();
+            shell.run("prlimit --fsize=unlimited: --pid \"$(cat job.pid)\"");
+            answered(traffic);
+            // exit code 0: all is answered and committed, by a checkpoint
+            shell.run("kill -TERM \"$(cat job.pid)\"; wait \"$(cat job.pid)\" && wait");
+            assertThat(Files.readString(log)).contains("every list that was taken is answered");
             shell.run("rm job.log");
             start();
             traffic.allAnswered(this::requireAlive);

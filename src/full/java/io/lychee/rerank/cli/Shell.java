@@ -18,7 +18,8 @@ final class Shell implements AutoCloseable {
 
     /** @param folder where the commands are typed */
     Shell(Path folder) throws IOException {
-        ProcessBuilder builder = new ProcessBuilder("bash").directory(folder.toFile()).redirectErrorStream(true);
+        ProcessBuilder builder =
+                new ProcessBuilder("bash").directory(folder.toFile()).redirectErrorStream(true);
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         builder.environment().put("LYCHEE_JAVA_OPTS", "-Xmx1g -Dai.djl.offline=true");
         process = builder.start();
