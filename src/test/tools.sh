@@ -1,11 +1,7 @@
 #!/bin/sh
 # What `mvn -Pfull` and `mvn -Psoak` need beside Java and Maven. One line a tool: its name and its Debian package.
 # Says what it found; fails when one is missing, so that no test is left out unseen.
-if [ "$1" = soak ]; then
-  echo 'mvn -Psoak needs no tool beside Java and Maven, but Linux: it reads memory from /proc'
-  [ -r /proc/self/status ] || { echo '/proc/self/status is MISSING' >&2; exit 1; }
-  exit 0
-fi
+tier=full
 tools='
 chromium   chromium
 git        git
@@ -13,7 +9,18 @@ node       nodejs
 npm        npm
 prometheus prometheus
 '
-echo 'mvn -Pfull needs these tools:'
+if [ "$1" = soak ]; then
+  tier=soak
+  tools='
+dockerd        docker.io
+docker         docker.io
+docker-compose docker-compose
+debootstrap    debootstrap
+'
+  [ -r /proc/self/status ] || { echo '/proc/self/status is MISSING: -Psoak needs Linux' >&2; exit 1; }
+  [ "$(id -u)" = 0 ] || echo '  ImagesSoakTest needs root, as the Docker daemon does' >&2
+fi
+echo "mvn -P$tier needs these tools:"
 missing=$(
   echo "$tools" | while read -r tool package; do
     [ -n "$tool" ] || continue

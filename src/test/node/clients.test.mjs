@@ -1,8 +1,12 @@
 // Clients that know nothing of us, against a running gateway. ClientsTest starts it and runs this.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {createCohere} from '@ai-sdk/cohere';
+import {CohereRerank} from '@langchain/cohere';
+import {rerank} from 'ai';
 import {CohereClientV2, CohereError} from 'cohere-ai';
 
 /** Where the gateway is, and the demo's folder. */
@@ -54,6 +58,29 @@ test('the cohere-ai client', async () => {
   });
   await assert.rejects(cohere.rerank({model: 'm', query: 'a', documents: []}),
     error => error instanceof CohereError && error.statusCode === 400 && error.body.message.includes('documents'));
+});
+
+test("Vercel's AI SDK", async () => {
+  const cohere = createCohere({apiKey: 'anything', baseURL: `${url}/v2`});
+  await better(['text-text'], async list => {
+    const documents = list.candidates.map(one => one.text);
+    const {ranking} = await rerank({model: cohere.reranking('lychee'), query: list.query.text, documents, topN: 10});
+    assert.equal(ranking.length, 10);
+    assert.ok(ranking.every(one => one.document === documents[one.originalIndex]));
+    return ranking.map(one => ({index: one.originalIndex, score: one.score}));
+  });
+});
+
+test("LangChain.js's CohereRerank", async () => {
+  // its own version of Cohere's client, which is not the one that is tested above
+  const {CohereClient} = createRequire(createRequire(import.meta.url).resolve('@langchain/cohere'))('cohere-ai');
+  const compressor = new CohereRerank({model: 'lychee', topN: 10, client: new CohereClient({token: 'anything', environment: url})});
+  await better(['text-text'], async list => {
+    const documents = list.candidates.map((one, index) => ({pageContent: one.text, metadata: {index}}));
+    const kept = await compressor.compressDocuments(documents, list.query.text);
+    assert.equal(kept.length, 10);
+    return kept.map(one => ({index: one.metadata.index, score: one.metadata.relevanceScore}));
+  });
 });
 
 test('content parts, as vLLM takes them', async () => {

@@ -46,11 +46,12 @@ async function render() {
 /** Shows the loaded model, or how far the start has come. */
 async function health() {
   const place = document.getElementById('health');
-  const state = await json('/health/ready', {status: 'lost', phase: say('lost')});
+  const state = await json('/health/ready', {status: 'lost', phase: 'lost'});
   const ready = state.status === 'ready';
   if (state.model) info.model = state.model;
   place.className = `health ${ready ? 'fine' : 'wait'}`;
-  place.textContent = ready ? state.model ?? say('ready') : `${say('notReady', {phase: state.phase})} ${state.detail ?? ''}`;
+  place.replaceChildren(ready ? state.model ?? say('ready') : say('notReady', {phase: say(state.phase)}),
+    !ready && state.detail ? el('span', {lang: 'en'}, state.detail) : '');
   if (!ready) setTimeout(health, 1000);
 }
 

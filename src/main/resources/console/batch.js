@@ -1,15 +1,17 @@
-import {presets, say} from '/words.js';
-import {band, bandChip, busy, csvCell, el, follows, info, instructionField, json, latencyBar, made, markdownCell, problem, requestId, rerank,
-  reveal, save, scoreBar, staleNote, tell} from '/parts.js';
+import {chinese, presets, say} from '/words.js';
+import {band, busy, csvCell, el, follows, info, instructionField, json, latencyBar, made, markdownCell, problem, requestId, rerank,
+  reveal, rich, save, scoreBar, staleNote, tell} from '/parts.js';
 import {many} from '/many.js';
-import {contentField, plain, fileButton, orSay, readPicture, takesFiles, thumbnail, zoomable} from '/content.js';
+import {contentField, plain, fileButton, held, orSay, readPicture, takesFiles, thumbnail, zoomable} from '/content.js';
 
 const LONG = 512;
 /** Rows in view before the others are asked for. */
 const FOLD = 20;
+/** Pictures of documents in view before the others are asked for. */
+const THUMBS = 24;
 const state = {
   query: {text: '', images: []}, documents: [], pasted: '', instruction: null, second: null, topN: null,
-  lists: [], fileName: '', scenes: null, scene: null, answer: null, other: null, sort: ['rank', 1], note: '', made: null, unfolded: false,
+  lists: [], scenes: null, scene: null, answer: null, other: null, sort: ['rank', 1], note: '', made: null, unfolded: false,
 };
 
 export async function batch(root) {
@@ -66,11 +68,10 @@ function documents(again, result) {
       const typed = area.value.split('\n').filter(line => line.trim()).map((line, i) => ({id: String(i + 1), text: line.trim(), images: []}));
       state.documents = [...typed, ...state.documents.filter(one => one.images?.length)];
       state.scene = null;
-      state.fileName = '';
       count();
     }});
   const clear = () => {
-    Object.assign(state, {documents: [], pasted: '', lists: [], fileName: '', scene: null, note: ''});
+    Object.assign(state, {documents: [], pasted: '', lists: [], scene: null, note: ''});
     again();
   };
   const refuse = error => result.replaceChildren(problem(error));
@@ -90,11 +91,26 @@ function documents(again, result) {
     fill(list, answer);
     again();
   });
-  const pictured = state.documents.filter(one => one.images?.length);
-  return takesFiles(el('div', {class: 'field drop'}, label, area,
-  pictured.length > 0 && el('div', {class: 'thumbs'}, pictured.slice(0, 24).map(one => thumbnail(one.images[0], one.id))),
+  const thumbs = el('div', {class: 'thumbs'});
+  let most = THUMBS;
+  const pictures = () => {
+    const pictured = state.documents.filter(one => one.images?.length);
+    thumbs.replaceChildren(...pictured.slice(0, most).map(one => held(one.images[0], title(one), () => {
+      state.documents = state.documents.filter(other => other !== one);
+      state.pasted = area.value = lines();
+      count();
+      pictures();
+      area.focus();
+    })), pictured.length > most ? el('button', {class: 'button tiny quiet', onclick: () => {
+      most = Infinity;
+      pictures();
+    }}, say('showAll', {count: pictured.length})) : '');
+    return pictured.length > 0;
+  };
+  const removable = pictures() || area.readOnly;
+  return takesFiles(el('div', {class: 'field drop'}, label, area, thumbs,
   el('div', {class: 'row'}, fileButton(say('dropFile'), '', take), el('span', {class: 'hint'}, say('dropFileHint')),
-    (pictured.length > 0 || area.readOnly) && el('button', {class: 'button tiny quiet', onclick: clear}, say('removeAll'))), choose, all), take, refuse);
+    removable && el('button', {class: 'button tiny quiet', onclick: clear}, say('removeAll'))), choose, all), take, refuse);
 }
 
 function atMost(count, max) {
@@ -107,12 +123,12 @@ async function open(files) {
     atMost(pictures.length, info.max_candidates);
     const read = await Promise.all(pictures.map(async file => ({id: file.name, text: null, images: [await readPicture(file)]})));
     state.documents = [...state.documents.filter(one => one.images?.length || one.text), ...read];
-    state.pasted = state.documents.map(one => one.text ?? '').join('\n').trim();
+    state.pasted = lines();
     return;
   }
   const file = files[0];
-  const lines = (await orSay(file.name, file.text())).split('\n').filter(line => line.trim());
-  const parsed = lines.map(line => {
+  const written = (await orSay(file.name, file.text())).split('\n').filter(line => line.trim());
+  const parsed = written.map(line => {
     try {
       const value = JSON.parse(line);
       return typeof value === 'string' ? {text: value} : value;
@@ -136,8 +152,8 @@ async function open(files) {
   if (!found.length) throw new Error(say('badFile', {name: file.name}));
   state.documents = found.map((one, i) => ({id: String(one.id ?? i + 1), text: one.text ?? null, images: one.images ?? [],
     attributes: one.attributes, retrieval_score: one.retrieval_score}));
-  state.pasted = found.map(one => one.text ?? '').join('\n').trim();
-  Object.assign(state, {fileName: file.name, lists: [], scene: null, note: left.length ? say('leftLines', {lines: left.slice(0, 10).join(', ')}) : ''});
+  state.scene = null;
+  Object.assign(state, {lists: [], pasted: lines(), note: left.length ? say('leftLines', {lines: left.slice(0, 10).join(', ')}) : ''});
 }
 
 /** Takes over a list of the contract. */
@@ -145,7 +161,7 @@ export function fill(list, answer = null) {
   state.scene = list;
   state.query = {text: list.query.text ?? '', images: [...list.query.images ?? []]};
   state.documents = list.candidates.map(one => ({...one, images: one.images ?? []}));
-  state.pasted = list.candidates.map(one => title(one)).join('\n');
+  state.pasted = lines();
   state.instruction = list.instruction ?? info.instruction;
   state.topN = list.top_n ?? null;
   state.answer = answer;
@@ -160,10 +176,14 @@ export function show(list, answer) {
   state.note = say('opened', {id: list.request_id});
 }
 
-const title = one => one.attributes?.title || one.text || one.id;
+/** What the area shows: a line each, of those with a text; of all of a list of the contract. */
+const lines = () => state.documents.map(one => state.scene ? title(one) : one.text).filter(line => line?.trim()).join('\n');
 
-/** A few scenes of each group in view, pictures among them; the others in a list. */
+const title = one => one.attributes?.title || one.text?.trim() || one.id;
+
+/** A few scenes of each group in view, pictures and texts in the page's language; the others in a list. */
 function scenes(again) {
+  const language = chinese() ? 'zh' : 'en';
   const try_ = list => {
     fill(list);
     state.lists = [];
@@ -174,21 +194,21 @@ function scenes(again) {
   const groups = Map.groupBy ? Map.groupBy(state.scenes, list => list.attributes?.group ?? '') : new Map([['', state.scenes]]);
   const chip = list => el('button', {class: `scene ${list === state.scene ? 'on' : ''}`, onclick: () => try_(list)},
     list.query.images?.length ? thumbnail(list.query.images[0], list.request_id) : null, list.query.text && el('span', {}, list.query.text));
-  const few = lists => [...lists.filter(list => list.query.text).slice(0, 3),
-    ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
-  const shop = [...groups].map(([group, lists]) => el('div', {class: 'group'}, el('h3', {}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
+  const own = list => list.query.text && (list.attributes?.language ?? language) === language;
+  const few = lists => [...lists.filter(own).slice(0, 3), ...lists.filter(list => list.query.images?.length && !list.query.text).slice(0, 3)];
+  const shop = [...groups].filter(([, lists]) => few(lists).length).map(([group, lists]) => el('div', {class: 'group'}, el('h2', {class: 'minor'}, say(group)), el('div', {class: 'chips'}, few(lists).map(chip))));
   const every = state.scenes.length > 0 && el('select', {'aria-label': say('scenes'), onchange: event => try_(state.scenes[event.target.value])},
     el('option', {value: ''}, say('moreScenes', {count: state.scenes.length})),
     state.scenes.map((list, i) => el('option', {value: i}, `${list.request_id} ${list.query.text ?? say('picture')}`)));
-  const own = [['sceneFigures', 4], ['sceneExercise', 5], ['sceneBoard', 6], ['sceneOutfit', 1]].map(([key, preset]) =>
+  const others = [['sceneFigures', 4], ['sceneExercise', 5], ['sceneBoard', 6], ['sceneOutfit', 1]].map(([key, preset]) =>
     el('button', {class: 'scene', onclick: () => {
       state.instruction = presets[preset][0];
       state.note = say('sceneGo');
       again();
     }}, say(key)));
   const honest = info.demo_checkpoint ? say('honestDemo') : info.model ? say('honestOther', {model: info.model}) : say('honestUnknown');
-  return el('details', {class: 'card scenes'}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, honest),
-    el('div', {class: 'groups'}, shop), every, el('h3', {}, say('scenesOwn')), el('div', {class: 'chips'}, own));
+  return el('details', {class: 'card scenes'}, el('summary', {}, say('scenes')), el('p', {class: 'hint'}, rich(honest)),
+    el('div', {class: 'groups'}, shop), every, el('h2', {class: 'minor'}, say('scenesOwn')), el('div', {class: 'chips'}, others));
 }
 
 async function run(button, result) {
@@ -223,7 +243,7 @@ function rows() {
   const other = one => second.get(one.retrieval_rank);
   return [...state.answer.results, ...state.answer.left_out].map(one => {
     const candidate = state.asked[one.retrieval_rank - 1] ?? {id: one.id, images: []};
-    return {one, candidate, rank: one.rank, was: one.retrieval_rank, score: one.score, text: title(candidate), note: note(one, candidate),
+    return {one, candidate, rank: one.rank, was: one.retrieval_rank, score: one.score, text: title(candidate), note: note(one, candidate), detail: one.detail ?? '',
       moved: one.rank == null ? null : one.retrieval_rank - one.rank, second: other(one)?.score ?? null,
       secondRank: other(one)?.rank ?? null, secondMoved: other(one)?.rank == null ? null : one.retrieval_rank - other(one).rank};
   });
@@ -233,11 +253,12 @@ function note(one, candidate) {
   const notes = one.rules.map(rule => `${say('rule')} ${rule}`);
   if ((candidate.text ?? '').length > LONG) notes.push(say('longText'));
   if (one.truncated) notes.push(say('truncated'));
-  if (one.status !== 'SCORED') notes.push(`${say(one.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${say(one.reason)}${one.detail ? `, ${one.detail}` : ''}`);
-  else if (one.rank == null) notes.push(`${say('leftOut')}: ${say(one.reason)}`);
-  else if (one.detail) notes.push(one.detail);
+  if (one.status !== 'SCORED') notes.push(say('because', {what: say(one.status === 'REJECTED' ? 'rejected' : 'notScored'), why: say(one.reason)}));
+  else if (one.rank == null) notes.push(say('because', {what: say('leftOut'), why: say(one.reason)}));
   return notes.join('; ');
 }
+
+const noteOf = row => (row.note || row.detail) && el('small', {class: 'note'}, row.note, row.note && row.detail ? ' · ' : '', el('span', {lang: 'en'}, row.detail));
 
 function movement(moved) {
   if (moved == null) return el('span', {class: 'move'}, '–');
@@ -249,7 +270,6 @@ const mark = relevance => relevance == null ? '' : relevance >= 2 ? '● ' : rel
 function paint(result) {
   if (!state.answer) return;
   const all = rows();
-  const noted = all.some(row => row.note);
   const judged = all.some(row => row.one.relevance != null);
   const [key, direction] = state.sort;
   const sorted = [...all].sort((a, b) => {
@@ -269,22 +289,19 @@ function paint(result) {
   const after = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': say('after')}, el('table', {class: 'after'},
     el('thead', {}, el('tr', {}, head('rank', '#'), head('moved', say(state.other ? 'firstMoved' : 'moved'), -1), head('text', say('document')),
       head('score', say(state.other ? 'firstScore' : 'scoreColumn'), -1), state.other && head('second', say('secondScore'), -1),
-      state.other && head('secondMoved', say('secondMoved'), -1), el('th', {scope: 'col', class: 'wide'}, say(state.other ? 'firstBand' : 'band')),
-      state.other && el('th', {scope: 'col', class: 'wide'}, say('secondBand')), noted && head('note', say('note'), -1))),
+      state.other && head('secondMoved', say('secondMoved'), -1))),
     el('tbody', {}, sorted.slice(0, kept).map(row => el('tr', {...light(row), class: row.rank == null ? 'out' : ''},
       el('td', {class: 'number'}, row.rank ?? '–'), el('td', {}, movement(row.moved)),
       el('td', {class: 'doc'}, el('div', {class: 'row'}, row.candidate.images?.length ? zoomable(row.candidate.images[0], row.text) : null,
-        el('span', {}, mark(row.one.relevance), row.text))),
-      el('td', {}, scoreBar(row.score, say(band(row.score)))),
-      state.other && el('td', {}, scoreBar(row.second, ''), el('small', {}, row.secondRank ? ` #${row.secondRank}` : '')),
-      state.other && el('td', {}, movement(row.secondMoved)), el('td', {class: 'wide'}, bandChip(row.score)),
-      state.other && el('td', {class: 'wide'}, bandChip(row.second)), noted && el('td', {class: 'note'}, row.note))))));
+        el('div', {}, mark(row.one.relevance), row.text, noteOf(row)))),
+      el('td', {}, scoreBar(row.score)),
+      state.other && el('td', {}, scoreBar(row.second, row.secondRank)), state.other && el('td', {}, movement(row.secondMoved)))))));
   const fold = all.length > Math.max(FOLD, state.topN ?? 0) && el('button', {class: 'button tiny quiet', onclick: () => {
     state.unfolded = !state.unfolded;
     paint(result);
   }}, state.unfolded ? say('fewer') : say('showAll', {count: all.length}));
   result.replaceChildren(
-    state.answer.status !== 'COMPLETE' ? el('div', {class: 'problem', role: 'alert'}, el('b', {}, say(state.answer.status)), ` ${state.answer.detail ?? say(state.answer.reason ?? '')}`) : '',
+    state.answer.status !== 'COMPLETE' ? el('div', {class: 'problem', role: 'alert'}, el('b', {}, say(state.answer.status)), ` ${say(state.answer.reason ?? '')} `, el('span', {lang: 'en'}, state.answer.detail ?? '')) : '',
     el('div', {class: `sides ${state.other ? 'stacked' : ''}`}, el('section', {class: 'card'}, el('h2', {}, say('before')), before),
       el('section', {class: 'card'}, el('div', {class: 'row'}, el('h2', {class: 'grow'}, say('after')), exports(sorted)), after, fold, judged && el('p', {class: 'hint'}, say('known')))),
     latencyBar(state.answer.stages), staleNote());
@@ -292,7 +309,7 @@ function paint(result) {
 
 function exports(sorted) {
   const columns = ['id', 'rank', 'was', 'score', 'band', 'document', 'note'];
-  const cells = row => [row.one.id, row.rank ?? '', row.was, row.score ?? '', say(band(row.score)), row.text, row.note];
+  const cells = row => [row.one.id, row.rank ?? '', row.was, row.score ?? '', say(band(row.score)), row.text, [row.note, row.detail].filter(part => part).join(', ')];
   const forms = {
     JSON: () => save('reranked.json', 'application/json', JSON.stringify({...state.answer, stages: undefined}, null, 2)),
     // spreadsheets read it as UTF-8 only with a byte-order mark

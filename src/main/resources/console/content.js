@@ -4,31 +4,53 @@ import {el, info} from '/parts.js';
 const MAGIC = [[0xff, 0xd8, 0xff], [0x89, 0x50, 0x4e, 0x47], [0x47, 0x49, 0x46, 0x38], [0x52, 0x49, 0x46, 0x46]];
 const KEPT_BYTES = 700 * 1024;
 
+/** Why the gateway gives no picture, by the status of its answer. */
+const REFUSED = {403: 'IMAGE_FORBIDDEN', 404: 'IMAGE_NOT_FOUND', 413: 'IMAGE_TOO_LARGE'};
+
 /** Where a browser finds a picture of a list; null for those elsewhere, which this page may not load. */
 export function shown(reference) {
   if (reference.startsWith('data:image/') && !reference.startsWith('data:image/svg')) return reference;
-  return reference.startsWith('file:') ? `/scenes/${encodeURI(reference.slice(5))}` : null;
+  return reference.startsWith('file:') ? `/api/pictures/${encodeURIComponent(reference)}` : null;
 }
 
-export function thumbnail(reference, name = '') {
-  const source = shown(reference);
-  return source
-    ? el('img', {class: 'thumb', src: source, alt: name || say('picture'), loading: 'lazy'})
-    : el('span', {class: 'thumb', title: reference}, say('elsewhere'));
+/** A small picture, whole; where there is none to show, a sign with the reason. refused: told the reason in full, as nodes */
+export function thumbnail(reference, name = '', refused = () => {}, source = shown(reference)) {
+  const small = el('span', {class: 'thumb'});
+  const refuse = (...reason) => {
+    small.classList.add('broken');
+    small.title = reason[0];
+    small.replaceChildren(el('span', {role: 'img', 'aria-label': small.title}, '⚠'));
+    refused(reason);
+  };
+  if (source) {
+    small.append(el('img', {src: source, alt: name || say('picture'), loading: 'lazy', onerror: async () => {
+      const answer = source.startsWith('data:') ? null : await fetch(source).catch(() => null);
+      const told = answer?.ok === false ? await answer.json().catch(() => null) : null;
+      refuse(say(REFUSED[answer?.status] ?? 'IMAGE_UNREADABLE'), ...told?.error ? [el('span', {lang: 'en'}, told.error.message)] : []);
+    }}));
+  } else {
+    refuse(say('elsewhere'), /^https?:/.test(reference)
+      ? el('a', {href: reference, target: '_blank', rel: 'noreferrer noopener'}, reference) : el('span', {lang: 'en'}, reference.slice(0, 200)));
+  }
+  return small;
 }
 
-/** A thumbnail that shows its picture large when it is pressed. */
+/** A thumbnail that shows its picture large when it is pressed, or why there is none. */
 export function zoomable(reference, name = '') {
-  const small = thumbnail(reference, name);
-  if (!shown(reference)) return small;
-  return el('button', {class: 'zoom', type: 'button', 'aria-label': `${say('enlarge')} ${small.alt}`, onclick: event => {
+  let reason;
+  const alt = name || say('picture');
+  return el('button', {class: 'zoom', type: 'button', 'aria-label': `${say('enlarge')} ${alt}`, onclick: event => {
     event.stopPropagation();
-    const large = el('dialog', {class: 'large', 'aria-label': small.alt, onclick: () => large.close(), onclose: () => large.remove()},
-      el('img', {src: small.src, alt: small.alt}), el('button', {class: 'button tiny quiet'}, say('close')));
+    const large = el('dialog', {class: 'large', 'aria-label': alt, onclick: () => large.close(), onclose: () => large.remove()},
+      reason ? el('p', {}, reason.flatMap((part, i) => i ? [' · ', part] : [part])) : el('img', {src: shown(reference), alt}), el('button', {class: 'button tiny quiet'}, say('close')));
     document.body.append(large);
     large.showModal();
-  }}, small);
+  }}, thumbnail(reference, name, told => { reason = told; }));
 }
+
+/** A thumbnail with a cross that takes its picture away. */
+export const held = (reference, name, remove) => el('span', {class: 'held'}, zoomable(reference, name),
+  el('button', {class: 'x', type: 'button', 'aria-label': `${say('remove')} ${name}`, onclick: remove}, '×'));
 
 /** What a browser says of a file it can't read names none, and knows one language. */
 export const orSay = (name, reading) => reading.catch(() => { throw new Error(say('unreadable', {name})); });
@@ -124,11 +146,11 @@ export function contentField(label, hint, content, rows = 3) {
   const trouble = el('p', {class: 'trouble', role: 'alert'});
   const area = el('textarea', {rows, placeholder: hint, 'aria-label': `${label}: ${say('text')}`, value: content.text ?? '',
     oninput: () => { content.text = area.value; }});
-  const paint = () => pictures.replaceChildren(...content.images.map((image, i) => el('span', {class: 'held'},
-    zoomable(image), el('button', {class: 'x', 'aria-label': `${say('remove')} ${i + 1}`, onclick: () => {
-      content.images.splice(i, 1);
-      paint();
-    }}, '×'))));
+  const paint = () => pictures.replaceChildren(...content.images.map((image, i) => held(image, `${say('picture')} ${i + 1}`, () => {
+    content.images.splice(i, 1);
+    paint();
+    area.focus();
+  })));
   const refuse = error => { trouble.textContent = error.message; };
   const take = async files => {
     trouble.textContent = '';

@@ -1,6 +1,7 @@
 import {chinese, say} from '/words.js';
-import {el, json, problem, requestId, rerank, tell} from '/parts.js';
+import {el, json, problem, refusal, requestId, rerank, tell} from '/parts.js';
 import {show} from '/batch.js';
+import {thumbnail} from '/content.js';
 
 const KEPT = 200;
 const SHOWN = 40;
@@ -44,7 +45,7 @@ export async function live(root, go) {
     const response = await fetch(`/api/live/${encodeURIComponent(id)}`);
     const found = await response.json();
     if (!response.ok || !found.list) {
-      trouble.replaceChildren(problem(new Error(found.error?.message ?? id)));
+      trouble.replaceChildren(problem(refusal(found, response)));
       return;
     }
     show(found.list, found.answer);
@@ -75,7 +76,7 @@ export async function live(root, go) {
     },
     dead: told => {
       state.dead++;
-      settle({...told, status: `${told.reason}: ${told.message}`});
+      settle({...told, status: told.reason});
     },
   };
   let source;
@@ -109,7 +110,8 @@ export async function live(root, go) {
     const sorted = [...state.latencies].sort((a, b) => a - b);
     const at = share => sorted.length ? `${Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] / 1000)} ms` : '–';
     const shown = [['rate', recent.toFixed(1)], ['inFlight', Math.max(0, state.asked - state.answered)], ['p50', at(0.5)], ['p95', at(0.95)],
-      ['deviceUse', deviceUse()], ['cacheHits', state.hits], ['dead', state.dead], ['status', Object.entries(state.statuses).map(([name, n]) => `${say(name)} ${n}`).join(' · ') || '–']];
+      ['deviceUse', deviceUse()], ['cacheHits', state.hits], ['dead', state.dead],
+      ...['COMPLETE', 'PARTIAL', 'UNSCORED'].filter((name, i) => !i || state.statuses[name]).map(name => [name.toLowerCase(), state.statuses[name] ?? 0])];
     figures.replaceChildren(...shown.map(([key, value]) => el('div', {class: 'figure'}, el('span', {}, say(key)), el('b', {}, String(value)))));
     const counts = Array.from({length: MINUTE}, () => 0);
     state.answers.forEach(when => counts[MINUTE - 1 - Math.min(MINUTE - 1, Math.floor((now - when) / 1000))]++);
@@ -123,10 +125,14 @@ export async function live(root, go) {
     if (!state.dirty) return;
     state.dirty = false;
     const name = one => one.query || (one.pictures ? say('picture') : one.request_id);
+    // kept, since the rows are made anew with each list that passes; whether a large list has one shows when it is asked for
+    const picture = one => one.asked && one.pictures !== 0 && (one.picture ??= thumbnail('', name(one),
+      one.pictures ? undefined : () => one.picture.remove(), `/api/live/pictures/${encodeURIComponent(one.request_id)}`));
     body.replaceChildren(...[...state.lists.values()].reverse().slice(0, SHOWN).map(one => el('tr', {},
       el('td', {class: 'number wide'}, new Date(one.timestamp).toLocaleTimeString(chinese() ? 'zh-CN' : 'en-GB')),
-      el('td', {}, one.asked ? el('button', {class: 'link', onclick: () => open(one.request_id)}, name(one)) : name(one)),
-      el('td', {class: 'wide'}, say(one.lane)), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: one.status === 'COMPLETE' ? 'fine' : ''}, say(one.status)),
+      el('td', {class: 'doc'}, el('div', {class: 'row'}, picture(one), el('div', {},
+        one.asked ? el('button', {class: 'link', onclick: () => open(one.request_id)}, name(one)) : name(one), name(one) !== one.request_id && el('small', {class: 'id'}, one.request_id)))),
+      el('td', {class: 'wide'}, say(one.lane)), el('td', {class: 'number wide'}, one.candidates ?? '–'), el('td', {class: `status ${one.status === 'COMPLETE' ? 'fine' : ''}`}, say(one.status), el('small', {lang: 'en'}, one.message ?? '')),
       el('td', {class: 'number'}, one.latency ? `${Math.round(one.latency.total / 1000)} ms` : '–'))));
   };
   paint();

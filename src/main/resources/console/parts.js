@@ -20,17 +20,24 @@ export const info = {model: null, instruction: '', max_candidates: 1000, max_pix
 /** JSON of this gateway, or the fallback where none comes. */
 export const json = (path, fallback) => fetch(path).then(response => response.json()).catch(() => fallback);
 
+/** Text whose parts in backticks are code. */
+export const rich = text => text.split('`').map((part, i) => i % 2 ? el('code', {}, part) : part);
+
 export function tell(text) {
   document.getElementById('said').textContent = text;
 }
+
+/** An error in the words of the gateway, which are English. */
+export const refusal = (body, response) =>
+  Object.assign(new Error(body?.error?.message ?? `${response.status} ${response.statusText}`), {lang: 'en'});
 
 /** A list in, its answer and the stages of its latency in milliseconds out. */
 export async function rerank(list) {
   const response = await fetch('/api/lists', {
     method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(list),
-  });
+  }).catch(() => { throw new Error(say('gone')); });
   const body = await response.json().catch(() => null);
-  if (!response.ok) throw new Error(body?.error?.message ?? `${response.status} ${response.statusText}`);
+  if (!response.ok) throw refusal(body, response);
   const stages = {};
   for (const [, name, ms] of (response.headers.get('Server-Timing') ?? '').matchAll(/(\w+);dur=([\d.]+)/g)) {
     stages[name] = Number(ms);
@@ -45,30 +52,32 @@ export const band = score => score == null ? 'none' : score >= 0.75 ? 'strong' :
 
 export const bandChip = score => el('span', {class: `chip ${band(score)}`}, say(band(score)));
 
-export function scoreBar(score, label) {
+/** Score, bar and band. rank: shown too, if any */
+export function scoreBar(score, rank) {
   const fill = el('span', {class: `fill ${band(score)}`});
   fill.style.width = `${(score ?? 0) * 100}%`;
-  return el('span', {class: 'score'}, el('b', {class: band(score)}, score == null ? '–' : score.toFixed(3)),
-    el('span', {class: 'bar', 'aria-hidden': 'true', title: label}, fill));
+  return el('span', {class: 'score'}, el('b', {}, score == null ? '–' : score.toFixed(3)),
+    el('span', {class: 'bar', 'aria-hidden': 'true'}, fill), bandChip(score), rank && el('small', {}, `#${rank}`));
 }
 
 /** Stages of a latency as one bar with a legend. */
 export function latencyBar(stages) {
   const names = ['source', 'encode', 'queue', 'score', 'gateway'].filter(name => stages[name] > 0);
   const total = names.reduce((sum, name) => sum + stages[name], 0);
+  const word = name => say(name === 'score' ? 'scoring' : name);
   const bar = el('div', {class: 'stages', 'aria-hidden': 'true'}, names.map(name => {
-    const part = el('span', {class: `stage ${name}`, title: `${name} ${stages[name].toFixed(1)} ms`});
+    const part = el('span', {class: `stage ${name}`, title: `${word(name)} ${stages[name].toFixed(1)} ms`});
     part.style.flexGrow = stages[name] / total;
     return part;
   }));
   const legend = el('ul', {class: 'legend'}, names.map(name => el('li', {},
-    el('span', {class: `dot ${name}`, 'aria-hidden': 'true'}), `${say(name === 'score' ? 'scoring' : name)} `,
+    el('span', {class: `dot ${name}`, 'aria-hidden': 'true'}), `${word(name)} `,
     el('b', {}, `${stages[name].toFixed(1)} ms`))),
   el('li', {}, `${say('total')} `, el('b', {}, `${total.toFixed(1)} ms`)));
   return el('section', {class: 'card latency'}, el('h2', {}, say('latency')), bar, legend);
 }
 
-export const problem = error => el('div', {class: 'problem', role: 'alert'}, el('b', {}, say('failed')), ` ${error.message}`);
+export const problem = error => el('div', {class: 'problem', role: 'alert'}, el('b', {}, say('failed')), ' ', el('span', {lang: error.lang}, error.message));
 
 /** Text area with the instruction and the presets behind a select. */
 export function instructionField(label, value, change) {

@@ -1,5 +1,5 @@
 import {say} from '/words.js';
-import {band, bandChip, busy, el, follows, info, instructionField, latencyBar, made, problem, requestId, rerank, reveal, staleNote, tell} from '/parts.js';
+import {band, bandChip, busy, el, follows, info, instructionField, latencyBar, made, problem, requestId, rerank, reveal, rich, staleNote, tell} from '/parts.js';
 import {bitmap, contentField, draw, plain, shown} from '/content.js';
 
 const state = {query: {text: '', images: []}, document: {text: '', images: []}, instruction: null, answer: null, why: null, made: null};
@@ -14,7 +14,7 @@ export function single(root) {
   const score = el('button', {class: 'button', onclick: () => run(score, result, scoreOnce)}, say('score'));
   const why = el('button', {class: 'button quiet', onclick: () => run(why, result, explain)}, say('why'));
   root.append(el('h1', {}, say('single')), el('p', {class: 'lead'}, say('singleLead')),
-    info.demo_checkpoint && el('p', {class: 'hint'}, say('honestDemo')),
+    info.demo_checkpoint && el('p', {class: 'hint'}, rich(say('honestDemo'))),
     el('section', {class: 'card'},
       el('div', {class: 'two'}, contentField(say('query'), say('queryHint'), state.query, 4),
         contentField(say('document'), say('documentHint'), state.document, 4)),
@@ -144,13 +144,13 @@ function masked(canvas, cell) {
 function paint(result) {
   const {answer, why} = state;
   if (!answer) return;
-  const note = answer.score == null ? `${say(answer.status === 'REJECTED' ? 'rejected' : 'notScored')}: ${say(answer.reason)} ${answer.detail ?? ''}` : say(`${band(answer.score)}Says`);
+  const note = answer.score == null ? say('because', {what: say(answer.status === 'REJECTED' ? 'rejected' : 'notScored'), why: say(answer.reason)}) : say(`${band(answer.score)}Says`);
   const meter = el('div', {class: `meter ${band(answer.score)}`, 'aria-hidden': 'true'}, el('span'));
   meter.firstChild.style.width = `${(answer.score ?? 0) * 100}%`;
   result.replaceChildren(
     el('section', {class: 'card verdict'},
       el('div', {class: 'big'}, answer.score == null ? '–' : answer.score.toFixed(3)),
-      el('div', {class: 'grow'}, el('div', {class: 'row'}, bandChip(answer.score), el('span', {}, note)), meter)),
+      el('div', {class: 'grow'}, el('div', {class: 'row'}, bandChip(answer.score), el('span', {}, note, ' ', el('span', {lang: 'en'}, answer.score == null ? answer.detail ?? '' : ''))), meter)),
     why ? explained(why) : '', latencyBar(answer.stages), staleNote());
 }
 

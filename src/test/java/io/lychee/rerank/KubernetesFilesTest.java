@@ -227,14 +227,9 @@ class KubernetesFilesTest {
         assertThat(image).startsWith("lychee-rerank/" + stage + ":");
         assertThat(Files.readString(Path.of("conf/docker/Dockerfile")))
                 .containsPattern("(?m)^FROM \\S+ AS " + stage + "$");
-        assertThat(Files.readString(Path.of("docker-compose.yml")) + Files.readString(gpuCompose()))
+        assertThat(Files.readString(Path.of("docker-compose.yml")) + Files.readString(Path.of("conf/docker/gpu.yml")))
                 .as("the tag that compose builds")
                 .containsPattern("image: " + Pattern.quote(image) + "(?m)$");
-    }
-
-    private static Path gpuCompose() {
-        Path own = Path.of("conf/docker/gpu.yml");
-        return Files.exists(own) ? own : Path.of("docker-compose.yml");
     }
 
     /** Of the ConfigMap and the arguments, what the job would read. */

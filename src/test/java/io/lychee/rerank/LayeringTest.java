@@ -49,7 +49,7 @@ class LayeringTest {
             Map.entry("ranking", "domain config"),
             Map.entry("operator", "domain config wire kafka records scoring ranking"),
             Map.entry("job", "domain config kafka records scoring engine operator"),
-            Map.entry("gateway", "domain config wire kafka records checkpoint"),
+            Map.entry("gateway", "domain config wire kafka records checkpoint image"),
             Map.entry("evaluation", "domain config wire kafka records"),
             Map.entry("hub", "config"),
             Map.entry("cli", ENGINE_JAR + " wire kafka records ranking operator job gateway evaluation hub"),

@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -43,6 +44,7 @@ final class ClusterTraffic implements AutoCloseable {
     /** Of scores, between two answers to one list. */
     private static final double TOLERANCE = 1e-4;
 
+    private final IntFunction<CandidateList> lists;
     private final String topic;
     private final KafkaProducer<byte[], byte[]> producer;
     private final KafkaConsumer<byte[], byte[]> consumer;
@@ -52,6 +54,12 @@ final class ClusterTraffic implements AutoCloseable {
 
     /** @param kafka of a broker that may still be starting */
     ClusterTraffic(RerankConfig.Kafka kafka) throws Exception {
+        this(kafka, i -> Lists.withTexts("q" + i, List.of("mug " + i, "chair " + i, "lamp " + i), null, null));
+    }
+
+    /** @param lists makes the list with that number, of {@link #CANDIDATES} */
+    ClusterTraffic(RerankConfig.Kafka kafka, IntFunction<CandidateList> lists) throws Exception {
+        this.lists = lists;
         new TopicAdmin(kafka, BROKER_STARTS).createMissing(TopicAdmin.topics(kafka), PARTITIONS);
         topic = kafka.requestsTopic();
         Map<String, Object> client = Map.of("bootstrap.servers", kafka.bootstrapServers());
@@ -69,21 +77,26 @@ final class ClusterTraffic implements AutoCloseable {
 
     /** Until there are more answers than lists were sent before: most of the new lists are still under way then. */
     void sendUntilAnswered(int upTo) throws Exception {
-        sending.join();
         int before = sent;
-        sent = upTo;
-        sending = CompletableFuture.runAsync(() -> send(before, upTo));
+        send(upTo);
         while (answers.size() <= before) {
             poll();
         }
         System.out.println(answers.size() + " lists answered");
     }
 
+    /** Sends in the background. */
+    void send(int upTo) {
+        sending.join();
+        int before = sent;
+        sent = upTo;
+        sending = CompletableFuture.runAsync(() -> send(before, upTo));
+    }
+
     /** One at a time: on a topic so new, what is sent ahead of a refused record is refused for ever. */
     private void send(int from, int to) {
         for (int i = from; i < to; i++) {
-            List<String> texts = List.of("mug " + i, "chair " + i, "lamp " + i);
-            CandidateList list = Lists.withTexts("q" + i, texts, null, null);
+            CandidateList list = lists.apply(i);
             try {
                 var unused = producer.send(
                                 new ProducerRecord<>(topic, CandidateListCodec.encode(list, OutputFormat.AVRO)))

@@ -181,23 +181,13 @@ class StandingClusterIT {
         }
     }
 
-    /** With Flink's plugin, which has no parent on Maven Central: this plugin version doesn't ask for one. */
+    /** With Flink's plugin. */
     private Path gpuHome(String script, String... more) throws Exception {
         List<String> files = new ArrayList<>(List.of("common.yaml", "gpu.yaml"));
         files.addAll(List.of(more));
         Path gpuHome = cluster.configure(cluster.home("flink-gpu"), files.toArray(String[]::new));
         Path plugin = Files.createDirectories(gpuHome.resolve("plugins/external-resource-gpu"));
-        Process copy = new ProcessBuilder(
-                        "mvn",
-                        "-B",
-                        "-q",
-                        "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy",
-                        "-Dartifact=org.apache.flink:flink-external-resource-gpu:2.3.0",
-                        "-DoutputDirectory=" + plugin)
-                .directory(folder.toFile())
-                .inheritIO()
-                .start();
-        assertThat(copy.waitFor()).isZero();
+        NativeCluster.copyArtifact("org.apache.flink:flink-external-resource-gpu:2.3.0", plugin);
         Path file = Files.writeString(plugin.resolve("fake-gpu.sh"), "#!/bin/sh\n" + script + "\n");
         assertThat(file.toFile().setExecutable(true)).isTrue();
         return gpuHome;

@@ -74,6 +74,7 @@ class ApiKeyTest extends GatewayFixture {
         String body = "{\"query\":\"red\",\"documents\":[\"red\"]}";
         Http.Told none = door.post(path, body);
         assertThat(none.status()).isEqualTo(401);
+        openApi.describes(path, "post", none);
         assertThat(none.header("WWW-Authenticate")).isEqualTo("Bearer");
         assertThat(none.json().at(message).asText())
                 .startsWith("the API key is missing; expected Authorization: Bearer");
@@ -111,6 +112,22 @@ class ApiKeyTest extends GatewayFixture {
     @ValueSource(strings = {"/api/info", "/api/scenes", "/api/live/some-id", "/v1/models", "/nowhere"})
     void nothingOfListsOrTheModelIsToldWithoutAKey(String path) {
         assertThat(door.get(path).status()).isEqualTo(401);
+    }
+
+    @Test
+    void theDescriptionSaysWhatNeedsAKey() {
+        assertThat(openApi.root().get("security").findValuesAsText("bearer")).hasSize(1);
+        assertThat(openApi.root().at("/components/securitySchemes/key/name").asText())
+                .isEqualTo("x-api-key");
+        openApi.root()
+                .get("paths")
+                .properties()
+                .forEach(path -> path.getValue()
+                        .forEach(operation -> assertThat(
+                                        operation.path("responses").has("401"))
+                                .as(path.getKey())
+                                .isEqualTo(!lockedServer.router().isOpen(path.getKey()))
+                                .isEqualTo(!operation.has("security"))));
     }
 
     @ParameterizedTest

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(240)
 class ClientsDocumentTest extends GatewayFixture {
 
-    private static final int BODIES = 22;
+    private static final int BODIES = 25;
     private static final Pattern BODY_OR_READS =
             Pattern.compile("```\\nPOST (/\\S+)\\n(.+?)\\n```\\n|\\nIt reads (.+?)\\.\\n", Pattern.DOTALL);
     private static final Pattern QUOTED = Pattern.compile("`([^`]+)`");

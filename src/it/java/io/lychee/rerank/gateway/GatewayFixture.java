@@ -44,6 +44,7 @@ abstract class GatewayFixture {
                 "model.checkpoint",
                         Path.of("src/test/resources/golden/checkpoint").toString(),
                 "model.device", "cpu",
+                "image.roots", "src/test/resources/images",
                 "flink.restart-strategy.type", "none",
                 "rules", "favourite: sales > 5 -> boost 2",
                 // less than the gateway takes, so that the job has something to refuse

@@ -19,6 +19,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** HTTP to topics and back: what holds for every form of request, and what the console needs. */
 @Timeout(240)
@@ -88,7 +90,7 @@ class GatewayTest extends GatewayFixture {
                 "/console/index.html",
                 "/%2e%2e/openapi.json",
                 "//etc/passwd",
-                "/scenes/../../etc/passwd",
+                "/api/pictures/../../etc/passwd",
                 "/api/live/../../openapi.json")) {
             assertThat(Raw.status(server.port(), "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
                     .as(path)
@@ -120,12 +122,31 @@ class GatewayTest extends GatewayFixture {
         assertThat(http.get("/api/scenes").json()).isEmpty();
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "file%3Argb.png, 200, image/png",
+        "file%3A422.jpg, 200, image/jpeg",
+        "file%3Anone.png, 404, 'the image file:none.png does not exist'",
+        "file%3A..%2Fgolden%2Fcheckpoint%2Fconfig.json, 403, lies outside the folders of image.roots",
+        "file%3A%2Fetc%2Fpasswd, 403, lies outside the folders of image.roots",
+        "https%3A%2F%2Felsewhere.example%2Fa.png, 404, the picture is elsewhere",
+        "file%3Amake_edge.py, 422, 'the picture is no JPEG, PNG, WebP or GIF'",
+        "data%3Aimage%2Fsvg+xml%2C%3Csvg%3E, 422, 'the picture is no JPEG, PNG, WebP or GIF'",
+    })
+    void theConsoleShowsThePicturesThatTheJobReads(String reference, int status, String says) {
+        Http.Told told = http.get("/api/pictures/" + reference);
+
+        assertThat(told.status()).as(told.body()).isEqualTo(status);
+        assertThat(status == 200 ? told.header("Content-Type") : told.body()).contains(says);
+        openApi.describes("/api/pictures/{reference}", "get", told);
+    }
+
     @Test
     void everyPathIsDescribedAndNothingElse() {
         Set<String> served = new HashSet<>(server.router().paths());
         served.removeIf(path -> path.matches("/([a-z]+\\.(js|css|html))?|/openapi.json"));
-        served.remove("/api/live/");
-        served.add("/api/live/{request_id}");
+        served.removeAll(Set.of("/api/live/", "/api/live/pictures/", "/api/pictures/"));
+        served.addAll(Set.of("/api/live/{request_id}", "/api/live/pictures/{request_id}", "/api/pictures/{reference}"));
         assertThat(openApi.paths()).containsExactlyInAnyOrderElementsOf(served);
     }
 
@@ -185,6 +206,16 @@ class GatewayTest extends GatewayFixture {
             openApi.describes("/api/live/{request_id}", "get", opened);
             assertThat(opened.json().at("/list/query/text").asText()).isEqualTo("live or not");
             assertThat(opened.json().at("/answer/results")).hasSize(1);
+
+            assertThat(http.get("/api/live/pictures/" + id).status())
+                    .as("its query is a text")
+                    .isEqualTo(404);
+            post("/v1/rerank", "{\"query\":{\"image\":\"" + PICTURE + "\"},\"documents\":[\"red\"]}");
+            String pictured =
+                    event(events, "asked", "\"pictures\":1").get("request_id").asText();
+            Http.Told picture = http.get("/api/live/pictures/" + pictured);
+            assertThat(picture.header("Content-Type")).isEqualTo("image/png");
+            openApi.describes("/api/live/pictures/{request_id}", "get", picture);
 
             publish(gateway.config().kafka().requestsTopic(), null, "no list");
             JsonNode dead = event(events, "dead", "UNDECODABLE");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpRequest;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -148,16 +149,46 @@ class ServerApisTest extends GatewayFixture {
     }
 
     @Test
-    void scoreTakesOneDocumentAndRefusesManyQueries() {
+    void scoreTakesOneDocumentOrAQueryForEach() {
         assertThat(post("/score", "{\"text_1\":\"red\",\"text_2\":\"red dress\"}")
                         .json()
                         .get("data"))
                 .hasSize(1);
-        Http.Told several = post("/score", "{\"text_1\":[\"a\",\"b\"],\"text_2\":[\"c\",\"d\"]}");
-        assertThat(several.status()).isEqualTo(400);
-        assertThat(several.json().at("/error/message").asText())
-                .contains("text_1: expected one query; several take a request each");
+        Http.Told pairs = post("/score", """
+                {"queries":["red","blue",{"content":[{"type":"text","text":"a"}]},"red"],
+                 "items":["blue mug","blue mug","green hat","red dress"]}""");
+        assertThat(pairs.status()).as(pairs.body()).isEqualTo(200);
+        assertThat(pairs.json().get("data").findValuesAsText("index")).containsExactly("0", "1", "2", "3");
+        List<Double> expected = new ArrayList<>();
+        for (String pair : List.of("red,blue mug", "blue,blue mug", "a,green hat", "red,red dress")) {
+            String alone = "{\"text_1\":\"%s\",\"text_2\":\"%s\"}".formatted((Object[]) pair.split(",", -1));
+            expected.add(scores(post("/score", alone)).get(0));
+        }
+        assertThat(scores(pairs))
+                .zipSatisfy(expected, (score, alone) -> assertThat(score).isCloseTo(alone, within(1e-3)));
+        assertThat(pairs.json().at("/usage/total_tokens").asInt()).isPositive();
+    }
+
+    @Test
+    void scoreNamesPairsWithoutAScoreAndUnequalNumbers() {
+        Http.Told partly = post("/score", "{\"data_1\":[\"red\",\"blue\",\" \"],\"data_2\":[\" \",\"mug\",\"hat\"]}");
+        assertThat(partly.json().get("data").findValuesAsText("index")).containsExactly("1");
+        assertThat(partly.json().get("warnings"))
+                .extracting(JsonNode::asText)
+                .satisfiesExactly(
+                        first -> assertThat(first).startsWith("documents[0] has no score, EMPTY"),
+                        last -> assertThat(last).startsWith("documents[2] has no score, QUERY_EMPTY"));
+        Http.Told unequal = post("/score", "{\"text_1\":[\"a\",\"b\"],\"text_2\":[\"c\",\"d\",\"e\"]}");
+        assertThat(unequal.status()).isEqualTo(400);
+        assertThat(unequal.json().at("/error/message").asText())
+                .contains("text_1: expected one query, or as many as text_2, 3");
         assertThat(post("/score", "{}").json().at("/error/message").asText()).contains("text_1");
+    }
+
+    private static List<Double> scores(Http.Told told) {
+        return told.json().get("data").findValues("score").stream()
+                .map(JsonNode::asDouble)
+                .toList();
     }
 
     @Test

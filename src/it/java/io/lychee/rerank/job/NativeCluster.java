@@ -55,15 +55,46 @@ final class NativeCluster implements AutoCloseable {
         this.folder = folder;
     }
 
+    /** What an unpacked distribution has in its lib/. */
+    static List<Path> distribution() {
+        return classPath().stream()
+                .filter(jar -> FLINK.matcher(jar.getFileName().toString()).matches())
+                .toList();
+    }
+
+    static List<Path> classPath() {
+        return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+                .map(Path::of)
+                .filter(Files::isRegularFile)
+                .toList();
+    }
+
+    /**
+     * Copies what is not on the class path. This version of the plugin doesn't ask for parents, which Flink's GPU
+     * plugin lacks on Maven Central.
+     */
+    static void copyArtifact(String artifact, Path folder) throws Exception {
+        Process copy = new ProcessBuilder(
+                        "mvn",
+                        "-B",
+                        "-q",
+                        "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy",
+                        "-Dartifact=" + artifact,
+                        "-DoutputDirectory=" + folder)
+                .directory(folder.toFile())
+                .inheritIO()
+                .start();
+        if (copy.waitFor() != 0) {
+            throw new IllegalStateException(artifact + " can't be copied");
+        }
+    }
+
     /** A folder like an unpacked distribution, with the engine and the CPU's natives in its lib/. */
     Path home(String name) throws IOException {
         Path home = folder.resolve(name);
         Path lib = Files.createDirectories(home.resolve("lib"));
-        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
-            Path jar = Path.of(entry);
-            if (FLINK.matcher(jar.getFileName().toString()).matches()) {
-                Files.createSymbolicLink(lib.resolve(jar.getFileName()), jar);
-            }
+        for (Path jar : distribution()) {
+            Files.createSymbolicLink(lib.resolve(jar.getFileName()), jar);
         }
         for (String ours : List.of("lib", "lib-cpu")) {
             try (Stream<Path> jars = Files.list(BUILT.resolve(ours))) {

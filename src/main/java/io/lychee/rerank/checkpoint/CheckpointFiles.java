@@ -24,6 +24,8 @@ public record CheckpointFiles(Path directory) {
     /** A snapshot in the cache of Hugging Face or ModelScope. */
     private static final Pattern SNAPSHOT = Pattern.compile(".*/(models--|models/)([^/]+?)--([^/]+)/snapshots/.+");
 
+    private static final Pattern HUB_NAME = Pattern.compile("[\\w-][\\w.-]*/[\\w-][\\w.-]*");
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /**
@@ -43,16 +45,28 @@ public record CheckpointFiles(Path directory) {
                             checkpoint,
                             Files.exists(directory) ? directory + " is not a directory" : "no directory " + directory));
         }
-        return new CheckpointFiles(directory);
+        try {
+            return new CheckpointFiles(directory.toRealPath());
+        } catch (IOException e) {
+            throw new ConfigException("model.checkpoint is %s, which can't be read: %s".formatted(checkpoint, e), e);
+        }
     }
 
-    /** Names the checkpoint after its directory; a snapshot of a hub after its model, ORG/NAME. */
+    /**
+     * Names the checkpoint: a hub's snapshot by ORG/NAME, any other by its directory, links followed, with the
+     * organisation of its {@code _name_or_path} where that has the same name. A fine-tune may hold its base's.
+     */
     public String name() {
         Matcher snapshot = SNAPSHOT.matcher(directory.toString());
         if (snapshot.matches()) {
             return snapshot.group(2) + "/" + snapshot.group(3);
         }
-        return Objects.requireNonNullElse(directory.getFileName(), directory).toString();
+        String saved = has(ConfigReader.FILE)
+                ? json(ConfigReader.FILE).path("_name_or_path").asText()
+                : "";
+        String name =
+                Objects.requireNonNullElse(directory.getFileName(), directory).toString();
+        return HUB_NAME.matcher(saved).matches() && saved.endsWith("/" + name) ? saved : name;
     }
 
     public boolean has(String name) {
@@ -89,7 +103,7 @@ public record CheckpointFiles(Path directory) {
 
     /** Lists the other files that scores depend on: configuration, tokenizer and image processor. */
     public List<Path> settings() {
-        return Stream.of("config.json", "tokenizer.json", "preprocessor_config.json")
+        return Stream.of(ConfigReader.FILE, "tokenizer.json", "preprocessor_config.json")
                 .map(this::file)
                 .toList();
     }

@@ -51,7 +51,8 @@ public record RerankConfig(
 
         @Key(name = ConfigKeys.CHECKPOINT_DIR, byDefault = "")
         @Doc("Folder where ./lychee job keeps its checkpoints and resumes from; empty means GROUP.checkpoints in the"
-                + " current folder. A cluster uses execution.checkpointing.dir.")
+                + " current folder. A cluster in application mode without high availability does the same in a folder"
+                + " that every process reaches; other clusters, and empty there, use execution.checkpointing.dir.")
         String checkpointDir,
 
         @Key(name = "job.max-in-flight-bytes", byDefault = "64 mb", min = "1 mb", bytes = true)
@@ -318,7 +319,7 @@ public record RerankConfig(
             @Key(name = ConfigKeys.IMAGE_ROOTS, byDefault = "")
             @Doc("Folders that file: references may point into, semicolon-separated; relative references start in the"
                     + " first. Empty refuses file: references, except for a backfill from files, where the folder of"
-                    + " the first input is the root.")
+                    + " the first input is the root. The console shows their pictures.")
             List<String> imageRoots)
             implements Serializable {
 

@@ -103,11 +103,16 @@ public final class Calibration {
                 .orElse(null);
     }
 
-    /** The lowest from which on 90 % are relevant; null where no score is so sure. */
+    /**
+     * The lowest from which on 90 % are relevant; null where no score is so sure, or {@link #drop} leaves no others,
+     * since a boost for everything that is not dropped would change nothing.
+     */
     public @Nullable Threshold boost() {
+        Threshold drop = drop();
         return cuts.stream()
                 .filter(cut -> cut.kept() > 0 && cut.precision() >= BOOST_PRECISION)
                 .findFirst()
+                .filter(boost -> drop == null || boost.score() > drop.score())
                 .orElse(null);
     }
 
@@ -119,8 +124,7 @@ public final class Calibration {
         if (drop != null && drop.score() > 0) {
             rules.add("weak: score < %.3f -> drop".formatted(drop.score()));
         }
-        // a boost for everything that is not dropped would change nothing
-        if (boost != null && (drop == null || boost.score() > drop.score())) {
+        if (boost != null) {
             rules.add("strong: score >= %.3f -> boost 0.1".formatted(boost.score()));
         }
         return rules.isEmpty() ? "" : "rules=" + String.join("; ", rules);

@@ -14,20 +14,19 @@ final class Charts {
 
     private static final int WIDTH = 440;
     private static final int HEIGHT = 260;
-    private static final int LEFT = 40;
+    private static final int LEFT = 50;
     private static final int RIGHT = 12;
     private static final int TOP = 12;
     private static final int BOTTOM = 36;
     private static final int BARS = 25;
+    private static final int GAIN_ROW = 48;
 
     private Charts() {}
 
-    /** One line a group: the gain as a dot, its interval as a bar, and in words. */
+    /** Two lines a group: name and gain in words; then the gain as a dot, its interval as a bar, and both means. */
     static String gains(Map<String, Comparison> groups, String measure) {
-        int width = 2 * WIDTH + 20;
-        int rows = groups.size();
-        int height = 34 + rows * 26;
-        Svg svg = new Svg(width, height, "Gain of " + measure + " by group");
+        int height = 30 + groups.size() * GAIN_ROW;
+        Svg svg = new Svg(WIDTH, height, "Gain of " + measure + " by group");
         double low = 0;
         double high = 0.1;
         for (Comparison quality : groups.values()) {
@@ -37,37 +36,41 @@ final class Charts {
         }
         double from = Math.floor(low * 10) / 10;
         double to = Math.ceil(high * 10) / 10;
-        double scale = (width - 180 - 300) / (to - from);
-        for (int tick = (int) Math.round(from * 10); tick <= Math.round(to * 10); tick++) {
-            double x = 180 + (tick / 10.0 - from) * scale;
-            svg.line(tick == 0 ? "axis" : "grid", x, 4, x, height - 26);
+        double left = 20;
+        double scale = (WIDTH - left - 150) / (to - from);
+        int first = (int) Math.round(from * 10);
+        int last = (int) Math.round(to * 10);
+        int step = 1 + (last - first) / 6;
+        for (int tick = -Math.floorDiv(-first, step) * step; tick <= last; tick += step) {
+            double x = left + (tick / 10.0 - from) * scale;
+            for (double top = 25; top < height - 30; top += GAIN_ROW) {
+                svg.line(tick == 0 ? "axis" : "grid", x, top, x, top + 22);
+            }
             svg.text("tick middle", x, height - 10, tick == 0 ? "0" : Html.format("%+.1f", tick / 10.0));
         }
-        double y = 20;
+        double y = 18;
         for (Map.Entry<String, Comparison> group : groups.entrySet()) {
-            PairedDifference gain = group.getValue().gain(measure);
-            String words = words(group.getValue(), measure);
-            svg.text(
-                    "label end",
-                    168,
-                    y + 4,
-                    Html.cut(group.getKey(), 17) + " (" + group.getValue().queries() + ")");
-            double x = 180 + (gain.mean() - from) * scale;
+            Comparison quality = group.getValue();
+            PairedDifference gain = quality.gain(measure);
+            String words = Html.format("%+.3f (%s)", gain.mean(), gain.interval("%+.2f", "–"));
+            String means = Html.format("%.3f → %.3f", quality.was(measure), quality.is(measure));
+            svg.text("label", 0, y, Html.cut(group.getKey(), 17) + " (" + quality.queries() + ")");
+            svg.text("label end", WIDTH, y, words);
+            double x = left + (gain.mean() - from) * scale;
+            double line = y + 18;
             if (gain.low() != null && gain.high() != null) {
-                svg.line("interval", 180 + (gain.low() - from) * scale, y, 180 + (gain.high() - from) * scale, y);
+                svg.line(
+                        "interval",
+                        left + (gain.low() - from) * scale,
+                        line,
+                        left + (gain.high() - from) * scale,
+                        line);
             }
-            svg.circle("dot", x, y, 5, group.getKey() + ": " + words);
-            svg.text("label", width - 284, y + 4, words);
-            y += 26;
+            svg.circle("dot", x, line, 5, group.getKey() + ": " + means + ", " + words);
+            svg.text("tick end", WIDTH, line + 4, means);
+            y += GAIN_ROW;
         }
         return svg.html();
-    }
-
-    private static String words(Comparison quality, String measure) {
-        PairedDifference gain = quality.gain(measure);
-        return Html.format(
-                "%.3f → %.3f,   %+.3f   (%s)",
-                quality.was(measure), quality.is(measure), gain.mean(), gain.interval("%+.2f", "–"));
     }
 
     /** Shares of the relevant upwards, of the irrelevant downwards. */

@@ -132,7 +132,10 @@ public record Report(
                 "suggestions",
                         List.of(
                                 suggestion("Drop below", scores.drop(), "the highest that keeps 95 % of the relevant"),
-                                suggestion("Boost from", scores.boost(), "the lowest at which 90 % are relevant")));
+                                suggestion(
+                                        "Boost from",
+                                        scores.boost(),
+                                        "the lowest at which 90 % are relevant, if above the other")));
     }
 
     private static Map<String, String> suggestion(String name, @Nullable Threshold threshold, String why) {

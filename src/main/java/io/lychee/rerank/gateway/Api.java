@@ -2,6 +2,7 @@ package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.domain.CandidateList;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -9,10 +10,15 @@ import org.jspecify.annotations.Nullable;
 non-sealed interface Api extends Route {
 
     /**
-     * @param list under an id of this gateway
-     * @param write the answer in the form of this API
+     * @param lists under ids of this gateway; at most one a candidate
+     * @param write takes their answers in the same order, gives the response in the form of this API
      */
-    record Call(CandidateList list, Function<Gateway.Reply, Response> write) {}
+    record Call(List<CandidateList> lists, Function<List<Gateway.Reply>, Response> write) {
+
+        Call(CandidateList list, Function<Gateway.Reply, Response> write) {
+            this(List.of(list), replies -> write.apply(replies.get(0)));
+        }
+    }
 
     /**
      * @param clientId the request's {@code X-Request-Id}; null without one

@@ -1,7 +1,6 @@
 package io.lychee.rerank.gateway;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.domain.Candidate;
 import io.lychee.rerank.domain.CandidateList;
 import io.lychee.rerank.domain.Content;
@@ -9,6 +8,7 @@ import io.lychee.rerank.domain.Image;
 import io.lychee.rerank.domain.Urls;
 import io.lychee.rerank.wire.DataUri;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -32,14 +32,6 @@ record Body(JsonNode tree) {
             throw wrong(field, "true or false", node);
         }
         return node.asBoolean();
-    }
-
-    /** Returns a body with another value of a field. */
-    Body with(String field, JsonNode value) {
-        ObjectNode changed = Response.object();
-        tree.properties().forEach(entry -> changed.set(entry.getKey(), entry.getValue()));
-        changed.set(field, value);
-        return new Body(changed);
     }
 
     /** Null for all, which 0 means too. */
@@ -72,7 +64,35 @@ record Body(JsonNode tree) {
      */
     CandidateList list(Gateway gateway, String query, String documents, boolean textOnly) {
         Content asked = content(required(query), query, textOnly);
-        JsonNode items = items(documents);
+        return list(gateway, asked, candidates(gateway, items(documents), documents, textOnly));
+    }
+
+    /** Builds a list for each distinct query, of its documents: those of one query, or one document for each query. */
+    List<CandidateList> pairs(Gateway gateway, String queries, String documents) {
+        JsonNode asked = required(queries);
+        JsonNode given = items(documents);
+        JsonNode items = given.isArray() ? given : Response.object().arrayNode().add(given);
+        List<Candidate> all = candidates(gateway, items, documents, false);
+        if (!asked.isArray() || asked.size() == 1) {
+            JsonNode one = asked.isArray() ? asked.get(0) : asked;
+            return List.of(list(gateway, content(one, queries, false), all));
+        }
+        if (asked.size() != all.size()) {
+            throw wrong(queries, "one query, or as many as " + documents + ", " + all.size(), asked);
+        }
+        Map<JsonNode, List<Candidate>> byQuery = new LinkedHashMap<>();
+        for (int i = 0; i < asked.size(); i++) {
+            byQuery.computeIfAbsent(asked.get(i), query -> new ArrayList<>()).add(all.get(i));
+        }
+        List<CandidateList> lists = new ArrayList<>();
+        byQuery.forEach((query, candidates) -> {
+            String path = queries + "[" + candidates.get(0).id() + "]";
+            lists.add(list(gateway, content(query, path, false), candidates));
+        });
+        return lists;
+    }
+
+    private static List<Candidate> candidates(Gateway gateway, JsonNode items, String documents, boolean textOnly) {
         if (!items.isArray() || items.isEmpty()) {
             throw wrong(documents, "an array of at least one document", items);
         }
@@ -86,6 +106,10 @@ record Body(JsonNode tree) {
             Content content = content(items.get(i), documents + "[" + i + "]", textOnly);
             candidates.add(new Candidate(Integer.toString(i), content, null, Map.of(), null));
         }
+        return candidates;
+    }
+
+    private CandidateList list(Gateway gateway, Content asked, List<Candidate> candidates) {
         return new CandidateList(
                 gateway.nextId(),
                 optionalText("instruction"),

@@ -24,6 +24,7 @@ final class BodyReader {
     private static final Set<String> FIELDS = Set.of(
             "query",
             "documents",
+            "items",
             "instruction",
             "top_n",
             "request_id",

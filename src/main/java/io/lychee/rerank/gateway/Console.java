@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * Serves the console's files, the scenes to try, health, and what the console shows of this gateway. Files are read
  * once and known by name, so that no path leads elsewhere.
  *
- * @param scenes folder of {@code lists.jsonl} and its pictures; null without scenes
+ * @param scenes folder of {@code lists.jsonl}; null without scenes
  */
 record Console(
         Gateway gateway, Readiness readiness, @Nullable Path scenes) {
@@ -32,11 +32,7 @@ record Console(
             "html", "text/html; charset=utf-8",
             "css", "text/css; charset=utf-8",
             "js", "text/javascript; charset=utf-8",
-            "json", Response.JSON,
-            "jpg", "image/jpeg",
-            "jpeg", "image/jpeg",
-            "png", "image/png",
-            "webp", "image/webp");
+            "json", Response.JSON);
 
     private static final List<String> FILES = List.of(
             "index.html",
@@ -50,9 +46,6 @@ record Console(
             "words.js",
             "parts.js");
 
-    private static final int SCENES_DEPTH = 3;
-    private static final int MAX_PICTURES = 2000;
-    private static final int MAX_PICTURE_BYTES = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     void addTo(Router router) {
@@ -68,9 +61,6 @@ record Console(
         router.add("/api/info", (Route.Get) path -> Response.json(200, info(family)));
         Response scenesFile = Response.json(200, JSON.valueToTree(lists()));
         router.add("/api/scenes", (Route.Get) path -> scenesFile);
-        if (scenes != null) {
-            addPictures(router, scenes);
-        }
     }
 
     /** Adds a file that shows nothing of lists and answers. */
@@ -116,23 +106,6 @@ record Console(
             return lists.readAll();
         } catch (IOException e) {
             throw new ConfigException(scenes + "/lists.jsonl can't be read: " + e.getMessage(), e);
-        }
-    }
-
-    /** Adds the pictures below the folder by their relative names: at most 2,000, each below 1 MiB. */
-    private static void addPictures(Router router, Path folder) {
-        try (var files = Files.walk(folder, SCENES_DEPTH)) {
-            List<Path> pictures = files.filter(file -> Files.isRegularFile(file)
-                            && type(file.toString()).startsWith("image/")
-                            && file.toFile().length() < MAX_PICTURE_BYTES)
-                    .limit(MAX_PICTURES)
-                    .toList();
-            for (Path file : pictures) {
-                Response picture = Response.of(type(file.toString()), Files.readAllBytes(file));
-                router.add("/scenes/" + folder.relativize(file), (Route.Get) path -> picture);
-            }
-        } catch (IOException | UncheckedIOException e) {
-            throw new ConfigException("the scenes in " + folder + " can't be read: " + e.getMessage(), e);
         }
     }
 

@@ -1,6 +1,8 @@
 package io.lychee.rerank.gateway;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -8,18 +10,21 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Runs API calls on four workers: parses a body, publishes its list, writes the answer. Safe for any thread. */
+/**
+ * Runs API calls on four workers: parses a body, publishes its lists, writes the answer; look-ups on two threads. Safe
+ * for any thread.
+ */
 final class Dispatcher implements AutoCloseable {
 
     private static final int WORKERS = 4;
+    private static final int LOOKUPS = 2;
 
     private final Gateway gateway;
     private final Duration timeout;
-    private final ExecutorService workers = Executors.newFixedThreadPool(WORKERS, work -> {
-        Thread thread = new Thread(work, "gateway-worker");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ExecutorService workers = pool("gateway-worker", WORKERS);
+
+    /** Look-ups have their own threads, since a file system that hangs keeps them. */
+    private final ExecutorService lookups = pool("gateway-lookup", LOOKUPS);
 
     Dispatcher(Gateway gateway) {
         this.gateway = gateway;
@@ -55,22 +60,31 @@ final class Dispatcher implements AutoCloseable {
     }
 
     CompletableFuture<Response> find(Route.Lookup lookup, String path) {
-        return CompletableFuture.supplyAsync(() -> lookup.find(path), workers);
+        return CompletableFuture.supplyAsync(() -> lookup.find(path), lookups)
+                .orTimeout(timeout.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     /** Runs the steps of a call on this thread up to the wait for the job. */
     CompletableFuture<Response> call(Api api, byte[] body, @Nullable String clientId, Admission.@Nullable Place place) {
+        List<CompletableFuture<Gateway.Reply>> replies = new ArrayList<>();
         try {
             int tokens = gateway.bodies().count(body);
             if (place != null) {
                 place.reserve((long) tokens * Admission.TOKEN_BYTES);
             }
             Api.Call call = api.read(body, clientId, gateway);
-            CompletableFuture<Gateway.Reply> reply = gateway.ask(call.list());
-            CompletableFuture<Response> response = reply.thenApplyAsync(call.write(), workers);
-            var unused = response.whenComplete((done, error) -> reply.cancel(false));
+            call.lists().forEach(list -> replies.add(gateway.ask(list)));
+            CompletableFuture<Response> response = CompletableFuture.allOf(replies.toArray(CompletableFuture[]::new))
+                    .thenApplyAsync(
+                            all -> call.write()
+                                    .apply(replies.stream()
+                                            .map(CompletableFuture::join)
+                                            .toList()),
+                            workers);
+            var unused = response.whenComplete((done, error) -> replies.forEach(reply -> reply.cancel(false)));
             return response;
         } catch (RuntimeException | Error e) {
+            replies.forEach(reply -> reply.cancel(false));
             return CompletableFuture.failedFuture(e);
         }
     }
@@ -78,5 +92,14 @@ final class Dispatcher implements AutoCloseable {
     @Override
     public void close() {
         workers.shutdownNow();
+        lookups.shutdownNow();
+    }
+
+    private static ExecutorService pool(String name, int threads) {
+        return Executors.newFixedThreadPool(threads, work -> {
+            Thread thread = new Thread(work, name);
+            thread.setDaemon(true);
+            return thread;
+        });
     }
 }

@@ -9,7 +9,6 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.net.SocketAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.URLDecoder;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -72,7 +71,8 @@ public final class GatewayServer implements AutoCloseable {
         router.add("/rerank_batch", new RerankApis.Batch());
         router.add("/api/lists", new ListsApi(gateway));
         router.add("/api/live", (Route.Events) live::subscribe);
-        router.add("/api/live/", (Route.Lookup) path -> live.open(lastSegment(path)));
+        router.add("/api/live/", (Route.Lookup) path -> live.open(Router.lastSegment(path)));
+        new Pictures(gateway.config(), live).addTo(router);
         ApiKeys keys = new ApiKeys(gateway.config().gateway().apiKey());
         InetAddress host = resolve(address, keys);
         HostCheck hosts =
@@ -113,17 +113,6 @@ public final class GatewayServer implements AutoCloseable {
                     .join();
         } catch (CompletionException e) {
             LOG.warn("the HTTP server did not close within {} s: {}", CLOSE_SECONDS, e.toString());
-        }
-    }
-
-    /** @throws HttpError 400 when it isn't percent-encoded UTF-8 */
-    private static String lastSegment(String path) {
-        try {
-            // a form decodes a plus, a path doesn't
-            String segment = path.substring(path.lastIndexOf('/') + 1).replace("+", "%2B");
-            return URLDecoder.decode(segment, StandardCharsets.UTF_8);
-        } catch (IllegalArgumentException e) {
-            throw HttpError.badRequest("the path's end can't be decoded: " + e.getMessage());
         }
     }
 

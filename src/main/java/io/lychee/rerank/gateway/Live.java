@@ -81,15 +81,35 @@ final class Live implements AutoCloseable {
     }
 
     /** @throws HttpError 404 when it is not among the latest */
-    synchronized Response open(String requestId) {
-        Kept found = kept.get(requestId);
-        if (found == null) {
-            throw new HttpError(404, "no list " + requestId + " among the latest " + kept.size());
-        }
+    Response open(String requestId) {
+        Kept found = kept(requestId);
         ObjectNode tree = Response.object();
         tree.set("list", found.list == null ? null : ListsApi.json(found.list));
         tree.set("answer", found.answer == null ? null : ListsApi.json(found.answer));
         return Response.json(200, tree);
+    }
+
+    /**
+     * Returns the first picture of a query: {@code data:}, or a reference.
+     *
+     * @throws HttpError 404 when the list is not among the latest, or its query has none
+     */
+    String picture(String requestId) {
+        byte[] list = kept(requestId).list;
+        String picture =
+                list == null ? "" : ListsApi.json(list).at("/query/images/0").asText();
+        if (picture.isEmpty()) {
+            throw new HttpError(404, "the query of " + requestId + " has no picture");
+        }
+        return picture;
+    }
+
+    private synchronized Kept kept(String requestId) {
+        Kept found = kept.get(requestId);
+        if (found == null) {
+            throw new HttpError(404, "no list " + requestId + " among the latest " + kept.size());
+        }
+        return found;
     }
 
     @Override

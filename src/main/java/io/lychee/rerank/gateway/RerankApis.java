@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -83,7 +84,7 @@ final class RerankApis {
                 ArrayNode results = tree.putArray("results");
                 for (RankedCandidate candidate : withScore(answer)) {
                     ObjectNode result = result(results.addObject(), candidate);
-                    JsonNode document = body.items("documents").path(candidate.retrievalRank() - 1);
+                    JsonNode document = body.items("documents").path(index(candidate));
                     if (documents && document.isTextual()) {
                         result.putObject("document").set("text", document);
                     } else if (documents) {
@@ -109,7 +110,7 @@ final class RerankApis {
             return call(list, (answer, tree) -> {
                 ArrayNode results = tree.putArray("results");
                 for (RankedCandidate candidate : withScore(answer)) {
-                    int index = candidate.retrievalRank() - 1;
+                    int index = index(candidate);
                     String text = list.candidates().get(index).content().text();
                     results.addObject()
                             .put("index", index)
@@ -145,15 +146,17 @@ final class RerankApis {
 
     /** Answers any JSON value; 422 or 504 where nothing could be scored. */
     static Api.Call answer(CandidateList list, Function<RerankedList, JsonNode> write) {
-        return new Api.Call(list, reply -> {
-            RerankedList answer = reply.answer();
-            if (answer.status() == ListStatus.UNSCORED) {
-                throw new HttpError(
-                        answer.reason() == Reason.DEADLINE ? 504 : 422,
-                        "nothing could be scored, " + answer.reason() + ": " + answer.detail());
-            }
-            return Response.json(write.apply(answer), answer.latency());
-        });
+        return new Api.Call(list, reply -> response(reply.answer(), write));
+    }
+
+    /** @throws HttpError 422 or 504 where nothing could be scored */
+    static Response response(RerankedList answer, Function<RerankedList, JsonNode> write) {
+        if (answer.status() == ListStatus.UNSCORED) {
+            throw new HttpError(
+                    answer.reason() == Reason.DEADLINE ? 504 : 422,
+                    "nothing could be scored, " + answer.reason() + ": " + answer.detail());
+        }
+        return Response.json(write.apply(answer), answer.latency());
     }
 
     static void usage(RerankedList answer, ObjectNode tree) {
@@ -169,7 +172,7 @@ final class RerankApis {
     }
 
     private static ObjectNode result(ObjectNode node, RankedCandidate candidate) {
-        return node.put("index", candidate.retrievalRank() - 1).put("relevance_score", candidate.score());
+        return node.put("index", index(candidate)).put("relevance_score", candidate.score());
     }
 
     /** Adds a sentence for each document without a score or cut, and for a list not finished in time. */
@@ -178,19 +181,27 @@ final class RerankApis {
         if (answer.status() == ListStatus.PARTIAL) {
             warnings.add("not finished in time: " + answer.detail());
         }
-        answer.all()
-                .sorted(Comparator.comparingInt(RankedCandidate::retrievalRank))
-                .forEach(candidate -> {
-                    String document = "documents[" + (candidate.retrievalRank() - 1) + "]";
-                    if (candidate.status() != CandidateStatus.SCORED) {
-                        warnings.add(document + " has no score, " + candidate.reason() + ": " + candidate.detail());
-                    } else if (candidate.truncated()) {
-                        warnings.add(document + " was cut to fit");
-                    }
-                });
+        inOrder(answer).forEach(candidate -> {
+            String document = "documents[" + candidate.id() + "]";
+            if (candidate.status() != CandidateStatus.SCORED) {
+                warnings.add(document + " has no score, " + candidate.reason() + ": " + candidate.detail());
+            } else if (candidate.truncated()) {
+                warnings.add(document + " was cut to fit");
+            }
+        });
         if (!warnings.isEmpty()) {
             tree.set("warnings", warnings);
         }
+    }
+
+    /** Returns every candidate in the order of the request's documents, whose places {@link Body#list} makes ids. */
+    static Stream<RankedCandidate> inOrder(RerankedList answer) {
+        return answer.all().sorted(Comparator.comparingInt(RerankApis::index));
+    }
+
+    /** Returns the 0-based place among the request's documents. */
+    static int index(RankedCandidate candidate) {
+        return Integer.parseInt(candidate.id());
     }
 
     static String requestId(Body body, @Nullable String clientId, CandidateList list) {

@@ -8,7 +8,7 @@ sealed interface Route permits Route.Get, Route.Lookup, Route.Events, Api {
         Response get(String path);
     }
 
-    /** Serves a GET on a worker, because it decodes records. */
+    /** Serves a GET on a thread of its own, because it decodes records or reads files. */
     non-sealed interface Lookup extends Route {
         Response find(String path);
     }

@@ -1,6 +1,8 @@
 package io.lychee.rerank.gateway;
 
 import io.vertx.core.http.HttpMethod;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -53,5 +55,20 @@ final class Router {
             throw new HttpError(405, method + " of " + path + "; expected " + (post ? "POST" : "GET"));
         }
         return route;
+    }
+
+    /**
+     * Decodes what is behind a path's last slash.
+     *
+     * @throws HttpError 400 when it isn't percent-encoded UTF-8
+     */
+    static String lastSegment(String path) {
+        try {
+            // a form decodes a plus, a path doesn't
+            String segment = path.substring(path.lastIndexOf('/') + 1).replace("+", "%2B");
+            return URLDecoder.decode(segment, StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw HttpError.badRequest("the path's end can't be decoded: " + e.getMessage());
+        }
     }
 }

@@ -1,14 +1,17 @@
 package io.lychee.rerank.gateway;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.lychee.rerank.domain.CandidateList;
+import io.lychee.rerank.domain.ListStatus;
 import io.lychee.rerank.domain.RankedCandidate;
+import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RerankedList;
+import io.lychee.rerank.domain.Usage;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Reads and writes the forms of model servers: vLLM, Text Embeddings Inference, Weaviate's module and NVIDIA's NIM. */
@@ -52,7 +55,7 @@ final class ServerApis {
                 requireWhole(answer, "texts", mayCut, "truncate is false");
                 ArrayNode results = Response.object().arrayNode();
                 for (RankedCandidate candidate : RerankApis.withScore(answer)) {
-                    int index = candidate.retrievalRank() - 1;
+                    int index = RerankApis.index(candidate);
                     ObjectNode result = results.addObject().put("index", index);
                     result.put("score", raw ? candidate.logit() : candidate.score());
                     if (texts) {
@@ -72,9 +75,9 @@ final class ServerApis {
             CandidateList list = body.list(gateway, false);
             return RerankApis.call(list, (answer, tree) -> {
                 ArrayNode scores = tree.putArray("scores");
-                inOrder(answer).forEach(candidate -> {
+                RerankApis.inOrder(answer).forEach(candidate -> {
                     ObjectNode score = scores.addObject();
-                    score.set("document", body.items("documents").path(candidate.retrievalRank() - 1));
+                    score.set("document", body.items("documents").path(RerankApis.index(candidate)));
                     score.put("score", candidate.score());
                 });
             });
@@ -93,7 +96,7 @@ final class ServerApis {
                 ArrayNode rankings = tree.putArray("rankings");
                 for (RankedCandidate candidate : RerankApis.withScore(answer)) {
                     rankings.addObject()
-                            .put("index", candidate.retrievalRank() - 1)
+                            .put("index", RerankApis.index(candidate))
                             .put("logit", candidate.logit());
                 }
                 RerankApis.usage(answer, tree);
@@ -107,47 +110,78 @@ final class ServerApis {
         }
     }
 
-    /** Serves {@code POST /score} in the form of vLLM: one query, its documents in the order of the request. */
+    /** Serves {@code POST /score} in the form of vLLM: one query for all documents, or one for each, in their order. */
     static final class Score implements RerankApis.Form {
 
-        private static final List<List<String>> FIELDS =
-                List.of(List.of("text_1", "text_2"), List.of("data_1", "data_2"), List.of("queries", "documents"));
+        private static final List<List<String>> FIELDS = List.of(
+                List.of("text_1", "text_2"),
+                List.of("data_1", "data_2"),
+                List.of("queries", "items"),
+                List.of("queries", "documents"));
 
         @Override
         public Call read(Body body, @Nullable String clientId, Gateway gateway) {
             List<String> fields = FIELDS.stream()
-                    .filter(names -> body.has(names.get(0)) || body.has(names.get(1)))
+                    .filter(names -> body.has(names.get(1)))
                     .findFirst()
                     .orElse(FIELDS.get(0));
-            Body one = body.with(fields.get(0), single(body.tree().path(fields.get(0)), fields.get(0)));
-            JsonNode documents = one.tree().path(fields.get(1));
-            Body both = documents.isArray() || documents.path("content").isArray()
-                    ? one
-                    : one.with(fields.get(1), Response.object().arrayNode().add(documents));
-            CandidateList list = both.list(gateway, fields.get(0), fields.get(1), false);
-            String id = RerankApis.requestId(body, clientId, list);
-            return RerankApis.call(list, (answer, tree) -> {
-                tree.put("id", id)
-                        .put("object", "list")
-                        .put("model", answer.model().name());
-                tree.put("created", answer.answeredAt().getEpochSecond());
-                ArrayNode data = tree.putArray("data");
-                inOrder(answer)
-                        .filter(candidate -> candidate.score() != null)
-                        .forEach(candidate -> data.addObject()
-                                .put("index", candidate.retrievalRank() - 1)
-                                .put("object", "score")
-                                .put("score", candidate.score()));
-                RerankApis.usage(answer, tree);
-                RerankApis.warnings(answer, tree);
-            });
+            List<CandidateList> lists = body.pairs(gateway, fields.get(0), fields.get(1));
+            String id = RerankApis.requestId(body, clientId, lists.get(0));
+            return new Call(
+                    lists,
+                    replies -> RerankApis.response(together(replies), answer -> {
+                        ObjectNode tree = Response.object()
+                                .put("id", id)
+                                .put("object", "list")
+                                .put("model", answer.model().name())
+                                .put("created", answer.answeredAt().getEpochSecond());
+                        ArrayNode data = tree.putArray("data");
+                        RerankApis.inOrder(answer)
+                                .filter(candidate -> candidate.score() != null)
+                                .forEach(candidate -> data.addObject()
+                                        .put("index", RerankApis.index(candidate))
+                                        .put("object", "score")
+                                        .put("score", candidate.score()));
+                        RerankApis.usage(answer, tree);
+                        RerankApis.warnings(answer, tree);
+                        return tree;
+                    }));
         }
 
-        private static JsonNode single(JsonNode query, String field) {
-            if (query.isArray() && query.size() != 1) {
-                throw Body.wrong(field, "one query; several take a request each", query);
-            }
-            return query.isArray() ? query.get(0) : query;
+        /** Joins the answers to one: late where one is late, as slow as the slowest, without a score if all are. */
+        private static RerankedList together(List<Gateway.Reply> replies) {
+            List<RerankedList> answers =
+                    replies.stream().map(Gateway.Reply::answer).toList();
+            RerankedList slowest = Collections.max(
+                    answers, Comparator.comparingLong(answer -> answer.latency().total()));
+            RerankedList told = answers.stream()
+                    .filter(answer -> answer.reason() == Reason.DEADLINE)
+                    .findFirst()
+                    .orElse(answers.get(0));
+            boolean none = answers.stream().allMatch(answer -> answer.status() == ListStatus.UNSCORED);
+            ListStatus status = none
+                    ? ListStatus.UNSCORED
+                    : told.reason() == Reason.DEADLINE ? ListStatus.PARTIAL : ListStatus.COMPLETE;
+            return new RerankedList(
+                    told.requestId(),
+                    status,
+                    told.reason(),
+                    told.detail(),
+                    slowest.answeredAt(),
+                    answers.stream()
+                            .flatMap(answer -> answer.results().stream())
+                            .toList(),
+                    answers.stream()
+                            .flatMap(answer -> answer.leftOut().stream())
+                            .toList(),
+                    slowest.latency(),
+                    answers.stream()
+                            .map(RerankedList::usage)
+                            .reduce(Usage::plus)
+                            .orElse(told.usage()),
+                    told.model(),
+                    Map.of(),
+                    null);
         }
 
         @Override
@@ -161,10 +195,6 @@ final class ServerApis {
         }
     }
 
-    private static Stream<RankedCandidate> inOrder(RerankedList answer) {
-        return answer.all().sorted(Comparator.comparingInt(RankedCandidate::retrievalRank));
-    }
-
     /** @throws HttpError 413 where a text was cut and the client wants none to be */
     private static void requireWhole(RerankedList answer, String field, boolean mayCut, String wish) {
         if (!mayCut) {
@@ -172,7 +202,7 @@ final class ServerApis {
                 throw new HttpError(
                         413,
                         "%s[%d] is longer than text.max-candidate-tokens, and %s"
-                                .formatted(field, candidate.retrievalRank() - 1, wish));
+                                .formatted(field, RerankApis.index(candidate), wish));
             });
         }
     }

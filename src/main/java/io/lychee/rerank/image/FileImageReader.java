@@ -14,12 +14,12 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** Reads images below the folders of {@code image.roots}, at most {@code image.max-bytes} each. Blocks. Thread-safe. */
-final class FileImageReader {
+public final class FileImageReader {
 
     private final List<Path> roots;
     private final int maxBytes;
 
-    FileImageReader(RerankConfig.Limits limits) {
+    public FileImageReader(RerankConfig.Limits limits) {
         this.roots = limits.imageRoots().stream()
                 .map(root -> Path.of(root).toAbsolutePath().normalize())
                 .toList();
@@ -32,7 +32,7 @@ final class FileImageReader {
      * @param uri {@code file:} and a plain path, not percent-decoded; a relative one is resolved against the first root
      * @throws RejectedException for a file outside the roots, or one that can't be read
      */
-    byte[] read(String uri) throws RejectedException {
+    public byte[] read(String uri) throws RejectedException {
         if (roots.isEmpty()) {
             throw ImageFetcher.rejected(
                     Reason.IMAGE_FORBIDDEN, uri, "is a file; image.roots names no folder to read from");

@@ -25,8 +25,11 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.operators.SlotSharingGroup;
+import org.apache.flink.client.deployment.application.executors.EmbeddedExecutor;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.DeploymentOptions;
+import org.apache.flink.configuration.HighAvailabilityOptions;
 import org.apache.flink.configuration.MetricOptions;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
@@ -35,6 +38,7 @@ import org.apache.flink.streaming.api.datastream.DataStreamSource;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.LocalStreamEnvironment;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,6 +57,8 @@ public final class RerankJob {
             .setExternalResource(RerankFunction.GPU, 1.0)
             .build();
 
+    private static final String NAME = "lychee-rerank";
+
     private RerankJob() {}
 
     /**
@@ -66,8 +72,39 @@ public final class RerankJob {
         StreamExecutionEnvironment env = environment(config);
         requireCheckpointFiles(env);
         build(env, config, new QwenEngineFactory(config));
-        // in application mode the result can't be read
-        var unused = env.execute("lychee-rerank");
+        if (resumes(env, config)) {
+            executeFrom(JobFolder.open(config, false), env);
+        } else {
+            // in application mode the result can't be read
+            var unused = env.execute(NAME);
+        }
+    }
+
+    /** Tells whether this is a JobManager of application mode that is to resume from the job's own folder. */
+    private static boolean resumes(StreamExecutionEnvironment env, RerankConfig config) {
+        if (config.checkpointDir().isEmpty()
+                || !EmbeddedExecutor.NAME.equals(env.getConfiguration().get(DeploymentOptions.TARGET))) {
+            return false;
+        }
+        String mode = env.getConfiguration().get(HighAvailabilityOptions.HA_MODE);
+        if (!mode.equalsIgnoreCase("none")) {
+            throw new ConfigException(ConfigKeys.CHECKPOINT_DIR + " is " + config.checkpointDir() + " and "
+                    + HighAvailabilityOptions.HA_MODE.key() + " is " + mode
+                    + ", which resumes by itself; expected one of them");
+        }
+        return true;
+    }
+
+    /** Executes the job from the folder's last checkpoint, under the folder's id, until it ends. */
+    private static void executeFrom(JobFolder opened, StreamExecutionEnvironment env) throws Exception {
+        try (JobFolder folder = opened) {
+            env.configure(folder.flink());
+            StreamGraph graph = env.getStreamGraph();
+            graph.setJobName(NAME);
+            graph.setJobId(folder.id());
+            LOG.info("{}: the last checkpoint is {}", folder, folder.last());
+            var unused = env.execute(graph);
+        }
     }
 
     /** Refuses Flink's default, the JobManager's heap, where a checkpoint above 5 MiB fails. */

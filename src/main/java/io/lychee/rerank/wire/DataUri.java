@@ -12,7 +12,9 @@ import org.jspecify.annotations.Nullable;
 public final class DataUri {
 
     private static final String SCHEME = "data:";
-    private static final String UNKNOWN = "application/octet-stream";
+    /** The media type of bytes that are no picture. */
+    public static final String UNKNOWN = "application/octet-stream";
+
     private static final Pattern BASE64 = Pattern.compile("; *base64$", Pattern.CASE_INSENSITIVE);
 
     private static final Map<String, Pattern> MAGIC = Map.of(
@@ -79,7 +81,7 @@ public final class DataUri {
     }
 
     /** Returns the media type that the magic bytes of a picture say. */
-    private static String type(byte[] data) {
+    public static String type(byte[] data) {
         String start = new String(data, 0, Math.min(12, data.length), StandardCharsets.ISO_8859_1);
         return MAGIC.entrySet().stream()
                 .filter(magic -> magic.getValue().matcher(start).lookingAt())
