@@ -7,6 +7,7 @@ chromium   chromium
 git        git
 node       nodejs
 npm        npm
+prlimit    util-linux
 prometheus prometheus
 '
 if [ "$1" = soak ]; then

@@ -42,6 +42,7 @@ class DoctorCommandTest {
         assertThat(report.path("findings").findValuesAsText("what"))
                 .containsExactly(
                         "Java",
+                        "system",
                         "JPEG decoder",
                         "Flink",
                         "machine",

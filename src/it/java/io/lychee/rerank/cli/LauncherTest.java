@@ -40,9 +40,14 @@ class LauncherTest {
 
     private record Run(int exitCode, String out, String err) {}
 
-    /** The checkout as the launcher wants it, built. */
     @BeforeEach
-    void checkout() throws IOException {
+    void prepare() throws IOException {
+        checkout(home);
+        temporary = Files.createDirectory(home.resolve("tmp"));
+    }
+
+    /** Makes a checkout as the launcher wants it, built. */
+    static void checkout(Path home) throws IOException {
         Path here = Path.of("").toAbsolutePath();
         Files.copy(here.resolve("lychee"), home.resolve("lychee"));
         Files.createDirectories(home.resolve("target"));
@@ -56,7 +61,6 @@ class LauncherTest {
         Files.writeString(home.resolve("target/lychee.classpath"), System.getProperty("java.class.path"));
         Path stamp = Files.createFile(home.resolve("target/lychee.stamp"));
         Files.setLastModifiedTime(stamp, FileTime.fromMillis(System.currentTimeMillis() + 60_000));
-        temporary = Files.createDirectory(home.resolve("tmp"));
     }
 
     private Run run(Map<String, String> locale, List<String> before, String... arguments)

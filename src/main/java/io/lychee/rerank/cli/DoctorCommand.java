@@ -57,6 +57,7 @@ final class DoctorCommand implements Callable<Integer> {
                 "Java",
                 () -> System.getProperty("java.version") + ", " + System.getProperty("java.vendor") + ", "
                         + System.getProperty("java.home"));
+        look("system", DoctorCommand::system);
         look("JPEG decoder", JpegProbe::describe);
         look("Flink", EnvironmentInformation::getVersion);
         boolean torch = look("machine", MachineCheck::require);
@@ -104,6 +105,15 @@ final class DoctorCommand implements Callable<Integer> {
                         + String.join("", warnings.stream().map(w -> "; " + w).toList());
             });
         }
+    }
+
+    /** Says where nothing was tested: natives are on Maven Central for more systems than were at hand. */
+    private static String system() {
+        String system = System.getProperty("os.name") + " " + System.getProperty("os.arch");
+        int java = Runtime.version().feature();
+        return system + ", Java " + java
+                + (system.equals("Linux amd64") ? "" : "; never tested: this system, only Linux amd64 was")
+                + (java == 17 || java == 25 ? "" : "; never tested: this Java, only 17 and, by the demo, 25 were");
     }
 
     private static String memory(RerankConfig config) {

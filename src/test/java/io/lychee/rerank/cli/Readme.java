@@ -7,10 +7,18 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What README.md tells its reader to type. */
+/** What README.md, or a page of docs, tells its reader to type. */
 record Readme(String text) {
 
     private static final Pattern BLOCK = Pattern.compile("(?ms)^```\\w*\n(.*?)^```$");
+
+    /** The code blocks of a section, headings of any depth. */
+    List<String> blocks(String section) {
+        return BLOCK.matcher(section(section))
+                .results()
+                .map(block -> block.group(1))
+                .toList();
+    }
 
     /** @param home the folder it lies in */
     static Readme of(Path home) throws IOException {
@@ -27,15 +35,19 @@ record Readme(String text) {
 
     /** The first line of a section's code blocks that starts so. */
     String line(String section, String start) {
-        Matcher found = Pattern.compile("(?ms)^## " + Pattern.quote(section) + "$.*?(?=^## |\\z)")
-                .matcher(text);
-        if (!found.find()) {
-            throw new AssertionError("README.md has no section " + section);
-        }
-        return new Readme(found.group())
+        return new Readme(section(section))
                 .lines().stream()
                         .filter(line -> line.startsWith(start))
                         .findFirst()
                         .orElseThrow(() -> new AssertionError("no line in " + section + " starts with " + start));
+    }
+
+    private String section(String name) {
+        Matcher found = Pattern.compile("(?ms)^##+ " + Pattern.quote(name) + "$.*?(?=^##|\\z)")
+                .matcher(text);
+        if (!found.find()) {
+            throw new AssertionError("the page has no section " + name);
+        }
+        return found.group();
     }
 }
