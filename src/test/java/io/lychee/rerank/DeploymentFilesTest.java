@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.job.RerankJob;
 import io.lychee.rerank.kafka.TopicAdmin;
-import io.lychee.rerank.operator.RerankFunction;
+import io.lychee.rerank.task.Gpus;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -190,7 +190,7 @@ class DeploymentFilesTest {
         assertThat(config.contains(HighAvailabilityOptions.HA_MODE)).isEqualTo(highlyAvailable);
         List<String> resources = config.getOptional(ExternalResourceOptions.EXTERNAL_RESOURCE_LIST)
                 .orElse(List.of());
-        assertThat(resources).isEqualTo(device.equals("gpu.yaml") ? List.of(RerankFunction.GPU) : List.of());
+        assertThat(resources).isEqualTo(device.equals("gpu.yaml") ? List.of(Gpus.RESOURCE) : List.of());
     }
 
     /** Folders of the engine jar, as the build says. */

@@ -30,7 +30,8 @@ class LayeringTest {
     private static final String FLINK = "org.apache.flink.";
 
     /** The packages of the engine jar, loaded once in a task manager's life: they know none of the job jar's. */
-    private static final String ENGINE_JAR = "config domain checkpoint image prompt scoring torch qwen engine";
+    private static final String ENGINE_JAR =
+            "config domain checkpoint image prompt scoring torch qwen engine ranking task sql";
 
     /** Of our packages, those that each may import. */
     private static final Map<String, String> MAY_IMPORT = Map.ofEntries(
@@ -47,12 +48,14 @@ class LayeringTest {
             Map.entry("qwen", "domain config checkpoint scoring torch"),
             Map.entry("engine", "domain config checkpoint scoring image prompt torch qwen"),
             Map.entry("ranking", "domain config"),
-            Map.entry("operator", "domain config wire kafka records scoring ranking"),
-            Map.entry("job", "domain config kafka records scoring engine operator"),
+            Map.entry("task", "domain config scoring"),
+            Map.entry("sql", "domain config scoring engine ranking task"),
+            Map.entry("operator", "domain config wire kafka records scoring ranking task"),
+            Map.entry("job", "domain config kafka records scoring engine operator task"),
             Map.entry("gateway", "domain config wire kafka records checkpoint image"),
             Map.entry("evaluation", "domain config wire kafka records"),
             Map.entry("hub", "config"),
-            Map.entry("cli", ENGINE_JAR + " wire kafka records ranking operator job gateway evaluation hub"),
+            Map.entry("cli", ENGINE_JAR + " wire kafka records operator job gateway evaluation hub"),
             Map.entry("bench", ENGINE_JAR + " wire kafka records operator job cli"));
 
     /** Flink's classes that we use without a promise of compatibility: each new Flink version is checked for them. */
@@ -118,8 +121,20 @@ class LayeringTest {
         only("io.netty..", "gateway").check(all);
         only("io.vertx..", "gateway").check(all);
         only("org.apache.avro..", "wire", "records").check(all);
-        only("org.apache.flink..", "config", "kafka", "operator", "job", "engine", "evaluation", "cli", "bench")
+        only(
+                        "org.apache.flink..",
+                        "config",
+                        "kafka",
+                        "task",
+                        "sql",
+                        "operator",
+                        "job",
+                        "engine",
+                        "evaluation",
+                        "cli",
+                        "bench")
                 .check(all);
+        only("org.apache.flink.table..", "sql").check(all);
         only("org.apache.kafka..", "kafka", "records", "job", "gateway", "cli", "bench")
                 .check(all);
     }

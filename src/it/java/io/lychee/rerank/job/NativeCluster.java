@@ -34,11 +34,18 @@ final class NativeCluster implements AutoCloseable {
     static final Path BUILT = Path.of("target/cluster").toAbsolutePath();
     static final Path JOB_JAR = BUILT.resolve("lychee-rerank-job.jar");
 
+    /** Of the class path, what it holds in opt/ for SQL. */
+    private static final Pattern SQL_CLIENT = Pattern.compile("flink-sql-(client|gateway|gateway-api)-\\d.*\\.jar");
+
+    /** Of the class path, Flink's connector for Kafka. */
+    private static final Pattern SQL_KAFKA =
+            Pattern.compile("(flink-connector-(base|kafka)|kafka-clients)-\\d.*\\.jar");
+
     /** Of the class path, what Flink's distribution holds in lib/, packed into fewer jars there. */
     private static final Pattern FLINK = Pattern.compile(
-            "(flink-(annotations|clients|container|core|core-api|datastream|datastream-api|file-sink-common|runtime"
-                    + "|runtime-web|rpc-.*|shaded-.*|streaming-java|queryable-state-client-java|hadoop-fs|metrics-core"
-                    + "|connector-datagen)|kryo|reflectasm|objenesis|minlog|commons-.*|RoaringBitmap|snakeyaml-engine"
+            "(flink-(annotations|cep|clients|container|core|core-api|datastream|datastream-api|file-sink-common|json"
+                    + "|runtime|runtime-web|rpc-.*|shaded-.*|streaming-java|queryable-state-client-java|hadoop-fs"
+                    + "|metrics-core|connector-datagen|table-.*)|kryo|reflectasm|objenesis|minlog|commons-.*|RoaringBitmap|snakeyaml-engine"
                     + "|jsr305|javassist|async-profiler|slf4j-api|log4j-.*|lz4-java|snappy-java)-\\d[^-]*(-jre)?(-[\\dG].*)?"
                     + "\\.jar");
 
@@ -57,8 +64,12 @@ final class NativeCluster implements AutoCloseable {
 
     /** What an unpacked distribution has in its lib/. */
     static List<Path> distribution() {
+        return classPath(FLINK);
+    }
+
+    private static List<Path> classPath(Pattern jars) {
         return classPath().stream()
-                .filter(jar -> FLINK.matcher(jar.getFileName().toString()).matches())
+                .filter(jar -> jars.matcher(jar.getFileName().toString()).matches())
                 .toList();
     }
 
@@ -93,9 +104,7 @@ final class NativeCluster implements AutoCloseable {
     Path home(String name) throws IOException {
         Path home = folder.resolve(name);
         Path lib = Files.createDirectories(home.resolve("lib"));
-        for (Path jar : distribution()) {
-            Files.createSymbolicLink(lib.resolve(jar.getFileName()), jar);
-        }
+        link(distribution(), lib);
         for (String ours : List.of("lib", "lib-cpu")) {
             try (Stream<Path> jars = Files.list(BUILT.resolve(ours))) {
                 for (Path jar : jars.toList()) {
@@ -106,6 +115,22 @@ final class NativeCluster implements AutoCloseable {
         }
         Files.createDirectories(home.resolve("usrlib"));
         Files.createDirectories(home.resolve("plugins"));
+        return home;
+    }
+
+    private static void link(List<Path> jars, Path folder) throws IOException {
+        for (Path jar : jars) {
+            Files.createSymbolicLink(folder.resolve(jar.getFileName()), jar);
+        }
+    }
+
+    /** The same, with SQL's client and Flink's connector for Kafka. */
+    Path sqlHome(String name) throws Exception {
+        Path home = home(name);
+        link(classPath(SQL_KAFKA), home.resolve("lib"));
+        Path opt = Files.createDirectories(home.resolve("opt"));
+        link(classPath(SQL_CLIENT), opt);
+        copyArtifact("org.apache.flink:flink-python:2.3.0", opt); // without which the client does not start
         return home;
     }
 
@@ -193,6 +218,19 @@ final class NativeCluster implements AutoCloseable {
         return java("submit", home, List.of("-Xmx256m"), command).waitFor();
     }
 
+    /** {@code sql-client.sh -f}; what it prints ends up in {@code sql.log}. */
+    int sql(Path home, String statements) throws Exception {
+        Path script = Files.writeString(folder.resolve("script.sql"), statements);
+        List<String> command = List.of(
+                "org.apache.flink.table.client.SqlClient",
+                "embedded",
+                "-f",
+                script.toString(),
+                "-hist",
+                folder.resolve("history").toString());
+        return java("sql", home, List.of("-Xmx512m"), command).waitFor();
+    }
+
     /** Flags of the JVM, then keys of the process, by Flink's memory model. */
     private List<List<String>> resources(Path home, String what, String... keys) throws Exception {
         List<String> command = new ArrayList<>(
@@ -221,7 +259,8 @@ final class NativeCluster implements AutoCloseable {
                         + Path.of("conf/log4j2.properties").toAbsolutePath(),
                 "-Dlychee.flink.log.level=WARN",
                 "-cp",
-                home.resolve("lib") + "/*"));
+                home.resolve("lib") + "/*"
+                        + (name.equals("sql") ? File.pathSeparator + home.resolve("opt") + "/*" : "")));
         command.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(command)
                 .directory(home.toFile())

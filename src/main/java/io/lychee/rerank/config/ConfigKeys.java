@@ -17,6 +17,8 @@ public final class ConfigKeys {
     public static final String INSTRUCTION = "prompt.instruction";
     public static final String IMAGE_ROOTS = "image.roots";
     public static final String REALTIME_TIMEOUT = "realtime.timeout";
+    public static final String BACKFILL_TIMEOUT = "backfill.timeout";
+    public static final String MAX_CANDIDATES = "list.max-candidates";
     public static final String CACHE_VISION = "cache.vision.max-bytes";
     public static final String CACHE_IMAGES = "cache.images.max-bytes";
     public static final String CACHE_SCORES = "cache.scores.max-entries";

@@ -36,7 +36,7 @@ public record EngineConfig(
             @Doc("From a record's timestamp to its answer, for lists without a timeout of their own. 0 means none.")
             Duration realtimeTimeout,
 
-            @Key(name = "backfill.timeout", byDefault = "0", min = "0")
+            @Key(name = ConfigKeys.BACKFILL_TIMEOUT, byDefault = "0", min = "0")
             @Doc("The same for the backfill lane. 0 means none.")
             Duration backfillTimeout,
 

@@ -262,7 +262,7 @@ public record RerankConfig(
             implements Serializable {}
 
     public record Limits(
-            @Key(name = "list.max-candidates", byDefault = "1000", min = "1")
+            @Key(name = ConfigKeys.MAX_CANDIDATES, byDefault = "1000", min = "1")
             @Doc("A longer list becomes a dead letter.")
             int maxCandidates,
 

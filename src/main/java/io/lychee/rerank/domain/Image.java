@@ -5,6 +5,12 @@ import java.util.Arrays;
 /** Image of a query or candidate: a reference, or encoded bytes. */
 public sealed interface Image {
 
+    /** Reads text: a {@code data:} URI as its bytes. A malformed one stays a reference, which no one can follow. */
+    static Image of(String text) {
+        byte[] data = DataUri.parse(text);
+        return data == null ? new Reference(text) : new Bytes(data);
+    }
+
     /**
      * {@code https://…}, {@code http://…} or {@code file:PATH}; what comes after {@code file:} is a plain path. White
      * space around it is dropped.

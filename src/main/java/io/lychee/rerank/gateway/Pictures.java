@@ -1,10 +1,10 @@
 package io.lychee.rerank.gateway;
 
 import io.lychee.rerank.config.RerankConfig;
+import io.lychee.rerank.domain.DataUri;
 import io.lychee.rerank.domain.Reason;
 import io.lychee.rerank.domain.RejectedException;
 import io.lychee.rerank.image.FileImageReader;
-import io.lychee.rerank.wire.DataUri;
 
 /** Serves pictures to the console: files that this configuration lets the job read, and those of lists that passed. */
 final class Pictures {

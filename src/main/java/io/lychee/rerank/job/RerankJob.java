@@ -14,6 +14,7 @@ import io.lychee.rerank.kafka.TopicCheck;
 import io.lychee.rerank.kafka.TrackedSource;
 import io.lychee.rerank.operator.RerankFunction;
 import io.lychee.rerank.scoring.EngineFactory;
+import io.lychee.rerank.task.Gpus;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -51,10 +52,10 @@ public final class RerankJob {
     private static final Logger LOG = LoggerFactory.getLogger(RerankJob.class);
 
     /** A slot with one GPU. Flink demands processor and heap as well; only the GPU is scarce. */
-    private static final SlotSharingGroup ON_GPUS = SlotSharingGroup.newBuilder("rerank-on-" + RerankFunction.GPU)
+    private static final SlotSharingGroup ON_GPUS = SlotSharingGroup.newBuilder("rerank-on-" + Gpus.RESOURCE)
             .setCpuCores(0.1)
             .setTaskHeapMemoryMB(64)
-            .setExternalResource(RerankFunction.GPU, 1.0)
+            .setExternalResource(Gpus.RESOURCE, 1.0)
             .build();
 
     private static final String NAME = "lychee-rerank";

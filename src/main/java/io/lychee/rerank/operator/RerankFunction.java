@@ -20,12 +20,13 @@ import io.lychee.rerank.records.DeadLetterCodec;
 import io.lychee.rerank.scoring.Arrival;
 import io.lychee.rerank.scoring.EngineFactory;
 import io.lychee.rerank.scoring.EngineRegistry;
+import io.lychee.rerank.task.Gpus;
+import io.lychee.rerank.task.ListMetrics;
 import io.lychee.rerank.wire.UnreadableException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
-import org.apache.flink.api.common.externalresource.ExternalResourceInfo;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.FunctionInitializationContext;
@@ -49,9 +50,6 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
 
     private static final long serialVersionUID = 1;
     private static final Logger LOG = LoggerFactory.getLogger(RerankFunction.class);
-
-    /** Name of Flink's external resource, in {@code external-resources} of its configuration. */
-    public static final String GPU = "gpu";
 
     private final RerankConfig config;
     private final EngineFactory engines;
@@ -83,7 +81,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
             RuleAttributes attributes,
             EngineRegistry.Lease lease,
             InFlight inFlight,
-            RerankMetrics metrics) {}
+            ListMetrics metrics,
+            RecordMetrics records) {}
 
     @Override
     public void open(OpenContext context) {
@@ -106,6 +105,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         CandidateListDecoder decoder = new CandidateListDecoder(config);
         EngineRegistry.Lease lease = engines.lease(gpus());
         InFlight inFlight = InFlight.of(getRuntimeContext().getMetricGroup());
+        ListMetrics metrics = new ListMetrics(getRuntimeContext().getMetricGroup(), lane, lease.engines());
         return new Opened(
                 decoder,
                 new AnswerEncoder(config.kafka()),
@@ -113,12 +113,8 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
                 new RuleAttributes(rules),
                 lease,
                 inFlight,
-                new RerankMetrics(
-                        getRuntimeContext().getMetricGroup(),
-                        lane,
-                        lease.engines(),
-                        decoder::unknownFields,
-                        inFlight::bytes));
+                metrics,
+                new RecordMetrics(metrics, lane, decoder::unknownFields, inFlight::bytes));
     }
 
     /** Compares the builds of the engine jar in Flink's lib/ and of the job jar; both are null outside of jars. */
@@ -131,23 +127,13 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     }
 
     private List<Integer> gpus() {
-        var found = getRuntimeContext().getExternalResourceInfos(GPU);
+        var found = getRuntimeContext().getExternalResourceInfos(Gpus.RESOURCE);
         if (found.isEmpty() && config.placement() == Placement.GPU) {
             throw new ConfigException("job.placement is gpu, and the discovery script of this task manager found no GPU"
-                    + " although its configuration promises Flink's external resource " + GPU
+                    + " although its configuration promises Flink's external resource " + Gpus.RESOURCE
                     + "; its log says why. job.placement=any and model.device=cpu do without");
         }
-        return found.stream().map(RerankFunction::index).sorted().toList();
-    }
-
-    private static int index(ExternalResourceInfo gpu) {
-        String index = gpu.getProperty("index").orElse("none");
-        try {
-            return Integer.parseInt(index);
-        } catch (NumberFormatException e) {
-            throw new ConfigException(
-                    "Flink's external resource " + GPU + " has the index " + index + "; expected a number", e);
-        }
+        return Gpus.numbers(found);
     }
 
     @Override
@@ -168,7 +154,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
         try {
             list = o.decoder.decode(record);
         } catch (UnreadableException e) {
-            o.metrics.deadLetter(e.reason());
+            o.records.deadLetter(e.reason());
             DeadLetter letter = new DeadLetter(e.reason(), String.valueOf(e.getMessage()), record, Instant.now());
             result.complete(() -> {
                 o.inFlight.remove(record, ordered);
@@ -199,7 +185,7 @@ public final class RerankFunction extends RichAsyncFunction<SourceRecord, Output
     private Arrival arrival(Opened o, SourceRecord record) {
         boolean plausible = record.hasPlausibleTimestamp();
         if (!plausible) {
-            o.metrics.implausibleTimestamp(record);
+            o.records.implausibleTimestamp(record);
         }
         Duration timeout = record.lane == Lane.REALTIME
                 ? config.lanes().realtimeTimeout()

@@ -1,4 +1,4 @@
-/** The async Flink function that hands lists to the engine of its device, and its metrics. */
+/** The async Flink function that hands lists of records to the engine of its device. */
 @NullMarked
 package io.lychee.rerank.operator;
 

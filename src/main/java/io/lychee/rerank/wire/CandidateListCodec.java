@@ -97,9 +97,7 @@ public final class CandidateListCodec {
         if (image instanceof ByteBuffer buffer) {
             return new Image.Bytes(Fields.bytes(buffer));
         }
-        // writers of Avro may use data: URIs too; a malformed one stays a reference, which no one can follow
-        byte[] data = DataUri.parse(image.toString());
-        return data == null ? new Image.Reference(image.toString()) : new Image.Bytes(data);
+        return Image.of(image.toString()); // writers of Avro may use data: URIs too
     }
 
     private static List<Object> images(Content content) {

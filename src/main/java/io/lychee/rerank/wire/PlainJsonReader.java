@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonStreamContext;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import io.lychee.rerank.domain.DataUri;
 import io.lychee.rerank.domain.Unicode;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

@@ -2,6 +2,7 @@ package io.lychee.rerank.wire;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.lychee.rerank.domain.DataUri;
 import io.lychee.rerank.domain.Unicode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -31,6 +31,24 @@ class ConfigurationFileTest {
     }
 
     @Test
+    void thePageOnSqlListsItsOwnOptions() throws Exception {
+        Path page = Path.of("docs/sql.md");
+        String begin = "<!-- written from SqlConfig -->\n| option | default | |\n|---|---|---|\n";
+        String text = Files.readString(page);
+        String expected = text.substring(0, text.indexOf(begin) + begin.length())
+                + ConfigBinder.options(SqlConfig.class).stream()
+                        .filter(option ->
+                                options().stream().noneMatch(of -> of.key().equals(option.key())))
+                        .filter(option -> !option.isPrefix())
+                        .map(option ->
+                                "| `%s` | %s | %s |\n".formatted(option.key(), option.defaultValue(), option.doc()))
+                        .collect(Collectors.joining())
+                + text.substring(text.indexOf("<!-- end -->"));
+
+        assertThat(text).isEqualTo(expected);
+    }
+
+    @Test
     void isReadAsItStands() {
         RerankConfig config = RerankConfig.of(RerankConfig.merge(FILE, Map.of(), Map.of()));
 

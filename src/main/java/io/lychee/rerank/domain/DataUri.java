@@ -1,6 +1,5 @@
-package io.lychee.rerank.wire;
+package io.lychee.rerank.domain;
 
-import io.lychee.rerank.domain.Urls;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Base64;
@@ -58,7 +57,7 @@ public final class DataUri {
     }
 
     /** Encodes a picture, with the media type of its magic bytes. */
-    static String of(byte[] data) {
+    public static String of(byte[] data) {
         return SCHEME + type(data) + ";base64," + Base64.getEncoder().encodeToString(data);
     }
 

@@ -1,4 +1,4 @@
-package io.lychee.rerank.operator;
+package io.lychee.rerank.task;
 
 import io.lychee.rerank.domain.Lane;
 import io.lychee.rerank.scoring.Engine;
@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * task manager and device, never their sum.
  */
 @SuppressWarnings("ImmutableEnumChecker") // its lists and functions never change
-enum RerankMetric {
+public enum RerankMetric {
     LISTS(counter("lists", "lists", "lane", "status"), "Lists answered, by status."),
     CANDIDATES(counter("candidates", "candidates", "lane"), "Candidates in these lists."),
     UNSCORED(
@@ -122,7 +122,7 @@ enum RerankMetric {
     static final String SCOPE = "flink_taskmanager_job_task_operator_";
 
     /** Last part of its name, behind those of its labels. */
-    final String metric;
+    public final String metric;
 
     final Kind kind;
     final String unit;

@@ -1,4 +1,4 @@
-package io.lychee.rerank.operator;
+package io.lychee.rerank.task;
 
 import java.util.ArrayList;
 import java.util.List;

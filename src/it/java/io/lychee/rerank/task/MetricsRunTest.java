@@ -1,4 +1,4 @@
-package io.lychee.rerank.operator;
+package io.lychee.rerank.task;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
