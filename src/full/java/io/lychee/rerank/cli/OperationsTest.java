@@ -187,6 +187,7 @@ class OperationsTest {
                 realtime.timeout=0 s
                 realtime.capacity=16
                 job.checkpoint-interval=1 s
+                job.drain-timeout=3 min
                 """.formatted(
                                 broker.bootstrapServers(),
                                 delivery,
@@ -210,7 +211,8 @@ class OperationsTest {
     }
 
     private void drain() throws Exception {
-        shell.run(block("Drain", 0), "every list that was taken is answered");
+        // the log first: where the line is missing, it says why
+        shell.run(block("Drain", 0).replace("grep ", "cat job.log; grep "), "every list that was taken is answered");
     }
 
     private void kill() throws Exception {
