@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(300)
 class JobRestartTest {
 
-    private static final int KILLS = 2;
+    private static final int KILLS = 1;
 
     @TempDir
     private Path folder;
