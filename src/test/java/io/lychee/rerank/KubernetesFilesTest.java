@@ -11,7 +11,7 @@ import com.networknt.schema.ValidationMessage;
 import io.lychee.rerank.cli.Main;
 import io.lychee.rerank.config.RerankConfig;
 import io.lychee.rerank.job.RerankJob;
-import io.lychee.rerank.operator.RerankFunction;
+import io.lychee.rerank.task.Gpus;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringReader;
@@ -121,9 +121,8 @@ class KubernetesFilesTest {
             expected.put("kubernetes.taskmanager.memory.limit-factor", "2.0");
         } else {
             assertThat(expected)
-                    .containsEntry(
-                            "external-resource." + RerankFunction.GPU + ".kubernetes.config-key", "nvidia.com/gpu")
-                    .containsEntry("external-resource." + RerankFunction.GPU + ".amount", "1");
+                    .containsEntry("external-resource." + Gpus.RESOURCE + ".kubernetes.config-key", "nvidia.com/gpu")
+                    .containsEntry("external-resource." + Gpus.RESOURCE + ".amount", "1");
         }
         Map<String, String> keys = new TreeMap<>();
         spec.path("flinkConfiguration")

@@ -177,7 +177,9 @@ class OperationsTest {
     }
 
     private Traffic traffic(Delivery delivery) throws IOException {
-        Path conf = Files.writeString(folder.resolve("my.properties"), """
+        Path conf = Files.writeString(
+                folder.resolve("my.properties"),
+                """
                 kafka.bootstrap-servers=%s
                 kafka.delivery-guarantee=%s
                 model.checkpoint=%s
@@ -187,9 +189,10 @@ class OperationsTest {
                 job.checkpoint-interval=1 s
                 job.drain-timeout=3 min
                 """.formatted(
-                        broker.bootstrapServers(),
-                        delivery,
-                        Path.of("src/test/resources/golden/checkpoint").toAbsolutePath()), StandardOpenOption.CREATE);
+                                broker.bootstrapServers(),
+                                delivery,
+                                Path.of("src/test/resources/golden/checkpoint").toAbsolutePath()),
+                StandardOpenOption.CREATE);
         return new Traffic(
                 RerankConfig.of(RerankConfig.merge(conf, Map.of(), Map.of())).kafka());
     }
