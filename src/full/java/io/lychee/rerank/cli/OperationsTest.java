@@ -74,8 +74,7 @@ class OperationsTest {
             int repeats = traffic.repeats();
             shell.run(block("Roll back", 0));
             assertThat(folder.resolve("lychee").toRealPath()).isEqualTo(folder.resolve("lychee-rerank-1/lychee"));
-            shell.run(block("Roll back", 1));
-            running();
+            start(block("Roll back", 1));
             answered(traffic);
             drain();
             traffic.pollAll();
@@ -109,8 +108,7 @@ class OperationsTest {
             shell.run(block("Start", 0));
             shell.run("wait \"$(cat job.pid)\" || test $? -eq 1");
             assertThat(log()).contains("kafka.exactly-once-from-offsets");
-            shell.run(block("Checkpoint folder lost", 0));
-            running();
+            start(block("Checkpoint folder lost", 0));
             traffic.allAnswered(this::requireAlive);
         }
     }
@@ -132,7 +130,6 @@ class OperationsTest {
             // exit code 0: all is answered and committed, by a checkpoint
             shell.run("kill -TERM \"$(cat job.pid)\"; wait \"$(cat job.pid)\" && wait");
             assertThat(Files.readString(log)).contains("every list that was taken is answered");
-            shell.run("rm job.log");
             start();
             traffic.allAnswered(this::requireAlive);
         }
@@ -202,11 +199,12 @@ class OperationsTest {
     }
 
     private void start() throws Exception {
-        shell.run(block("Start", 0));
-        running();
+        start(block("Start", 0));
     }
 
-    private void running() throws IOException {
+    private void start(String lines) throws Exception {
+        Files.deleteIfExists(folder.resolve("job.log")); // an earlier process's
+        shell.run(lines);
         await(folder.resolve("job.log"), READS);
     }
 
@@ -220,6 +218,7 @@ class OperationsTest {
     }
 
     private void answered(Traffic traffic) throws Exception {
+        traffic.pollAll(); // of an earlier process
         traffic.answered(LISTS, this::requireAlive);
     }
 
