@@ -110,7 +110,10 @@ final class ClusterTraffic implements AutoCloseable {
     private void poll() throws Exception {
         for (var record : consumer.poll(Duration.ofMillis(300))) {
             RerankedList answer = RerankedListCodec.decode(record.value());
-            answers.computeIfAbsent(answer.requestId(), id -> new ArrayList<>()).add(answer);
+            if (!answer.requestId().startsWith(CandidateList.HEARTBEAT)) {
+                answers.computeIfAbsent(answer.requestId(), id -> new ArrayList<>())
+                        .add(answer);
+            }
         }
     }
 

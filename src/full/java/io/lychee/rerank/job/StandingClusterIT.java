@@ -135,6 +135,31 @@ class StandingClusterIT {
         assertThat(Files.readString(cluster.log("without-gpu"))).doesNotContain("is ready on");
     }
 
+    /** Without high availability, and exactly-once, which refuses to start without its checkpoint. */
+    @Test
+    void aReplacedJobManagerResumesFromTheJobsFolder() throws Exception {
+        Files.createSymbolicLink(home.resolve("usrlib/job.jar"), NativeCluster.JOB_JAR);
+        Map<String, String> keys = keys();
+        keys.put("job.checkpoint-dir", folder.resolve("job").toString());
+        keys.put("job.checkpoint-interval", "1 s");
+        keys.put("kafka.delivery-guarantee", "exactly-once");
+        cluster.taskManager("tm1", home);
+        Process first = cluster.application(home, arguments(keys));
+        isAnswered("q1");
+        while (checkpoints().path("counts").path("completed").asInt() == 0) {
+            NativeCluster.pause();
+        }
+        first.destroyForcibly().waitFor();
+        cluster.application(home, arguments(keys));
+        isAnswered("q2");
+        assertThat(checkpoints().path("latest").path("restored").path("id").asInt())
+                .isPositive();
+    }
+
+    private JsonNode checkpoints() throws Exception {
+        return cluster.rest("/jobs/" + onlyRunningJob() + "/checkpoints");
+    }
+
     @Test
     void aGpuThatIsPromisedAndNotThereIsRefused() throws Exception {
         Path gpuHome = gpuHome("echo no card >&2; exit 1");

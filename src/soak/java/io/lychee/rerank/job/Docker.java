@@ -109,7 +109,7 @@ final class Docker {
         }
     }
 
-    /** Ends the daemon, which ends its containers, and unmounts what it leaves behind. */
+    /** Ends the daemon, which ends its containers, and removes what it leaves behind. */
     void close() throws Exception {
         daemon.destroy();
         if (!daemon.waitFor(STOP.toSeconds(), TimeUnit.SECONDS)) {
@@ -117,5 +117,6 @@ final class Docker {
             daemon.destroyForcibly();
         }
         exitCode(folder, "umount", folder.resolve("docker-exec/netns/default").toString());
+        exitCode(folder, "rm", "-rf", "docker", "docker-exec");
     }
 }

@@ -201,8 +201,11 @@ class ImagesSoakTest {
     }
 
     private static String inspect(String format, String service) throws Exception {
-        String container = docker.run(project, "docker-compose", "ps", "-q", service);
-        return docker.run(project, "docker", "inspect", "--format", format, container);
+        return docker.run(project, "docker", "inspect", "--format", format, container(service));
+    }
+
+    private static String container(String service) throws Exception {
+        return docker.run(project, "docker-compose", "ps", "-q", service);
     }
 
     private static String logs(String service) throws Exception {
@@ -225,7 +228,7 @@ class ImagesSoakTest {
                         "--since=1h",
                         "--until=0s",
                         "--filter=event=die",
-                        "--filter=label=com.docker.compose.service=" + service,
+                        "--filter=container=" + container(service),
                         "--format={{.Actor.Attributes.exitCode}}")
                 .lines()
                 .map(Integer::valueOf)
