@@ -11,5 +11,6 @@ mkdir -p /tmp/defaults
 for name in server.properties log4j2.yaml tools-log4j2.yaml; do touch "/tmp/defaults/$name"; done
 # writes server.properties and formats the folder, or says that it is formatted already
 (run 128m kafka.docker.KafkaDockerWrapper setup --default-configs-dir /tmp/defaults \
-  --mounted-configs-dir /mnt/shared/config --final-configs-dir /opt/kafka/config) || [[ -f "$KAFKA_LOG_DIRS/meta.properties" ]]
+  --mounted-configs-dir /mnt/shared/config --final-configs-dir /opt/kafka/config) \
+  || [[ -f "$KAFKA_LOG_DIRS/meta.properties" ]]
 run 512m -Dorg.apache.logging.log4j.level=WARN kafka.Kafka /opt/kafka/config/server.properties

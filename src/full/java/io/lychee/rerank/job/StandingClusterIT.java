@@ -151,6 +151,10 @@ class StandingClusterIT {
         }
         first.destroyForcibly().waitFor();
         cluster.application(home, arguments(keys));
+        // until its JobManager is missed, the old job may still answer
+        while (!cluster.rest("/jobs").toString().contains("RUNNING")) {
+            NativeCluster.pause();
+        }
         isAnswered("q2");
         assertThat(checkpoints().path("latest").path("restored").path("id").asInt())
                 .isPositive();

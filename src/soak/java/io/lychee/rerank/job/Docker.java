@@ -11,7 +11,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A Docker daemon of a test's own, with its data and its socket in the test's folder, and commands to it. Needs root,
- * and that no other daemon runs here: they share the name of a network bridge.
+ * and that no other daemon runs here: they share the name of a network bridge, docker0, which stays behind with its
+ * rules in iptables.
  */
 final class Docker {
 
