@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.google.common.base.Throwables;
+import com.sun.net.httpserver.HttpServer;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -78,6 +81,30 @@ class SqlEndpointTest extends GatewayFixture {
                         .anySatisfy(cause -> assertThat(cause)
                                 .hasMessageStartingWith("no answer of http://127.0.0.1:" + nobody + "/api/lists within"
                                         + " realtime.timeout: ")));
+    }
+
+    @Test
+    void anotherServersAnswerFailsTheTask() throws Exception {
+        HttpServer other = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        other.createContext("/", exchange -> {
+            try (exchange) {
+                exchange.sendResponseHeaders(200, 2);
+                exchange.getResponseBody().write("{}".getBytes(StandardCharsets.UTF_8));
+            }
+        });
+        other.start();
+        table.getConfig().set("restart-strategy.type", "none");
+
+        try {
+            int port = other.getAddress().getPort();
+            assertThatThrownBy(() -> predict(remote(port)))
+                    .satisfies(error -> assertThat(Throwables.getCausalChain(error))
+                            .anySatisfy(cause -> assertThat(cause)
+                                    .hasMessage("http://127.0.0.1:" + port + "/api/lists answers 200 without results;"
+                                            + " expected the gateway's answer (endpoint)")));
+        } finally {
+            other.stop(0);
+        }
     }
 
     private static String withoutScore(String row) {

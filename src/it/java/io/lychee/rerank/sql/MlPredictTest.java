@@ -109,7 +109,7 @@ class MlPredictTest {
         view(lists);
         assertThat(predict())
                 .singleElement()
-                .satisfies(row -> assertThat(row.getField("id")).isEqualTo(""));
+                .satisfies(row -> assertThat(row.getField("id")).isNull());
 
         Map<String, String> more = new HashMap<>(options);
         more.put("rejected-rows", "true");
@@ -120,7 +120,7 @@ class MlPredictTest {
                         .map(row -> row.getField("id") + " " + row.getField("rank") + " "
                                 + row.getField("retrieval_rank") + " " + row.getField("reason")))
                 .containsExactly(
-                        " 1 5 null",
+                        "null 1 5 null",
                         "none null 1 EMPTY",
                         "gone null 2 IMAGE_NOT_FOUND",
                         "data null 3 IMAGE_UNREADABLE",

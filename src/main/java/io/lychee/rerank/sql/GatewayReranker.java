@@ -181,7 +181,11 @@ final class GatewayReranker implements Reranker {
                 .toList();
     }
 
-    private static List<Ranked> rows(JsonNode answer) {
+    private List<Ranked> rows(JsonNode answer) {
+        if (!answer.path("results").isArray()) {
+            throw new IllegalStateException(address + " answers 200 without results; expected the gateway's answer ("
+                    + SqlConfig.ENDPOINT + ")");
+        }
         List<Ranked> rows = new ArrayList<>();
         answer.path("results").forEach(candidate -> rows.add(row(candidate)));
         for (JsonNode candidate : answer.path("left_out")) {

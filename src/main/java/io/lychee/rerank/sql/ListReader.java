@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import org.apache.flink.table.catalog.ResolvedSchema;
 import org.apache.flink.table.data.ArrayData;
@@ -79,7 +80,7 @@ final class ListReader implements Serializable {
      *
      * @param list the first of them, at most {@code list.max-candidates}
      */
-    record Lists(CandidateList list, List<String> ids) {}
+    record Lists(CandidateList list, List<@Nullable String> ids) {}
 
     private ListReader(
             int queryColumn, int candidatesColumn, @Nullable Fields query, Fields candidate, SqlConfig config) {
@@ -161,18 +162,18 @@ final class ListReader implements Serializable {
     /** Reads a row; null texts, images and rows are empty ones, and null candidates an empty list. */
     Lists read(RowData row) {
         List<Candidate> candidates = new ArrayList<>();
-        List<String> ids = new ArrayList<>();
+        List<@Nullable String> ids = new ArrayList<>();
         if (!row.isNullAt(candidatesColumn)) {
             ArrayData array = row.getArray(candidatesColumn);
             for (int i = 0; i < array.size(); i++) {
                 RowData one = array.isNullAt(i) ? null : array.getRow(i, candidate.count);
-                ids.add(
-                        one == null || one.isNullAt(candidate.id)
-                                ? ""
-                                : one.getString(candidate.id).toString());
+                String id = one == null || one.isNullAt(candidate.id)
+                        ? null
+                        : one.getString(candidate.id).toString();
+                ids.add(id);
                 if (i < config.rerank().limits().maxCandidates()) {
                     candidates.add(new Candidate(
-                            ids.get(i),
+                            Objects.requireNonNullElse(id, ""),
                             one == null ? new Content(null, List.of()) : candidate.content(one),
                             null,
                             one == null ? Map.of() : candidate.attributes(one),

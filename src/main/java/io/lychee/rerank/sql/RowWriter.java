@@ -42,7 +42,7 @@ final class RowWriter implements Serializable {
         }
 
         @Nullable
-        Object value(String id, Reranker.Ranked ranked) {
+        Object value(@Nullable String id, Reranker.Ranked ranked) {
             return switch (this) {
                 case ID -> StringData.fromString(id);
                 case RANK -> ranked.rank();
