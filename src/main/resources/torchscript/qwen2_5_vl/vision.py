@@ -82,8 +82,8 @@ class VisionTower:
         pixels = patches.shape[1]
         x = self.patches(patches.view(order.shape[0], -1)[order].view(-1, pixels))  # (patches, hidden)
         turns = axial_turns(rows, columns, self.frequencies)
-        window_blocks = Blocks(windows, x.device, flash)
-        image_blocks = Blocks(images, x.device, flash)
+        window_blocks = Blocks(windows, x.device, flash, self.fused.tile(1, 1))
+        image_blocks = Blocks(images, x.device, flash, self.fused.tile(1, 1))
         delta: Optional[Tensor] = None
         for i, block in enumerate(self.blocks):
             delta = block(x, delta, turns, image_blocks if i in self.full_attention else window_blocks)

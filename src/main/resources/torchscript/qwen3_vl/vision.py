@@ -89,6 +89,7 @@ class VisionTower:
         mean: List[float],
         std: List[float],
     ):
+        self.fused = fused
         self.patches = PatchEmbedding(weights, sizes["patch"], sizes["merge"], mean, std)
         self.positions = GridPositions(weights, sizes["position_side"])
         self.deepstack = layers["deepstack"]
@@ -130,7 +131,7 @@ class VisionTower:
         sizes = torch.tensor([heights, widths]).t() // self.patches.patch
         x = x + self.positions(to_device(sizes, x.device), to_device(torch.tensor(images), x.device), rows, columns)
         turns = axial_turns(rows, columns, self.frequencies)
-        blocks = Blocks(images, x.device, flash)
+        blocks = Blocks(images, x.device, flash, self.fused.tile(1, 1))
         planes: List[Tensor] = []
         for i, block in enumerate(self.blocks):
             block(x, turns, blocks)

@@ -1,11 +1,12 @@
 # Computes attention over packed sequences: the rows of all sequences in one tensor, without padding.
-# Each has two implementations: variable-length kernels (module flash), and PyTorch's own for any device.
+# Each has three implementations: own tiles (cuda/attention.cu), FlashAttention (module flash), and plain operations.
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing import List
 
 from flash import flash_attention
+from fused import Fused
 from linear import Linear
 from weights import to_device
 
@@ -38,15 +39,34 @@ def starts_of(lengths: List[int], device: torch.device) -> Tensor:
     return to_device(starts, device)
 
 
-# Describes consecutive blocks of rows. lengths: rows of each block
+# Cuts rows into tiles of own attention, appended to tiles: the first row and the rows of each, the first and the number
+# of the keys that all its rows attend to, and the first of those up to each row itself. tile: the most rows of one
+def cut_tiles(tiles: List[int], start: int, end: int, common_start: int, common: int, causal: bool, tile: int):
+    for first in range(start, end, tile):
+        last = min(first + tile, end)
+        tiles.extend([first, last - first, common_start, common, start if causal else last])
+
+
+def tiles_tensor(tiles: List[int], device: torch.device) -> Tensor:
+    return to_device(torch.tensor(tiles, dtype=torch.int32).view(-1, 5), device)
+
+
+# Describes consecutive blocks of rows. lengths: rows of each block; tile: see Fused.tile
 class Blocks:
-    def __init__(self, lengths: List[int], device: torch.device, flash: bool):
+    def __init__(self, lengths: List[int], device: torch.device, flash: bool, tile: int):
         self.flash = flash
         self.longest = max(lengths)
+        tiles: List[int] = []
+        if tile > 0 and (self.longest <= 2 * tile or not flash):  # FlashAttention's tiles suit long blocks better
+            start = 0
+            for length in lengths:
+                cut_tiles(tiles, start, start + length, start, length, False, tile)
+                start += length
+        self.tiles = tiles_tensor(tiles, device)  # none: not own attention
         self.starts = starts_of(lengths, device)
         counts: List[int] = []  # runs of equal length, without flash: counts[i] blocks of sizes[i] rows each
         sizes: List[int] = []
-        if not flash:
+        if not flash and len(tiles) == 0:
             for length in lengths:
                 if len(sizes) > 0 and sizes[-1] == length:
                     counts[-1] = counts[-1] + 1
@@ -58,7 +78,9 @@ class Blocks:
 
 
 # Attends within blocks: every row to all rows of its block. q, k, v (rows, heads, head_dim) → (rows, heads · head_dim)
-def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks) -> Tensor:
+def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks, fused: Fused) -> Tensor:
+    if blocks.tiles.shape[0] > 0:
+        return fused.attend(q, k, v, blocks.tiles)
     if blocks.flash:
         starts, longest = blocks.starts, blocks.longest
         return flash_attention(q, k, v, starts, starts, longest, longest, False)[0].flatten(1)
@@ -79,10 +101,13 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks) -> Tensor:
 
 # Describes the packing of the language model's rows: the prefixes of all lists, then the candidates of all lists.
 # prefixes[g]: tokens of list g's prefix; counts[g]: its candidates; candidates: tokens of each candidate of all lists;
-# x (rows, hidden): for its device, dtype and number of rows
+# x (rows, hidden): for its device, dtype and number of rows; tile: see Fused.tile
 class PackedSegments:
-    def __init__(self, prefixes: List[int], counts: List[int], candidates: List[int], x: Tensor, flash: bool):
+    def __init__(
+        self, prefixes: List[int], counts: List[int], candidates: List[int], x: Tensor, flash: bool, tile: int
+    ):
         self.flash = flash
+        tiles: List[int] = []
         self.prefix_rows = sum(prefixes)
         self.queries = prefixes + candidates  # rows of each segment
         keys: List[Tensor] = []  # rows that each segment attends to: for a candidate its list's prefix, then itself
@@ -90,7 +115,10 @@ class PackedSegments:
         lists: List[int] = []  # candidate rows of each list
         prefix_start = 0
         for prefix in prefixes:
-            keys.append(torch.arange(prefix_start, prefix_start + prefix))
+            if tile > 0:
+                cut_tiles(tiles, prefix_start, prefix_start + prefix, 0, 0, True, tile)
+            else:
+                keys.append(torch.arange(prefix_start, prefix_start + prefix))
             key_counts.append(prefix)
             prefix_start += prefix
         start, candidate, prefix_start = prefix_start, 0, 0
@@ -98,13 +126,17 @@ class PackedSegments:
             list_start = start
             for _ in range(counts[g]):
                 rows = candidates[candidate]
-                keys.append(torch.arange(prefix_start, prefix_start + prefixes[g]))
-                keys.append(torch.arange(start, start + rows))
+                if tile > 0:
+                    cut_tiles(tiles, start, start + rows, prefix_start, prefixes[g], True, tile)
+                else:
+                    keys.append(torch.arange(prefix_start, prefix_start + prefixes[g]))
+                    keys.append(torch.arange(start, start + rows))
                 key_counts.append(prefixes[g] + rows)
                 start += rows
                 candidate += 1
             prefix_start += prefixes[g]
             lists.append(start - list_start)
+        self.tiles = tiles_tensor(tiles, x.device)  # none: not own attention
         self.key_counts = key_counts
         self.longest_query = max(self.queries)
         self.longest_key = max(key_counts)
@@ -116,9 +148,9 @@ class PackedSegments:
         self.list_starts = starts_of(lists, x.device)  # counted from the first candidate's first row
         # With long prefixes and many short candidates, gathered keys would take more memory than everything else.
         self.merged = flash and sum(key_counts) > 4 * x.shape[0]
-        self.keys = x[:0] if self.merged else to_device(torch.cat(keys), x.device)
+        self.keys = x[:0] if self.merged or tile > 0 else to_device(torch.cat(keys), x.device)
         self.masks: List[Tensor] = []  # for each segment (rows, keys), 0 or -inf
-        if not flash:
+        if not flash and tile == 0:
             # Row i of a candidate attends to keys up to prefix + i. Contiguous copies: kernels need aligned masks.
             shape = [self.longest_query, self.longest_prefix + self.longest_query]
             hidden = torch.ones(shape, device=x.device, dtype=torch.bool).triu(self.longest_prefix + 1)
@@ -171,7 +203,10 @@ def attend_merged(q: Tensor, k: Tensor, v: Tensor, segments: PackedSegments) -> 
 
 # Attends causally: a prefix to itself, a candidate to the whole prefix of its list and to itself.
 # q (rows, heads, head_dim); kv (rows, 2 · kv_heads, head_dim): keys, then values → (rows, heads · head_dim)
-def attend_segments(q: Tensor, kv: Tensor, segments: PackedSegments) -> Tensor:
+def attend_segments(q: Tensor, kv: Tensor, segments: PackedSegments, fused: Fused) -> Tensor:
+    if segments.tiles.shape[0] > 0:
+        k, v = kv.chunk(2, dim=1)
+        return fused.attend(q, k, v, segments.tiles)
     if segments.merged:
         k, v = kv.chunk(2, dim=1)
         return attend_merged(q, k, v, segments)

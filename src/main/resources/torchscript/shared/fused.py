@@ -1,5 +1,5 @@
-# Computes what is limited by memory: with own kernels (cuda/kernels.cu) where they passed their check, which read and
-# write each number once, else with PyTorch's operations.
+# Computes with own kernels (folder cuda) where they passed their check, else with PyTorch's operations. Those of rows.cu
+# read and write each number once; that of attention.cu replaces FlashAttention.
 import torch
 from torch import Tensor
 from typing import Optional
@@ -27,6 +27,18 @@ def empty_rows(x: Tensor) -> Rows:
 class Fused:
     def __init__(self):
         self.enabled = False
+        self.attends = False  # own attention too
+
+    # Returns the most tokens of a tile, see attention.cut_tiles: 64 rows, one each query head that shares keys. 0: none
+    def tile(self, heads: int, kv_heads: int) -> int:
+        return 64 // (heads // kv_heads) if self.attends else 0
+
+    # Attends within tiles. q (rows, heads, head_dim), k and v (rows, kv_heads, head_dim), each parts of wider rows;
+    # tiles (tiles, 5): see attention.cut_tiles → (rows, heads · head_dim)
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, tiles: Tensor) -> Tensor:
+        y = torch.empty([q.shape[0], q.shape[1] * q.shape[2]], device=q.device, dtype=q.dtype)
+        torch.ops.lychee.attend_(q, k, v, tiles, y)
+        return y
 
     # Adds delta to x, in place, and normalises the sum. x, delta (rows, width), weight (width)
     # → x / rms(x) · weight, as e4m3 or in the type of x

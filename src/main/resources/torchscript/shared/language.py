@@ -52,7 +52,7 @@ class DecoderLayer:
         if head_norm is not None:
             qk.copy_(torch.rms_norm(qk, [qk.shape[2]], None, self.eps).mul_(head_norm))
         self.fused.rotate(qk, turns)
-        return attend_segments(q, kv, segments)
+        return attend_segments(q, kv, segments, self.fused)
 
     # Adds the output projection of attended (rows, heads · head_dim) to x (rows, hidden), in place.
     # → the MLP's output (rows, hidden), to add to x, or None where it is added
@@ -77,6 +77,8 @@ class LanguageModel:
         mrope_axes: List[int],
     ):
         self.fused = fused
+        self.heads = heads
+        self.kv_heads = kv_heads
         self.embed_tokens = weights.one("model.embed_tokens.weight")
         self.layers = [  # the last, next to the score, keeps all bits
             DecoderLayer(weights, fused, "model.layers.{}.".format(i), heads, kv_heads, eps, i < layers - 1)
@@ -116,7 +118,8 @@ class LanguageModel:
         turns = rotary_turns(angles)
         if self.fused.enabled:
             turns = turns.contiguous()
-        segments = PackedSegments(prefixes, counts, candidates, x, flash)
+        tile = self.fused.tile(self.heads, self.kv_heads)
+        segments = PackedSegments(prefixes, counts, candidates, x, flash, tile)
         delta: Optional[Tensor] = None
         for i, layer in enumerate(self.layers):
             attended = layer.attention(x, delta, turns, segments)

@@ -81,4 +81,4 @@ class VisionAttention:
         qkv = self.qkv(y).view(y.values.shape[0], 3 * self.heads, -1)  # (patches, heads, head_dim)
         self.fused.rotate(qkv[:, : 2 * self.heads], turns)
         q, k, v = qkv.chunk(3, dim=1)
-        return self.proj(self.fused.rows(attend_blocks(q, k, v, blocks), self.proj.e4m3))
+        return self.proj(self.fused.rows(attend_blocks(q, k, v, blocks, self.fused), self.proj.e4m3))

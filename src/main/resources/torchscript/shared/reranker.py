@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import Module
 from typing import Dict, List, Optional
 
-from attention import PackedSegments, attend_segments
+from attention import Blocks, PackedSegments, attend_blocks, attend_segments
 from fused import Fused
 from language import LanguageModel
 from results import Results
@@ -107,11 +107,12 @@ class Reranker(Module):
         self.flash = flash
         return 0
 
-    # Selects own kernels, or PyTorch's operations, for the next passes.
-    def use_fused(self, enabled: bool) -> int:
+    # Selects own kernels, or PyTorch's operations, for the next passes. attends: own attention too
+    def use_fused(self, enabled: bool, attends: bool) -> int:
         fused = self.fused
         assert fused is not None
         fused.enabled = enabled
+        fused.attends = attends
         return 0
 
     # Measures an operation of Fused with own kernels on rows of this network's widths: see operation_error.
@@ -133,9 +134,11 @@ class Reranker(Module):
     def e4m3_error(self) -> float:
         return product_error(self.heads * self.head_dim, torch.device(self.device), self.dtype)
 
-    # Measures FlashAttention on this device against float32 on random sequences; merged: on sequences long enough that
-    # attentions over prefix and candidate are merged. → largest absolute difference
-    def flash_error(self, merged: bool) -> float:
+    # Measures own attention, or FlashAttention, on this device against float32 on random sequences; merged: on sequences
+    # long enough that FlashAttention over prefix and candidate is merged. → largest absolute difference
+    def attention_error(self, own: bool, merged: bool) -> float:
+        fused = Fused()
+        fused.attends = own
         prefixes, counts, candidates = [37, 130, 2], [3, 1, 2], [5, 64, 129, 200, 2, 31]
         if merged:
             prefixes, counts, candidates = [200, 300, 2], [12, 12, 2], [2 + i % 7 for i in range(26)]
@@ -143,10 +146,20 @@ class Reranker(Module):
         device = torch.device(self.device)
         q = torch.randn([rows, self.heads, self.head_dim], device=device).to(self.dtype)
         kv = torch.randn([rows, 2 * self.kv_heads, self.head_dim], device=device).to(self.dtype)
-        fast = PackedSegments(prefixes, counts, candidates, q, True)
-        exact = PackedSegments(prefixes, counts, candidates, q.float(), False)
-        difference = attend_segments(q, kv, fast).float() - attend_segments(q.float(), kv.float(), exact)
-        return float(difference.abs().max().nan_to_num(1e9).item())
+        fast = PackedSegments(prefixes, counts, candidates, q, not own, fused.tile(self.heads, self.kv_heads))
+        exact = PackedSegments(prefixes, counts, candidates, q.float(), False, 0)
+        difference = attend_segments(q, kv, fast, fused).float() - attend_segments(q.float(), kv.float(), exact, fused)
+        error = difference.abs().max()
+        visual = self.visual
+        assert visual is not None
+        heads = self.vision_sizes["heads"]
+        q, k, v = torch.randn([rows, 3 * heads, visual.blocks[0].down.weight.shape[0] // heads], device=device).to(self.dtype).chunk(3, 1)
+        lengths = prefixes + candidates
+        fast_blocks = Blocks(lengths, device, not own, fused.tile(1, 1))
+        exact_blocks = Blocks(lengths, device, False, 0)
+        difference = attend_blocks(q, k, v, fast_blocks, fused).float()
+        difference = difference - attend_blocks(q.float(), k.float(), v.float(), exact_blocks, fused)
+        return float(torch.maximum(error, difference.abs().max()).nan_to_num(1e9).item())
 
     # Computes the input of the patch embedding, for tests. rgb (bytes) → (patches, pixels), float32, on the CPU
     def patches(self, rgb: Tensor, heights: List[int], widths: List[int]) -> Tensor:

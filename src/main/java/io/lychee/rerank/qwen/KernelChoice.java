@@ -14,17 +14,18 @@ import org.slf4j.LoggerFactory;
  * Chooses kernels on a GPU: own ones and FlashAttention, each where it agrees with PyTorch's plain operations on this
  * very device.
  *
- * @param flash whether attention is FlashAttention's
- * @param fused whether own kernels run ({@code torchscript/shared/cuda/kernels.cu})
+ * @param flash whether FlashAttention runs, where own attention doesn't
+ * @param fused whether own kernels run ({@code torchscript/shared/cuda/rows.cu})
+ * @param attention whether own attention runs, where it is faster ({@code torchscript/shared/cuda/attention.cu})
  */
-public record KernelChoice(boolean flash, boolean fused) {
+public record KernelChoice(boolean flash, boolean fused, boolean attention) {
 
     private static final Logger LOG = LoggerFactory.getLogger(KernelChoice.class);
 
-    private static final KernelChoice PLAIN = new KernelChoice(false, false);
+    private static final KernelChoice PLAIN = new KernelChoice(false, false, false);
 
-    /** The largest error of FlashAttention in bfloat16 against float32; its outputs are up to about 3. */
-    private static final double FLASH_TOLERANCE = 0.05;
+    /** The largest error of attention in bfloat16 against float32; its outputs are up to about 3. */
+    private static final double ATTENTION_TOLERANCE = 0.05;
 
     /** Operations of fused.py. */
     private static final List<String> OPERATIONS = List.of("rotate", "silu_mul", "rms", "add_rms", "rows");
@@ -37,10 +38,10 @@ public record KernelChoice(boolean flash, boolean fused) {
     /** Names what is slower than this device could. */
     Set<Fallback> fallbacks(TorchDevice device) {
         Set<Fallback> fallbacks = EnumSet.noneOf(Fallback.class);
-        if (mayBeFast(device) && !flash) {
+        if (mayBeFast(device) && !flash && !attention) {
             fallbacks.add(Fallback.ATTENTION);
         }
-        if (mayBeFast(device) && !fused) {
+        if (mayBeFast(device) && !(fused && attention)) {
             fallbacks.add(Fallback.KERNELS);
         }
         return fallbacks;
@@ -56,23 +57,30 @@ public record KernelChoice(boolean flash, boolean fused) {
         if (!mayBeFast(device)) {
             return PLAIN;
         }
-        return new KernelChoice(flash(network, device), fused(network, device));
+        boolean flash = attention(network, device, false);
+        boolean fused = fused(network, device);
+        boolean attention = fused && attention(network, device, true);
+        network.useFlash(flash);
+        network.useFused(fused, attention);
+        return new KernelChoice(flash, fused, attention);
     }
 
-    private static boolean flash(QwenNetwork network, TorchDevice device) {
+    private static boolean attention(QwenNetwork network, TorchDevice device, boolean own) {
+        String name = own ? "own attention" : "FlashAttention";
         try {
-            double error = network.flashError();
-            if (error < FLASH_TOLERANCE) {
-                network.useFlash(true);
+            double error = network.attentionError(own);
+            LOG.debug("{}: error {}", name, error);
+            if (error < ATTENTION_TOLERANCE) {
                 return true;
             }
             LOG.warn(
-                    "FlashAttention on {} is {} away from float32 where {} is allowed: using plain attention",
+                    "{} runs without {}: it is {} away from float32 where {} is allowed",
                     device.name(),
+                    name,
                     error,
-                    FLASH_TOLERANCE);
+                    ATTENTION_TOLERANCE);
         } catch (RuntimeException e) {
-            LOG.warn("{} has no FlashAttention: {}", device.name(), TorchRuntime.reason(e));
+            LOG.warn("{} runs without {}: {}", device.name(), name, TorchRuntime.reason(e));
         }
         return false;
     }
@@ -86,7 +94,6 @@ public record KernelChoice(boolean flash, boolean fused) {
                     check(operation + " to e4m3", network.fusedError(operation, true), E4M3_TOLERANCE);
                 }
             }
-            network.useFused(true);
             return true;
         } catch (RuntimeException | LinkageError e) {
             LOG.warn(
@@ -108,7 +115,8 @@ public record KernelChoice(boolean flash, boolean fused) {
     /** Names the kernels in use. */
     @Override
     public String toString() {
-        return (flash ? "FlashAttention" : "plain attention") + (fused ? " and own kernels" : "");
+        String own = fused ? " and own kernels" : "";
+        return (attention ? "own attention" : flash ? "FlashAttention" : "plain attention") + own;
     }
 
     /** Describes a device before a network is loaded: name, dtype, and the kernels it can use. */
@@ -116,7 +124,7 @@ public record KernelChoice(boolean flash, boolean fused) {
         return device.name() + " in " + device.precision() + " with "
                 + (!mayBeFast(device)
                         ? PLAIN
-                        : new KernelChoice(true, true)
+                        : new KernelChoice(true, true, true)
                                 + " where they pass a check at start, else PyTorch's operations");
     }
 }

@@ -199,18 +199,21 @@ final class QwenNetwork implements AutoCloseable {
         }
     }
 
-    /** Measures FlashAttention on this device: its largest difference from float32 on a few random sequences. */
-    double flashError() {
+    /**
+     * Measures own attention, or FlashAttention, on this device: its largest difference from float32 on a few random
+     * sequences.
+     */
+    double attentionError(boolean own) {
         try (TorchModule.Call call = module.call()) {
-            double error = call.run("flash_error", false).toDouble();
-            return Math.max(error, call.run("flash_error", true).toDouble());
+            double error = call.run("attention_error", own, false).toDouble();
+            return Math.max(error, call.run("attention_error", own, true).toDouble());
         }
     }
 
-    /** Selects own kernels, or PyTorch's operations, for the next passes. */
-    void useFused(boolean fused) {
+    /** Selects own kernels, with own attention or without, or PyTorch's operations, for the next passes. */
+    void useFused(boolean fused, boolean attention) {
         try (TorchModule.Call call = module.call()) {
-            call.run("use_fused", fused);
+            call.run("use_fused", fused, attention);
         }
     }
 

@@ -8,16 +8,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Implements the operators of {@code torchscript/shared/fused.py} with the kernels of
- * {@code torchscript/shared/cuda/kernels.cu}.
+ * Implements the operators of {@code torchscript/shared/fused.py} with the kernels of {@code torchscript/shared/cuda}.
  */
 public final class FusedKernels {
 
-    private static final String SOURCE = "/torchscript/shared/cuda/kernels.cu";
+    private static final String FOLDER = "/torchscript/shared/cuda/";
 
     /** The operators: tensors named with (a!) are written. */
     private static final List<String> SCHEMAS = List.of(
@@ -26,16 +24,22 @@ public final class FusedKernels {
             "add_rms_(Tensor(a!) x, Tensor delta, Tensor weight, Tensor(b!) y, float eps) -> ()",
             "add_rms_e4m3_(Tensor(a!) x, Tensor delta, Tensor weight, Tensor(b!) y, Tensor(c!) scales, float eps) -> ()",
             "silu_mul_e4m3_(Tensor gate, Tensor up, Tensor(a!) y, Tensor(b!) scales) -> ()",
-            "e4m3_(Tensor x, Tensor(a!) y, Tensor(b!) scales) -> ()");
+            "e4m3_(Tensor x, Tensor(a!) y, Tensor(b!) scales) -> ()",
+            "attend_(Tensor q, Tensor k, Tensor v, Tensor tiles, Tensor(a!) y) -> ()");
 
     private static final int CHUNK = 8; // numbers that a thread reads at once
     private static final int WARP = 32;
     private static final int THREADS = 256;
     private static final int MAX_THREADS = 640;
     private static final List<Integer> HELD = List.of(1, 2, 4, 8); // chunks of a row in a thread's registers
+    private static final int ATTENTION_THREADS = 128; // see attention.cu
+    private static final int MAX_HEAD = 128;
 
-    /** By GPU and dtype, see {@link #key}; kept as long as the process. */
-    private static final Map<String, CudaKernels> COMPILED = new ConcurrentHashMap<>();
+    /** Kept as long as the process. */
+    private static final Map<Key, CudaKernels> COMPILED = new ConcurrentHashMap<>();
+
+    /** @param head numbers of a head, of attention.cu; 0: the kernels of rows.cu */
+    private record Key(int gpu, int scalarType, int head) {}
 
     private static boolean implemented;
 
@@ -55,13 +59,7 @@ public final class FusedKernels {
      */
     public static synchronized void compile(TorchDevice device) {
         define();
-        List<String> options = new ArrayList<>(List.of("--std=c++17"));
-        if (device.dtype().equals("float16")) {
-            options.add("-DFLOAT16");
-        }
-        COMPILED.computeIfAbsent(
-                key(device.index(), TorchScriptSource.scalarType(device.dtype())),
-                key -> CudaKernels.compile(device.index(), source(), options));
+        kernels(new Key(device.index(), TorchScriptSource.scalarType(device.dtype()), 0));
         if (!implemented) {
             TorchOperators.implement("rotate_", "CUDA", (tensors, none) -> rotate(tensors.get(0), tensors.get(1)));
             TorchOperators.implement("silu_mul_", "CUDA", (tensors, none) -> siluMul(tensors.get(0), tensors.get(1)));
@@ -77,19 +75,31 @@ public final class FusedKernels {
                     "CUDA",
                     (tensors, none) ->
                             quantise("e4m3_", tensors.get(0), tensors.get(0), tensors.get(1), tensors.get(2)));
+            TorchOperators.implement("attend_", "CUDA", (tensors, none) -> attend(tensors));
             implemented = true;
         }
     }
 
-    private static String key(int gpu, int scalarType) {
-        return gpu + " " + scalarType;
+    /** Compiles kernels at their first use. */
+    private static CudaKernels kernels(Key wanted) {
+        return COMPILED.computeIfAbsent(wanted, key -> {
+            List<String> options = new ArrayList<>(List.of("--std=c++17"));
+            if (key.scalarType == TorchScriptSource.scalarType("float16")) {
+                options.add("-DFLOAT16");
+            }
+            if (key.head > 0) {
+                options.add("-DHEAD=" + key.head);
+            }
+            return CudaKernels.compile(
+                    key.gpu, source("numbers.cu") + source(key.head > 0 ? "attention.cu" : "rows.cu"), options);
+        });
     }
 
-    /** Reads the text of the kernels. */
-    static String source() {
-        try (InputStream in = FusedKernels.class.getResourceAsStream(SOURCE)) {
+    /** Reads a text of kernels. */
+    static String source(String name) {
+        try (InputStream in = FusedKernels.class.getResourceAsStream(FOLDER + name)) {
             if (in == null) {
-                throw new IllegalStateException("no resource " + SOURCE);
+                throw new IllegalStateException("no resource " + FOLDER + name);
             }
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
@@ -98,7 +108,35 @@ public final class FusedKernels {
     }
 
     private static CudaKernels kernels(TensorView tensor) {
-        return Objects.requireNonNull(COMPILED.get(key(tensor.device(), tensor.scalarType())));
+        return kernels(new Key(tensor.device(), tensor.scalarType(), 0));
+    }
+
+    /** @param tensors q (rows, heads, head_dim), k and v (rows, kv_heads, head_dim), tiles (tiles, 5), y */
+    private static void attend(List<TensorView> tensors) {
+        TensorView q = tensors.get(0);
+        TensorView k = tensors.get(1);
+        TensorView tiles = tensors.get(3);
+        int head = Math.toIntExact(q.size(2));
+        if (head > MAX_HEAD) {
+            throw new IllegalArgumentException("heads of %d numbers; expected at most %d".formatted(head, MAX_HEAD));
+        }
+        chunks(head);
+        int kvHeads = Math.toIntExact(k.size(1));
+        kernels(new Key(q.device(), q.scalarType(), head))
+                .launch(
+                        "attend",
+                        tiles.size(0) * kvHeads,
+                        ATTENTION_THREADS,
+                        q.address(),
+                        k.address(),
+                        tensors.get(2).address(),
+                        tensors.get(4).contiguous(),
+                        tiles.contiguous(),
+                        chunks(q.stride(0)),
+                        chunks(k.stride(0)),
+                        kvHeads,
+                        Math.toIntExact(q.size(1)) / kvHeads,
+                        (float) (1 / (Math.sqrt(head) * Math.log(2))));
     }
 
     /** @param x (rows, heads, head_dim), rows may be parts of wider ones; turns (rows, 1, head_dim / 2, 2) */

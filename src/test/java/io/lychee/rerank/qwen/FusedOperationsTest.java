@@ -52,8 +52,13 @@ class FusedOperationsTest {
     }
 
     @Test
+    void tilesAttendToWhatTheirRowsMay() {
+        assertThat(scorer.network.attentionError(true)).isLessThan(1e-5);
+    }
+
+    @Test
     void scoresAreThoseOfTheReferenceWithOwnOperators() {
-        scorer.network.useFused(true);
+        scorer.network.useFused(true, true);
         golden.assertScores(scorer, 1e-4);
     }
 

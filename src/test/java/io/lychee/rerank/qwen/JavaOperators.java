@@ -53,6 +53,68 @@ final class JavaOperators {
                 setE4m3(tensors.get(1), tensors.get(2), row, row(tensors.get(0), row));
             }
         });
+        TorchOperators.implement("attend_", "CPU", (tensors, none) -> {
+            Heads q = new Heads(tensors.get(0));
+            Heads k = new Heads(tensors.get(1));
+            Heads v = new Heads(tensors.get(2));
+            TensorView tiles = tensors.get(3);
+            for (int tile = 0; tile < tiles.size(0); tile++) {
+                attend(q, k, v, tensors.get(4), new Pointer(tiles.contiguous()).getIntArray(20L * tile, 5));
+            }
+        });
+    }
+
+    /** @param tile see attention.py: first row, rows, first key that all attend to, their number, first causal key */
+    private static void attend(Heads q, Heads k, Heads v, TensorView y, int[] tile) {
+        int group = q.heads / k.heads;
+        int width = q.width;
+        for (int row = tile[0]; row < tile[0] + tile[1]; row++) {
+            for (int head = 0; head < q.heads; head++) {
+                int query = q.at(row, head);
+                double[] sum = new double[width];
+                double weights = 0;
+                for (int i = 0; i < tile[3] + Math.max(0, row + 1 - tile[4]); i++) {
+                    int key = i < tile[3] ? tile[2] + i : tile[4] + i - tile[3];
+                    int other = k.at(key, head / group);
+                    double product = 0;
+                    for (int j = 0; j < width; j++) {
+                        product += q.numbers[query + j] * k.numbers[other + j];
+                    }
+                    double weight = Math.exp(product / Math.sqrt(width));
+                    weights += weight;
+                    int value = v.at(key, head / group);
+                    for (int j = 0; j < width; j++) {
+                        sum[j] += weight * v.numbers[value + j];
+                    }
+                }
+                float[] output = new float[width];
+                for (int j = 0; j < width; j++) {
+                    output[j] = (float) (sum[j] / weights);
+                }
+                long at = 4L * (row * q.heads + head) * width;
+                new Pointer(y.contiguous()).write(at, output, 0, width);
+            }
+        }
+    }
+
+    /** The numbers of a tensor (rows, heads, width) whose rows may be parts of wider ones. */
+    private static final class Heads {
+
+        private final float[] numbers;
+        private final int heads;
+        private final int width;
+        private final int stride;
+
+        private Heads(TensorView x) {
+            heads = (int) x.size(1);
+            width = (int) x.size(2);
+            stride = (int) x.stride(0);
+            numbers = new Pointer(x.address()).getFloatArray(0, (int) (x.size(0) - 1) * stride + heads * width);
+        }
+
+        private int at(int row, int head) {
+            return row * stride + head * width;
+        }
     }
 
     private static void rotate(TensorView x, TensorView turns) {

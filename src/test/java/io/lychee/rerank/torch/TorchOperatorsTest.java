@@ -68,9 +68,10 @@ class TorchOperatorsTest {
 
     @Test
     void theKernelsHaveAFunctionForEachOperator() {
-        assertThat(FusedKernels.source())
+        assertThat(FusedKernels.source("rows.cu"))
                 .contains("void rotate_(", "void silu_mul_(", "add_rms_##HELD", "add_rms_e4m3_##HELD")
                 .contains("silu_mul_e4m3_##HELD", "void e4m3_##HELD");
+        assertThat(FusedKernels.source("attention.cu")).contains(" attend(");
     }
 
     private static IValue tensor(TorchModule.Call call, float... values) {
