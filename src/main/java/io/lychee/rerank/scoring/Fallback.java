@@ -4,7 +4,7 @@ package io.lychee.rerank.scoring;
 public enum Fallback {
     /** The CPU, because the setting is auto and there is no GPU. */
     CPU,
-    /** Plain attention on a GPU, because FlashAttention is missing there or differs. */
+    /** Plain attention on a GPU: own attention and FlashAttention are missing there or differ. */
     ATTENTION,
     /** PyTorch's operations on a GPU, because own kernels can't be compiled there or differ. */
     KERNELS

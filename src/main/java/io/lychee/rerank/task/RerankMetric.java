@@ -103,7 +103,7 @@ public enum RerankMetric {
             "1 where model.device is auto and no GPU was found."),
     ATTENTION_FALLBACK(
             engineGauge("attentionFallback", "0 or 1", fellBack(Fallback.ATTENTION)),
-            "1 where a GPU runs plain attention, because FlashAttention is missing or failed its check."),
+            "1 where a GPU runs plain attention: own attention and FlashAttention are missing or failed their check."),
     KERNELS_FALLBACK(
             engineGauge("kernelsFallback", "0 or 1", fellBack(Fallback.KERNELS)),
             "1 where a GPU runs PyTorch's operations, because own kernels didn't compile or failed their check."),

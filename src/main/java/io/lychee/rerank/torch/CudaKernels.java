@@ -92,7 +92,7 @@ final class CudaKernels {
 
     private static byte[] cubin(String source, List<String> options) {
         PointerByReference made = new PointerByReference();
-        checkCompiler(Nvrtc.nvrtcCreateProgram(made, source, "kernels.cu", 0, null, null));
+        checkCompiler(Nvrtc.nvrtcCreateProgram(made, source, "lychee.cu", 0, null, null));
         Pointer program = made.getValue();
         try {
             int result =
@@ -103,7 +103,7 @@ final class CudaKernels {
                 byte[] log = new byte[(int) size.getValue()];
                 checkCompiler(Nvrtc.nvrtcGetProgramLog(program, log));
                 throw new IllegalStateException(
-                        "NVRTC refuses kernels.cu: " + Native.toString(log).strip());
+                        "NVRTC refuses the text: " + Native.toString(log).strip());
             }
             LongByReference size = new LongByReference();
             checkCompiler(Nvrtc.nvrtcGetCUBINSize(program, size));
