@@ -54,7 +54,6 @@ def tiles_tensor(tiles: List[int], device: torch.device) -> Tensor:
 # Describes consecutive blocks of rows. lengths: rows of each block; tile: see Fused.tile
 class Blocks:
     def __init__(self, lengths: List[int], device: torch.device, flash: bool, tile: int):
-        self.flash = flash
         self.longest = max(lengths)
         tiles: List[int] = []
         if tile > 0 and (self.longest <= 2 * tile or not flash):  # FlashAttention's tiles suit long blocks better
@@ -63,7 +62,8 @@ class Blocks:
                 cut_tiles(tiles, start, start + length, start, length, False, tile)
                 start += length
         self.tiles = tiles_tensor(tiles, device)  # none: not own attention
-        self.starts = starts_of(lengths, device)
+        self.flash = flash and len(tiles) == 0
+        self.starts = starts_of(lengths, device) if self.flash else self.tiles
         counts: List[int] = []  # runs of equal length, without flash: counts[i] blocks of sizes[i] rows each
         sizes: List[int] = []
         if not flash and len(tiles) == 0:
@@ -106,7 +106,7 @@ class PackedSegments:
     def __init__(
         self, prefixes: List[int], counts: List[int], candidates: List[int], x: Tensor, flash: bool, tile: int
     ):
-        self.flash = flash
+        self.flash = flash and tile == 0
         tiles: List[int] = []
         self.prefix_rows = sum(prefixes)
         self.queries = prefixes + candidates  # rows of each segment
@@ -142,13 +142,14 @@ class PackedSegments:
         self.longest_key = max(key_counts)
         self.longest_prefix = max(prefixes)
         self.longest_list = max(lists)
-        self.query_starts = starts_of(self.queries, x.device)
-        self.key_starts = starts_of(key_counts, x.device)
-        self.prefix_starts = starts_of(prefixes, x.device)
-        self.list_starts = starts_of(lists, x.device)  # counted from the first candidate's first row
         # With long prefixes and many short candidates, gathered keys would take more memory than everything else.
-        self.merged = flash and sum(key_counts) > 4 * x.shape[0]
-        self.keys = x[:0] if self.merged or tile > 0 else to_device(torch.cat(keys), x.device)
+        self.merged = self.flash and sum(key_counts) > 4 * x.shape[0]
+        none = x[:0]
+        self.query_starts = starts_of(self.queries, x.device) if self.flash else none
+        self.key_starts = starts_of(key_counts, x.device) if self.flash else none
+        self.prefix_starts = starts_of(prefixes, x.device) if self.merged else none
+        self.list_starts = starts_of(lists, x.device) if self.merged else none  # from the first candidate's first row
+        self.keys = none if self.merged or tile > 0 else to_device(torch.cat(keys), x.device)
         self.masks: List[Tensor] = []  # for each segment (rows, keys), 0 or -inf
         if not flash and tile == 0:
             # Row i of a candidate attends to keys up to prefix + i. Contiguous copies: kernels need aligned masks.

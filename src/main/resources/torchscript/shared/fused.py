@@ -1,5 +1,5 @@
-# Computes with own kernels (folder cuda) where they passed their check, else with PyTorch's operations. Those of rows.cu
-# read and write each number once; that of attention.cu replaces FlashAttention.
+# Computes with own kernels (folder cuda) where they passed their check, else with PyTorch's operations. Those of
+# rows.cu read and write each number once; that of attention.cu replaces FlashAttention.
 import torch
 from torch import Tensor
 from typing import Optional

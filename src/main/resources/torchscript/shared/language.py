@@ -77,8 +77,6 @@ class LanguageModel:
         mrope_axes: List[int],
     ):
         self.fused = fused
-        self.heads = heads
-        self.kv_heads = kv_heads
         self.embed_tokens = weights.one("model.embed_tokens.weight")
         self.layers = [  # the last, next to the score, keeps all bits
             DecoderLayer(weights, fused, "model.layers.{}.".format(i), heads, kv_heads, eps, i < layers - 1)
@@ -118,7 +116,7 @@ class LanguageModel:
         turns = rotary_turns(angles)
         if self.fused.enabled:
             turns = turns.contiguous()
-        tile = self.fused.tile(self.heads, self.kv_heads)
+        tile = self.fused.tile(self.layers[0].heads, self.layers[0].kv_heads)
         segments = PackedSegments(prefixes, counts, candidates, x, flash, tile)
         delta: Optional[Tensor] = None
         for i, layer in enumerate(self.layers):

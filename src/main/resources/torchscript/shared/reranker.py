@@ -134,8 +134,8 @@ class Reranker(Module):
     def e4m3_error(self) -> float:
         return product_error(self.heads * self.head_dim, torch.device(self.device), self.dtype)
 
-    # Measures own attention, or FlashAttention, on this device against float32 on random sequences; merged: on sequences
-    # long enough that FlashAttention over prefix and candidate is merged. → largest absolute difference
+    # Measures own attention, or FlashAttention, on this device against float32 on random sequences of either tower;
+    # merged: so long that FlashAttention over prefix and candidate is merged. → largest absolute difference
     def attention_error(self, own: bool, merged: bool) -> float:
         fused = Fused()
         fused.attends = own
@@ -153,7 +153,8 @@ class Reranker(Module):
         visual = self.visual
         assert visual is not None
         heads = self.vision_sizes["heads"]
-        q, k, v = torch.randn([rows, 3 * heads, visual.blocks[0].down.weight.shape[0] // heads], device=device).to(self.dtype).chunk(3, 1)
+        head_dim = visual.blocks[0].down.weight.shape[0] // heads
+        q, k, v = torch.randn([rows, 3 * heads, head_dim], device=device).to(self.dtype).chunk(3, 1)
         lengths = prefixes + candidates
         fast_blocks = Blocks(lengths, device, not own, fused.tile(1, 1))
         exact_blocks = Blocks(lengths, device, False, 0)

@@ -1,10 +1,12 @@
-// Attends: softmax(q · k / sqrt(HEAD)) · v, over packed sequences whose keys are not gathered. As FlashAttention, it holds
-// no matrix of weights: a block reads KEYS keys and values at once, and corrects its sum when a larger weight comes.
+// Attends: softmax(q · k / sqrt(HEAD)) · v, over packed sequences whose keys are not gathered. As FlashAttention, it
+// holds no matrix of weights: a block reads KEYS keys and values at once, and corrects its sum when a larger weight
+// comes.
 //
-// A block computes one tile for one head of keys: up to ROWS rows, each one query head of one token. All query heads that
-// share the keys are beside each other, so short sequences fill a tile too, and keys are read once for all of them.
-// A warp computes 16 rows with the tensor cores' product of 16 × 8 × 16, sums in float32. Lane l holds of each 16 × 8 sum
-// the columns l % 4 · 2 and the next, in row l / 4 (the first two numbers) and in row l / 4 + 8 (the last two).
+// A block computes one tile for one head of keys: up to ROWS rows, each one query head of one token. All query heads
+// that share the keys are beside each other, so short sequences fill a tile too, and keys are read once for all of
+// them. A warp computes 16 rows with the tensor cores' product of 16 × 8 × 16, sums in float32. Lane l holds of each
+// 16 × 8 sum the columns l % 4 · 2 and the next, in row l / 4 (the first two numbers) and in row l / 4 + 8 (the last
+// two).
 //
 // HEAD: numbers of a head, a multiple of 8, at most 128. Shared memory: 35 KB with HEAD 128.
 
@@ -71,8 +73,9 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS) attend(
 #if __CUDA_ARCH__ >= 800
     __shared__ Chunk shared[(ROWS + 2 * KEYS) * STRIDE];
     const int head = blockIdx.x % heads;
-    tiles += (gridDim.x / heads - 1 - blockIdx.x / heads) * 5; // the last of a segment, with the most keys, first
-    const int first = tiles[0], rows = tiles[1] * group, common_start = tiles[2], common = tiles[3], own_start = tiles[4];
+    tiles += (gridDim.x / heads - 1 - blockIdx.x / heads) * 5; // from the last: those with the most keys
+    const int first = tiles[0], rows = tiles[1] * group;
+    const int common_start = tiles[2], common = tiles[3], own_start = tiles[4];
     const int keys = common + first + tiles[1] - own_start;
     q += (long long)first * q_stride + head * group * CHUNKS;
     out += (long long)first * heads * group * CHUNKS + head * group * CHUNKS;
@@ -88,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS) attend(
         }
     }
     for (int i = threadIdx.x; i < ROWS * CHUNKS; i += 32 * WARPS) {
-        int row = min(i / CHUNKS, rows - 1), chunk = i % CHUNKS; // behind the last row its copies: computed, not written
+        int row = min(i / CHUNKS, rows - 1), chunk = i % CHUNKS; // behind the last row its copies, not written
         copy_async(q_tile + (i / CHUNKS * STRIDE + chunk) * 16,
                    q + (long long)(row / group) * q_stride + row % group * CHUNKS + chunk);
     }
@@ -190,7 +193,8 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS) attend(
     for (int i = lane; i < 16 * CHUNKS; i += 32) {
         int row = warp_row + i / CHUNKS, chunk = i % CHUNKS;
         if (row < rows) {
-            out[((long long)(row / group) * heads * group + row % group) * CHUNKS + chunk] = shared[row * STRIDE + chunk];
+            long long at = (long long)(row / group) * heads * group + row % group;
+            out[at * CHUNKS + chunk] = shared[row * STRIDE + chunk];
         }
     }
 #endif

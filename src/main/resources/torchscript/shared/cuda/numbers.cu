@@ -1,5 +1,5 @@
-// Reads and writes 16-bit numbers, for the other texts. NVRTC compiles them at start, for the very GPU, and has no headers:
-// numbers are converted by PTX instructions.
+// Reads and writes 16-bit numbers, for the other texts. NVRTC compiles them at start, for the very GPU, and has no
+// headers: numbers are converted by PTX instructions.
 //
 // Number: bfloat16, or float16 with -DFLOAT16. Memory is read and written in chunks of 8 numbers (16 bytes).
 

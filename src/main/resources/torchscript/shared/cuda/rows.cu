@@ -1,5 +1,5 @@
-// Fuses operations that are limited by memory: each kernel reads and writes a row once. The numbers of a row are a multiple
-// of 8. A block computes one row; a thread holds up to HELD chunks of it in registers.
+// Fuses operations that are limited by memory: each kernel reads and writes a row once. The numbers of a row are a
+// multiple of 8. A block computes one row; a thread holds up to HELD chunks of it in registers.
 
 constexpr float LARGEST_E4M3 = 448.0f;
 
@@ -191,30 +191,24 @@ extern "C" __global__ void rotate_(Chunk* x, const float4* turns, int stride, in
     }
 }
 
-#define ROW_KERNELS(HELD)                                                                                              \
-    extern "C" __global__ void rms_##HELD(                                                                            \
-        Chunk* x, Chunk* delta, Chunk* weight, void* y, float* scales, int chunks, float eps) {                       \
-        add_rms<HELD, false, false>(x, delta, weight, y, scales, chunks, eps);                                        \
-    }                                                                                                                  \
-    extern "C" __global__ void add_rms_##HELD(                                                                        \
-        Chunk* x, Chunk* delta, Chunk* weight, void* y, float* scales, int chunks, float eps) {                       \
-        add_rms<HELD, true, false>(x, delta, weight, y, scales, chunks, eps);                                         \
-    }                                                                                                                  \
-    extern "C" __global__ void rms_e4m3_##HELD(                                                                       \
-        Chunk* x, Chunk* delta, Chunk* weight, void* y, float* scales, int chunks, float eps) {                       \
-        add_rms<HELD, false, true>(x, delta, weight, y, scales, chunks, eps);                                         \
-    }                                                                                                                  \
-    extern "C" __global__ void add_rms_e4m3_##HELD(                                                                   \
-        Chunk* x, Chunk* delta, Chunk* weight, void* y, float* scales, int chunks, float eps) {                       \
-        add_rms<HELD, true, true>(x, delta, weight, y, scales, chunks, eps);                                          \
-    }                                                                                                                  \
-    extern "C" __global__ void e4m3_##HELD(const Chunk* x, const Chunk* up, uint2* y, float* scales, int chunks) {    \
-        quantise<HELD, false>(x, up, y, scales, chunks);                                                              \
-    }                                                                                                                  \
-    extern "C" __global__ void silu_mul_e4m3_##HELD(                                                                  \
-        const Chunk* x, const Chunk* up, uint2* y, float* scales, int chunks) {                                       \
-        quantise<HELD, true>(x, up, y, scales, chunks);                                                               \
+#define RMS_KERNEL(NAME, HELD, ADD, QUANTISE)                                                                        \
+    extern "C" __global__ void NAME(                                                                                 \
+        Chunk* x, Chunk* delta, Chunk* weight, void* y, float* scales, int chunks, float eps) {                      \
+        add_rms<HELD, ADD, QUANTISE>(x, delta, weight, y, scales, chunks, eps);                                      \
     }
+
+#define E4M3_KERNEL(NAME, HELD, SILU)                                                                                \
+    extern "C" __global__ void NAME(const Chunk* x, const Chunk* up, uint2* y, float* scales, int chunks) {          \
+        quantise<HELD, SILU>(x, up, y, scales, chunks);                                                              \
+    }
+
+#define ROW_KERNELS(HELD)                                                                                            \
+    RMS_KERNEL(rms_##HELD, HELD, false, false)                                                                       \
+    RMS_KERNEL(add_rms_##HELD, HELD, true, false)                                                                    \
+    RMS_KERNEL(rms_e4m3_##HELD, HELD, false, true)                                                                   \
+    RMS_KERNEL(add_rms_e4m3_##HELD, HELD, true, true)                                                                \
+    E4M3_KERNEL(e4m3_##HELD, HELD, false)                                                                            \
+    E4M3_KERNEL(silu_mul_e4m3_##HELD, HELD, true)
 
 ROW_KERNELS(1)
 ROW_KERNELS(2)

@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
  *
  * @param flash whether FlashAttention runs, where own attention doesn't
  * @param fused whether own kernels run ({@code torchscript/shared/cuda/rows.cu})
- * @param attention whether own attention runs, where it is faster ({@code torchscript/shared/cuda/attention.cu})
+ * @param attention whether own attention runs too, where it is faster ({@code torchscript/shared/cuda/attention.cu})
  */
 public record KernelChoice(boolean flash, boolean fused, boolean attention) {
 
@@ -41,7 +41,7 @@ public record KernelChoice(boolean flash, boolean fused, boolean attention) {
         if (mayBeFast(device) && !flash && !attention) {
             fallbacks.add(Fallback.ATTENTION);
         }
-        if (mayBeFast(device) && !(fused && attention)) {
+        if (mayBeFast(device) && !attention) {
             fallbacks.add(Fallback.KERNELS);
         }
         return fallbacks;

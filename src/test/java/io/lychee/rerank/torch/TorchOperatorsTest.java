@@ -70,7 +70,7 @@ class TorchOperatorsTest {
     void theKernelsHaveAFunctionForEachOperator() {
         assertThat(FusedKernels.source("rows.cu"))
                 .contains("void rotate_(", "void silu_mul_(", "add_rms_##HELD", "add_rms_e4m3_##HELD")
-                .contains("silu_mul_e4m3_##HELD", "void e4m3_##HELD");
+                .contains("silu_mul_e4m3_##HELD", "(e4m3_##HELD");
         assertThat(FusedKernels.source("attention.cu")).contains(" attend(");
     }
 
